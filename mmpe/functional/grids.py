@@ -1,0 +1,139 @@
+"""Coordinates that tell a generator where it is.
+
+Both encodings of "Positional Encoding as Spatial Inductive Bias in GANs"
+(CVPR 2021, Sec. 4) as pure functions of size or position.
+"""
+import math
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    'cartesian_grid', 'centered_positions', 'counted_positions',
+    'sinusoidal_encoding', 'sinusoidal_grid'
+]
+
+
+def cartesian_grid(height: int,
+                   width: int,
+                   device: Optional[torch.device] = None) -> Tensor:
+    """Coordinates of a feature map (CSG, "Cartesian spatial grid").
+
+    The corners are at -1 and 1 whatever the size (``align_corners=True`` of
+    ``torch.nn.functional.grid_sample``): a larger grid is a stretched one.
+
+    Args:
+        height: Number of rows, at least 2.
+        width: Number of columns, at least 2.
+        device: Device of the result.
+
+    Returns:
+        Float32 (2, H, W) in [-1, 1]; channel 0 is x, channel 1 is y.
+
+    Raises:
+        ValueError: A size is below 2.
+    """
+    if height < 2 or width < 2:
+        raise ValueError('A Cartesian grid must have at least 2 x 2 cells, '
+                         f'but got {height} x {width}.')
+    x = 2 * torch.arange(width, device=device) / (width - 1) - 1
+    y = 2 * torch.arange(height, device=device) / (height - 1) - 1
+    return torch.stack(
+        (x.expand(height, width), y[:, None].expand(height, width)))
+
+
+def counted_positions(length: int,
+                      device: Optional[torch.device] = None) -> Tensor:
+    """Positions 1, 2, ... from the first cell on, as the released models use.
+
+    Args:
+        length: Number of cells.
+        device: Device of the result.
+
+    Returns:
+        Float32 (length, ).
+    """
+    return torch.arange(1, length + 1, dtype=torch.float32, device=device)
+
+
+def centered_positions(length: int,
+                       center: float,
+                       device: Optional[torch.device] = None) -> Tensor:
+    """Consecutive positions whose middle cell has the position ``center``.
+
+    The middle of an even number of cells is the left one of the two. Cells
+    that are added to a map appear on both sides; what was in the middle stays
+    there (paper, Sec. 4.2).
+
+    Args:
+        length: Number of cells.
+        center: Position of the middle cell.
+        device: Device of the result.
+
+    Returns:
+        Float32 (length, ).
+    """
+    return counted_positions(length, device) + (center - (length + 1) // 2)
+
+
+def sinusoidal_encoding(positions: Tensor,
+                        embedding_dim: int,
+                        div_half_dim: bool = False) -> Tensor:
+    r"""Sinusoidal encoding (SPE) of positions on one axis.
+
+    With :math:`d` = ``embedding_dim / 2`` the channels are
+    :math:`\sin(p\,\omega_i)`, then :math:`\cos(p\,\omega_i)`, with
+    :math:`\omega_i = 10000^{-i/(d-1)}`, or :math:`10000^{-i/d}` with
+    ``div_half_dim``, for :math:`i = 0 \dots d-1`.
+
+    Args:
+        positions: Positions in cells, of any shape (...); need not be whole.
+        embedding_dim: Number of channels, even, and at least 4 (2 with
+            ``div_half_dim``).
+        div_half_dim: See the formula.
+
+    Returns:
+        Float32 (..., embedding_dim) in [-1, 1].
+
+    Raises:
+        ValueError: ``embedding_dim`` is odd or too small.
+    """
+    smallest = 2 if div_half_dim else 4
+    if embedding_dim % 2 or embedding_dim < smallest:
+        raise ValueError('Argument `embedding_dim` must be even and at least '
+                         f'{smallest} (with div_half_dim={div_half_dim}), but '
+                         f'got {embedding_dim}.')
+    half_dim = embedding_dim // 2
+    steps = half_dim if div_half_dim else half_dim - 1
+    exponents = torch.arange(
+        half_dim, dtype=torch.float32, device=positions.device)
+    angles = positions.float()[..., None] * torch.exp(
+        exponents * -(math.log(10000) / steps))
+    return torch.cat((angles.sin(), angles.cos()), dim=-1)
+
+
+def sinusoidal_grid(y: Tensor,
+                    x: Tensor,
+                    embedding_dim: int,
+                    div_half_dim: bool = False) -> Tensor:
+    """Sinusoidal encoding of a grid (SPE in 2-D).
+
+    Args:
+        y: Positions of the rows, shape (H, ).
+        x: Positions of the columns, shape (W, ).
+        embedding_dim: Channels per axis.
+        div_half_dim: As for :func:`sinusoidal_encoding`.
+
+    Returns:
+        Float32 (2 * embedding_dim, H, W): x in the first half of the
+        channels, y in the second.
+
+    Raises:
+        ValueError: ``embedding_dim`` is odd or too small.
+    """
+    x_code = sinusoidal_encoding(x, embedding_dim, div_half_dim).t()
+    y_code = sinusoidal_encoding(y, embedding_dim, div_half_dim).t()
+    size = (embedding_dim, len(y), len(x))
+    return torch.cat(
+        (x_code[:, None, :].expand(size), y_code[:, :, None].expand(size)))

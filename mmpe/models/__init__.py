@@ -1,0 +1,5 @@
+"""Models: MS-PIE StyleGAN2 and SinGAN with positional encodings."""
+# Our registry falls back on MMagic's only for what has been imported.
+import mmagic.models  # noqa: F401
+
+from .layers import *  # noqa: F401, F403

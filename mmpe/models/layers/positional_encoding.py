@@ -1,0 +1,192 @@
+"""Explicit positional encodings as modules: SPE and CSG."""
+from typing import Optional
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmpe.functional.grids import (cartesian_grid, centered_positions,
+                                   counted_positions, sinusoidal_encoding,
+                                   sinusoidal_grid)
+from mmpe.registry import MODELS
+
+__all__ = ['CartesianGrid', 'SinusoidalPositionalEmbedding']
+
+
+@MODELS.register_module('SPE')
+@MODELS.register_module('SPE2d')
+@MODELS.register_module()
+class SinusoidalPositionalEmbedding(BaseModule):
+    """Sinusoidal positional encoding, in 1-D and 2-D (SPE; paper Sec. 4.2).
+
+    Positions are counted from 1 at the top-left corner, as in the released
+    models, whatever ``center_shift`` says; set ``centered`` for the grid of
+    the paper, in which the middle of the map stays at ``center_shift``.
+
+    Args:
+        embedding_dim: Channels per axis; even. A 2-D encoding has twice as
+            many (:attr:`num_channels`).
+        padding_idx: Token that marks padding in 1-D input; its encoding is
+            zero and it is not counted.
+        init_size: Accepted for compatibility; encodings of any size are
+            computed on demand.
+        div_half_dim: Divide the exponent by ``embedding_dim / 2`` instead of
+            ``embedding_dim / 2 - 1``.
+        center_shift: Position of the middle cell when ``centered``.
+        centered: Whether the middle of the grid is at ``center_shift``.
+
+    Raises:
+        ValueError: ``embedding_dim`` is odd or too small, or ``centered`` is
+            set without ``center_shift``.
+    """
+
+    def __init__(self,
+                 embedding_dim: int,
+                 padding_idx: int = 0,
+                 init_size: int = 1024,
+                 div_half_dim: bool = False,
+                 center_shift: Optional[int] = None,
+                 centered: bool = False) -> None:
+        super().__init__()
+        if centered and center_shift is None:
+            raise ValueError('Argument `center_shift` must be a position when '
+                             '`centered` is set, but got None.')
+        self.embedding_dim = embedding_dim
+        self.padding_idx = padding_idx
+        self.div_half_dim = div_half_dim
+        self.center_shift = center_shift
+        self.centered = centered
+        # Checks the arguments; MMagic's checkpoints hold a buffer like this.
+        sinusoidal_encoding(torch.zeros(1), embedding_dim, div_half_dim)
+        self.register_buffer('_float_tensor', torch.zeros(1))
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of a 2-D encoding."""
+        return 2 * self.embedding_dim
+
+    def forward(self, inputs: Tensor, **kwargs) -> Tensor:
+        """Encode tokens (1-D) or make the grid of a feature map (2-D).
+
+        Args:
+            inputs: Tokens (N, L), of which only the padding matters, or a
+                feature map (N, C, H, W), of which only the size matters.
+            kwargs: For feature maps, as for :meth:`make_grid2d_like`.
+
+        Returns:
+            (N, L, embedding_dim) or (N, 2 * embedding_dim, H, W).
+
+        Raises:
+            ValueError: The input has neither two nor four dimensions.
+        """
+        if inputs.dim() == 4:
+            return self.make_grid2d_like(inputs, **kwargs)
+        if inputs.dim() != 2:
+            raise ValueError('Input of a positional encoding must be (N, L) '
+                             f'or (N, C, H, W), but got {tuple(inputs.shape)}')
+        valid = inputs.ne(self.padding_idx).to(self._float_tensor.device)
+        positions = valid.cumsum(dim=1) + self.padding_idx
+        codes = sinusoidal_encoding(positions, self.embedding_dim,
+                                    self.div_half_dim)
+        return codes * valid[..., None]
+
+    def make_grid2d(self,
+                    height: int,
+                    width: int,
+                    num_batches: int = 1,
+                    center_shift: Optional[int] = None) -> Tensor:
+        """Encoding of a grid of the given size.
+
+        Args:
+            height: Number of rows.
+            width: Number of columns.
+            num_batches: Batch size N.
+            center_shift: Replaces the module's own.
+
+        Returns:
+            Float32 (N, 2 * embedding_dim, H, W) in [-1, 1].
+        """
+        device = self._float_tensor.device
+        if self.centered:
+            center = self.center_shift if center_shift is None \
+                else center_shift
+            y = centered_positions(height, center, device)
+            x = centered_positions(width, center, device)
+        else:
+            y = counted_positions(height, device)
+            x = counted_positions(width, device)
+        grid = sinusoidal_grid(y, x, self.embedding_dim, self.div_half_dim)
+        return grid.expand(num_batches, -1, -1, -1)
+
+    def make_grid2d_like(self,
+                         x: Tensor,
+                         center_shift: Optional[int] = None) -> Tensor:
+        """Encoding with the batch, size, dtype and device of a feature map.
+
+        Args:
+            x: Feature map (N, C, H, W).
+            center_shift: Replaces the module's own.
+
+        Returns:
+            (N, 2 * embedding_dim, H, W) in [-1, 1].
+        """
+        return self.make_grid2d(*x.shape[-2:], x.shape[0], center_shift).to(x)
+
+
+@MODELS.register_module('CSG')
+@MODELS.register_module('CSG2d')
+@MODELS.register_module('CatersianGrid')
+@MODELS.register_module()
+class CartesianGrid(BaseModule):
+    """Cartesian spatial grid (CSG; paper Sec. 4.1).
+
+    The top-left corner is (-1, -1) and the bottom-right one (1, 1) whatever
+    the size, as in :func:`torch.nn.functional.grid_sample`.
+    """
+
+    num_channels = 2
+
+    def forward(self, x: Tensor, **kwargs) -> Tensor:
+        """Same as :meth:`make_grid2d_like`, for 4-D input."""
+        if x.dim() != 4:
+            raise ValueError('Input of a Cartesian grid must be (N, C, H, W), '
+                             f'but got {tuple(x.shape)}.')
+        return self.make_grid2d_like(x, **kwargs)
+
+    def make_grid2d(self,
+                    height: int,
+                    width: int,
+                    num_batches: int = 1,
+                    requires_grad: bool = False) -> Tensor:
+        """Coordinates of a grid of the given size.
+
+        Args:
+            height: Number of rows, at least 2.
+            width: Number of columns, at least 2.
+            num_batches: Batch size N.
+            requires_grad: Whether gradients with respect to the coordinates
+                are recorded.
+
+        Returns:
+            Float32 (N, 2, H, W) in [-1, 1]; x, then y.
+
+        Raises:
+            ValueError: A size is below 2.
+        """
+        grid = cartesian_grid(height, width).requires_grad_(requires_grad)
+        return grid.expand(num_batches, -1, -1, -1)
+
+    def make_grid2d_like(self,
+                         x: Tensor,
+                         requires_grad: bool = False) -> Tensor:
+        """Coordinates with the batch, size, dtype and device of a map.
+
+        Args:
+            x: Feature map (N, C, H, W).
+            requires_grad: As for :meth:`make_grid2d`.
+
+        Returns:
+            (N, 2, H, W) in [-1, 1].
+        """
+        grid = self.make_grid2d(*x.shape[-2:], x.shape[0], requires_grad)
+        return grid.to(x)
