@@ -3,22 +3,36 @@
 A config with ``default_scope = 'mmpe'`` finds our types first, then MMagic's,
 then mmengine's.
 """
+from typing import Any
+
 from mmagic import registry as mmagic
 from mmengine.registry import Registry
+
+from . import checkpoint
 
 __all__ = [
     'DATASETS', 'DATA_SAMPLERS', 'EVALUATORS', 'HOOKS', 'LOG_PROCESSORS',
     'LOOPS', 'METRICS', 'MODELS', 'MODEL_WRAPPERS', 'OPTIMIZERS',
     'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS',
     'RUNNERS', 'RUNNER_CONSTRUCTORS', 'TASK_UTILS', 'TRANSFORMS',
-    'VISBACKENDS', 'VISUALIZERS', 'WEIGHT_INITIALIZERS'
+    'VISBACKENDS', 'VISUALIZERS', 'WEIGHT_INITIALIZERS', 'build_from'
 ]
 
 
 def _child(parent: Registry, location: str) -> Registry:
-    """A registry of mmpe under ``parent``; ``location`` is imported on use."""
-    return Registry(
-        parent.name, parent=parent, scope='mmpe', locations=[location])
+    """A registry of mmpe under ``parent``; ``location`` is imported on use.
+
+    So are the parent's locations: mmengine looks into a parent, but does not
+    fill it first.
+    """
+    registry = Registry(
+        parent.name,
+        parent=parent,
+        scope='mmpe',
+        locations=[*parent._locations, location])
+    # mmengine looks for the scope of `mmpe.X` among the root's own children.
+    parent.parent._add_child(registry)
+    return registry
 
 
 RUNNERS = _child(mmagic.RUNNERS, 'mmpe.engine')
@@ -42,3 +56,22 @@ METRICS = _child(mmagic.METRICS, 'mmpe.evaluation')
 EVALUATORS = _child(mmagic.EVALUATORS, 'mmpe.evaluation')
 VISUALIZERS = _child(mmagic.VISUALIZERS, 'mmpe.engine')
 VISBACKENDS = _child(mmagic.VISBACKENDS, 'mmpe.engine')
+
+
+def build_from(registry: Registry, cfg: dict, **default_args) -> Any:
+    """Build from one of our registries, whatever the default scope is.
+
+    Args:
+        registry: One of the registries above.
+        cfg: Config with a ``type``.
+        default_args: Arguments that ``cfg`` may override.
+
+    Returns:
+        The object.
+    """
+    return registry.build({'_scope_': 'mmpe', **cfg},
+                          default_args=default_args)
+
+
+# Nobody builds a part of ours without coming by here.
+checkpoint.install()

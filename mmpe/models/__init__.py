@@ -3,3 +3,4 @@
 import mmagic.models  # noqa: F401
 
 from .layers import *  # noqa: F401, F403
+from .singan import *  # noqa: F401, F403

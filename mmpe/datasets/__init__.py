@@ -1,0 +1,9 @@
+"""Datasets: one photograph as a pyramid, folders of images."""
+import mmagic.datasets  # noqa: F401
+
+from .singan_dataset import (SinGANDataset, create_real_pyramid,
+                             num_scales_of, read_photograph)
+
+__all__ = [
+    'SinGANDataset', 'create_real_pyramid', 'num_scales_of', 'read_photograph'
+]

@@ -1,0 +1,177 @@
+"""One photograph as the image pyramid that SinGAN learns from."""
+import os.path as osp
+from copy import deepcopy
+from typing import Dict, List, Optional, Tuple
+
+import mmcv
+import numpy as np
+from mmagic.datasets.transforms import PackInputs
+from mmengine.dataset import BaseDataset
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mmpe.functional.pyramid import last_stage, pyramid_sizes
+from mmpe.registry import DATASETS
+
+__all__ = [
+    'SinGANDataset', 'create_real_pyramid', 'num_scales_of', 'read_photograph'
+]
+
+
+def read_photograph(path: str) -> np.ndarray:
+    """Read an image file of any common kind as 8-bit colour.
+
+    Grey-scale, palette, CMYK and 16-bit files are converted, the orientation
+    tag is applied, and transparent pixels are laid on white.
+
+    Args:
+        path: Path of the image file.
+
+    Returns:
+        uint8 (H, W, 3) in [0, 255], in BGR order as OpenMMLab keeps it.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not an image, or is damaged.
+    """
+    if not osp.isfile(path):
+        raise FileNotFoundError(
+            f'There is no image file at {path!r}; set the path of the '
+            'photograph (`data_root` of the dataset).')
+    try:
+        with Image.open(path) as image:
+            rgb = _to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        raise ValueError(f'{path!r} is not an image file that can be read '
+                         '(PNG, JPEG, TIFF, WebP, BMP, ...).') from None
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f'The image file {path!r} cannot be read: '
+                         f'{error}') from error
+    return np.ascontiguousarray(np.asarray(rgb)[..., ::-1])
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith('I'):  # 16 bits; Pillow would clip at 255
+        image = Image.fromarray(
+            (np.asarray(image) / 257 + 0.5).clip(0, 255).astype(np.uint8))
+    if image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info:
+        image = image.convert('RGBA')
+        white = Image.new('RGBA', image.size, 'white')
+        image = Image.alpha_composite(white, image)
+    return image.convert('RGB')
+
+
+def num_scales_of(path: str, min_size: int, max_size: int,
+                  scale_factor_init: float) -> int:
+    """``num_scales`` (counted from zero) that fits a photograph.
+
+    Args:
+        path: Path of the image file.
+        min_size: As for :class:`SinGANDataset`.
+        max_size: As for :class:`SinGANDataset`.
+        scale_factor_init: As for :class:`SinGANDataset`.
+
+    Returns:
+        The index of the finest scale.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not an image or the image is too small.
+    """
+    return last_stage(
+        read_photograph(path).shape[:2], min_size, max_size,
+        scale_factor_init)
+
+
+def create_real_pyramid(
+        real: np.ndarray, min_size: int, max_size: int,
+        scale_factor_init: float) -> Tuple[List[np.ndarray], float, int]:
+    """Create the image pyramid of a photograph.
+
+    The long side of the finest image is at most ``max_size``, the short side
+    of the coarsest one is ``min_size``.
+
+    Args:
+        real: Image (H, W, 3).
+        min_size: Short side of the coarsest image in pixels.
+        max_size: Upper bound of the long side of the finest image in pixels.
+        scale_factor_init: Desired ratio of neighbouring sizes.
+
+    Returns:
+        The images, the coarsest first; the actual ratio of neighbouring
+        sizes; the index of the finest image.
+
+    Raises:
+        ValueError: See :func:`mmpe.functional.pyramid.last_stage`.
+    """
+    sizes = pyramid_sizes(real.shape[:2], min_size, max_size,
+                          scale_factor_init)
+    finest = mmcv.imresize(real, sizes[-1][::-1])
+    reals = [mmcv.imresize(finest, size[::-1]) for size in sizes]
+    factor = (min_size / min(sizes[-1]))**(1 / (len(sizes) - 1))
+    return reals, factor, len(sizes) - 1
+
+
+@DATASETS.register_module()
+class SinGANDataset(BaseDataset):
+    """A dataset whose every item is the pyramid of the same photograph.
+
+    Args:
+        data_root: Path of the image file; any kind that Pillow reads.
+        min_size: Short side of the coarsest image in pixels.
+        max_size: Upper bound of the long side of the finest image in pixels.
+        scale_factor_init: Desired ratio of neighbouring sizes.
+        pipeline: Transforms of the item, which has the keys ``input_sample``
+            and ``real_scale0``, ``real_scale1``, ... By default everything is
+            packed; what a given pipeline leaves out of the pyramid is added.
+        num_samples: Length of the dataset; -1 means endless (a million).
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not an image or the image is too small.
+    """
+
+    def __init__(self,
+                 data_root: str,
+                 min_size: int,
+                 max_size: int,
+                 scale_factor_init: float,
+                 pipeline: Optional[list] = None,
+                 num_samples: int = -1) -> None:
+        self.min_size = min_size
+        self.max_size = max_size
+        self.scale_factor_init = scale_factor_init
+        self.num_samples = num_samples
+        super().__init__(data_root=data_root, pipeline=pipeline or [])
+
+    def full_init(self) -> None:
+        """Read the photograph and make its pyramid."""
+        self.reals, self.scale_factor, self.stop_scale = create_real_pyramid(
+            read_photograph(self.data_root), self.min_size, self.max_size,
+            self.scale_factor_init)
+        self._item = self._pack()
+
+    def _pack(self) -> Dict[str, object]:
+        data = {f'real_scale{i}': real for i, real in enumerate(self.reals)}
+        data['input_sample'] = np.zeros_like(self.reals[0], dtype=np.float32)
+        packed = PackInputs(keys=list(data))(data)
+        if not self.pipeline.transforms:
+            return packed
+        item = self.pipeline(deepcopy(data))
+        item['inputs'] = {**packed['inputs'], **item['inputs']}
+        return item
+
+    def __getitem__(self, idx: int) -> Dict[str, object]:
+        """The packed pyramid.
+
+        Args:
+            idx: Ignored: every item is the same.
+
+        Returns:
+            ``inputs``, a dict of uint8 images (3, H, W) in BGR order named
+            ``real_scale{i}`` and the float32 ``input_sample``, zeros of the
+            coarsest size; ``data_samples``.
+        """
+        return self._item
+
+    def __len__(self) -> int:
+        return int(1e6) if self.num_samples < 0 else self.num_samples

@@ -1,0 +1,9 @@
+"""SinGAN, with implicit and explicit positional encoding."""
+from .discriminator import SinGANMultiScaleDiscriminator
+from .generator import SinGANMSGeneratorPE, SinGANMultiScaleGenerator
+from .singan import PESinGAN, SinGAN
+
+__all__ = [
+    'PESinGAN', 'SinGAN', 'SinGANMSGeneratorPE',
+    'SinGANMultiScaleDiscriminator', 'SinGANMultiScaleGenerator'
+]

@@ -1,0 +1,157 @@
+"""The stack of convolutions that SinGAN trains at every scale."""
+from typing import Optional
+
+import torch.nn as nn
+from mmcv.cnn import ConvModule
+from mmengine.model import constant_init, normal_init
+from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
+from torch import Tensor
+
+__all__ = [
+    'TANH', 'DiscriminatorBlock', 'GeneratorBlock', 'copy_previous_block',
+    'stage_channels'
+]
+
+_BATCH_NORM = dict(type='BN')
+_LEAKY_RELU = dict(type='LeakyReLU', negative_slope=0.2)
+TANH = dict(type='Tanh')
+
+
+class ConvStack(nn.Module):
+    """Convolutions ``head``, ``body`` and ``tail``; the tail has no norm.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels.
+        kernel_size: Kernel size of every convolution.
+        padding: Padding of every convolution.
+        num_layers: Number of convolutions, at least 3.
+        base_channels: Channels of the head; halved from layer to layer.
+        min_feat_channels: Lower bound of the channels of the body.
+        norm_cfg: Normalisation of head and body, or None.
+        act_cfg: Activation of head and body.
+        out_act_cfg: Activation of the tail, or None.
+        stride: Stride of the body.
+        kwargs: Further arguments of ``mmcv.cnn.ConvModule``.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 kernel_size: int,
+                 padding: int,
+                 num_layers: int,
+                 base_channels: int,
+                 min_feat_channels: int,
+                 norm_cfg: Optional[dict] = _BATCH_NORM,
+                 act_cfg: Optional[dict] = _LEAKY_RELU,
+                 out_act_cfg: Optional[dict] = None,
+                 stride: int = 1,
+                 **kwargs) -> None:
+        super().__init__()
+        if num_layers < 3:
+            raise ValueError('Argument `num_layers` must be at least 3, but '
+                             f'got {num_layers}.')
+        self.in_channels = in_channels
+        self.base_channels = base_channels
+        kwargs.update(kernel_size=kernel_size, padding=padding)
+        inner = dict(norm_cfg=norm_cfg, act_cfg=act_cfg, **kwargs)
+        self.head = ConvModule(in_channels, base_channels, **inner)
+        self.body = nn.Sequential()
+        for index in range(1, num_layers - 1):
+            width = base_channels // 2**index
+            self.body.add_module(
+                f'block{index}',
+                ConvModule(
+                    max(2 * width, min_feat_channels),
+                    max(width, min_feat_channels),
+                    stride=stride,
+                    **inner))
+        self.tail = ConvModule(
+            max(width, min_feat_channels),
+            out_channels,
+            norm_cfg=None,
+            act_cfg=out_act_cfg,
+            **kwargs)
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Normal weights of standard deviation 0.02, norms that scale by 1."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                normal_init(module, 0, 0.02)
+            elif isinstance(module, (_BatchNorm, nn.InstanceNorm2d)):
+                constant_init(module, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H', W')."""
+        return self.tail(self.body(self.head(x)))
+
+
+class GeneratorBlock(ConvStack):
+    """Refines an image from the coarser scale (SinGAN, Eq. 4).
+
+    Args:
+        allow_no_residual: Whether a block whose output has other channels
+            than the image returns the output alone instead of failing.
+        kwargs: As for :class:`ConvStack`.
+    """
+
+    def __init__(self,
+                 *args,
+                 out_act_cfg: Optional[dict] = TANH,
+                 allow_no_residual: bool = False,
+                 **kwargs) -> None:
+        super().__init__(*args, out_act_cfg=out_act_cfg, **kwargs)
+        self.allow_no_residual = allow_no_residual
+
+    def forward(self, x: Tensor, prev: Tensor) -> Tensor:
+        """Add what the convolutions make of ``x`` to the image ``prev``.
+
+        Args:
+            x: Noise, positions and image, (N, in_channels, H', W').
+            prev: Upsampled image of the coarser scale, (N, C, H, W).
+
+        Returns:
+            Image (N, C, H, W).
+        """
+        x = super().forward(x)
+        if self.allow_no_residual and x.shape[1] != prev.shape[1]:
+            return x
+        return x + prev
+
+
+class DiscriminatorBlock(ConvStack):
+    """Patch discriminator of one scale: a map of scores.
+
+    Args:
+        kwargs: As for :class:`ConvStack`, without ``out_channels``.
+    """
+
+    def __init__(self, in_channels: int, **kwargs) -> None:
+        super().__init__(in_channels, 1, **kwargs)
+
+
+def stage_channels(channels: int, stage: int) -> int:
+    """Width at a stage: doubled every four stages, at most 128."""
+    return min(channels * 2**(stage // 4), 128)
+
+
+def copy_previous_block(blocks: nn.ModuleList, stage: int) -> bool:
+    """Start a stage from the weights of the one before, where they fit.
+
+    Args:
+        blocks: The blocks of all stages.
+        stage: Index of the stage that starts.
+
+    Returns:
+        Whether the weights were copied.
+    """
+    if stage == 0:
+        return False
+    source, target = blocks[stage - 1], blocks[stage]
+    if (source.base_channels, source.in_channels) != (target.base_channels,
+                                                      target.in_channels):
+        return False
+    target.load_state_dict(source.state_dict())
+    return True

@@ -1,0 +1,259 @@
+"""Generators of SinGAN, with implicit and explicit positional encoding."""
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn as nn
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmpe.registry import MODELS, build_from
+from .blocks import (TANH, GeneratorBlock, copy_previous_block,
+                     stage_channels)
+from .padding import (BorderPadding, InterpolationPadding, NoPadding,
+                      upsample)
+
+__all__ = ['SinGANMSGeneratorPE', 'SinGANMultiScaleGenerator']
+
+
+@MODELS.register_module()
+class SinGANMultiScaleGenerator(BaseModule):
+    """Multi-scale generator of SinGAN (ICCV 2019, Sec. 3.1).
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels.
+        num_scales: Index of the finest stage, counted from zero.
+        kernel_size: Kernel size of every convolution.
+        padding: Zero padding of every convolution; the head pads anyway.
+        num_layers: Convolutions in each stage.
+        base_channels: Channels of the first four stages.
+        min_feat_channels: Lower bound of the channels of the first stages.
+        out_act_cfg: Activation of each stage's output.
+        init_cfg: As for mmengine's ``BaseModule``.
+        first_stage_in_channels: Input channels of the first stage, if they
+            are not ``in_channels``.
+        kwargs: Further arguments of the convolutions
+            (``mmcv.cnn.ConvModule``).
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 num_scales: int,
+                 kernel_size: int = 3,
+                 padding: int = 0,
+                 num_layers: int = 5,
+                 base_channels: int = 32,
+                 min_feat_channels: int = 32,
+                 out_act_cfg: Optional[dict] = TANH,
+                 init_cfg: Optional[dict] = None,
+                 *,
+                 first_stage_in_channels: Optional[int] = None,
+                 **kwargs) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.out_channels = out_channels
+        self.pad_head = (kernel_size - 1) * num_layers // 2
+        self.head_padding = BorderPadding(self.pad_head)
+        self.noise_with_pad = False
+        self.head_position_encode: Optional[nn.Module] = None
+        self.num_frozen = 0
+        self.blocks = nn.ModuleList(
+            GeneratorBlock(
+                (first_stage_in_channels or in_channels
+                 ) if stage == 0 else in_channels,
+                out_channels,
+                kernel_size=kernel_size,
+                padding=padding,
+                num_layers=num_layers,
+                base_channels=stage_channels(base_channels, stage),
+                min_feat_channels=stage_channels(min_feat_channels, stage),
+                out_act_cfg=out_act_cfg,
+                **kwargs) for stage in range(num_scales + 1))
+
+    def forward(self,
+                input_sample: Optional[Tensor],
+                fixed_noises: Sequence[Tensor],
+                noise_weights: Sequence[float],
+                rand_mode: str,
+                curr_scale: int,
+                num_batches: int = 1,
+                get_prev_res: bool = False,
+                return_noise: bool = False,
+                start_scale: int = 0
+                ) -> Union[Tensor, Dict[str, Union[Tensor, List[Tensor]]]]:
+        """Generate images from the coarsest stage up.
+
+        Args:
+            input_sample: Image (N, C, H, W) that the first stage adds to, in
+                [-1, 1]; None for zeros.
+            fixed_noises: Noise (1, C, H, W) of each stage that reconstructs
+                the photograph; in mode 'rand' only their shapes matter.
+            noise_weights: Standard deviation of each stage's noise.
+            rand_mode: 'rand' for new noise, 'recon' for the fixed one.
+            curr_scale: Index of the last stage to run.
+            num_batches: Number of images N in mode 'rand'.
+            get_prev_res: Whether to return the results of all stages.
+            return_noise: Whether to return the noise of all stages.
+            start_scale: Index of the first stage to run; ``input_sample``
+                then has the size of this stage.
+
+        Returns:
+            Images (N, C, H, W), in about [-1, 1]; or with ``get_prev_res`` or
+            ``return_noise`` a dict of ``fake_img``, ``prev_res_list`` (of the
+            stages before the last) and ``noise_batch``.
+
+        Raises:
+            ValueError: ``rand_mode`` or a stage does not exist.
+        """
+        self._check_stages(rand_mode, start_scale, curr_scale)
+        noises = self._noises(fixed_noises[:curr_scale + 1], rand_mode,
+                              num_batches)
+        if input_sample is None:
+            input_sample = noises[start_scale].new_zeros(
+                num_batches, self.out_channels,
+                *self.image_size(noises[start_scale]))
+
+        image, results = input_sample, []
+        for stage in range(start_scale, curr_scale + 1):
+            if stage > start_scale:
+                image = upsample(image, self.image_size(noises[stage]))
+            x = self._block_input(stage, noises[stage], noise_weights[stage],
+                                  image)
+            image = self.blocks[stage](x.detach(), image)
+            results.append(image)
+
+        if get_prev_res or return_noise:
+            return dict(
+                fake_img=image,
+                prev_res_list=results[:-1] if get_prev_res else [],
+                noise_batch=noises if return_noise else [])
+        return image
+
+    def image_size(self, noise: Tensor) -> Tuple[int, int]:
+        """(H, W) of the image that belongs to a stage's noise."""
+        border = 2 * self.pad_head if self.noise_with_pad else 0
+        height, width = noise.shape[-2:]
+        return height - border, width - border
+
+    def check_and_load_prev_weight(self, curr_scale: int) -> bool:
+        """Start a stage from the weights of the one before, if they fit."""
+        return copy_previous_block(self.blocks, curr_scale)
+
+    def freeze_before(self, stage: int) -> None:
+        """Keep earlier stages as they are: evaluation mode, no gradients."""
+        self.num_frozen = stage
+        for index, block in enumerate(self.blocks):
+            block.requires_grad_(index >= stage)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> 'SinGANMultiScaleGenerator':
+        """Set the mode of all stages that are not frozen."""
+        super().train(mode)
+        for block in self.blocks[:self.num_frozen]:
+            block.eval()
+        return self
+
+    def _check_stages(self, rand_mode: str, start: int, stop: int) -> None:
+        if rand_mode not in ('rand', 'recon'):
+            raise ValueError("Argument `rand_mode` must be 'rand' or 'recon', "
+                             f'but got {rand_mode!r}.')
+        if not 0 <= start <= stop < len(self.blocks):
+            raise ValueError(
+                'Stages must satisfy 0 <= start_scale <= curr_scale <= '
+                f'{len(self.blocks) - 1}, but got start_scale={start} and '
+                f'curr_scale={stop}.')
+
+    @staticmethod
+    def _noises(fixed_noises: Sequence[Tensor], rand_mode: str,
+                num_batches: int) -> List[Tensor]:
+        if rand_mode == 'recon':
+            return list(fixed_noises)
+        return [
+            torch.randn((num_batches, *noise.shape[1:]),
+                        dtype=noise.dtype,
+                        device=noise.device) for noise in fixed_noises
+        ]
+
+    def _block_input(self, stage: int, noise: Tensor, weight: float,
+                     image: Tensor) -> Tensor:
+        """Noise around the image; at the first stage, noise and positions."""
+        with_positions = stage == 0 and self.head_position_encode is not None
+        if with_positions:
+            noise = noise + self.head_position_encode(noise)
+        if not self.noise_with_pad:
+            noise = self.head_padding(noise)
+        if with_positions:
+            return noise * weight
+        return noise * weight + self.head_padding(image)
+
+
+@MODELS.register_module()
+class SinGANMSGeneratorPE(SinGANMultiScaleGenerator):
+    """SinGAN's generator with a choice of positional encoding (Sec. 4.3).
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels.
+        num_scales: Index of the finest stage, counted from zero.
+        padding_mode: 'zero' or 'reflect': the padding of the head and of the
+            convolutions.
+        pad_at_head: Whether maps are enlarged before the first convolution
+            of each stage; without it the convolutions have to pad.
+        interp_pad: Enlarge by interpolation instead of by a border, which
+            leaves no cue of position.
+        noise_with_pad: Whether the noises have the size of the enlarged map.
+        positional_encoding: Config of the encoding (SPE or CSG) that is added
+            to the noise of the first stage.
+        first_stage_in_channels: Input channels of the first stage; by default
+            those of ``positional_encoding``, or ``in_channels`` without one.
+        kwargs: As for :class:`SinGANMultiScaleGenerator`.
+
+    Raises:
+        ValueError: ``padding_mode`` is unknown, the first stage does not have
+            the channels of the encoding, or the noises are to be larger
+            although nothing is enlarged.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 num_scales: int,
+                 *args,
+                 padding_mode: str = 'zero',
+                 pad_at_head: bool = True,
+                 interp_pad: bool = False,
+                 noise_with_pad: bool = False,
+                 positional_encoding: Optional[dict] = None,
+                 first_stage_in_channels: Optional[int] = None,
+                 **kwargs) -> None:
+        if padding_mode not in ('zero', 'reflect'):
+            raise ValueError("Argument `padding_mode` must be 'zero' or "
+                             f"'reflect', but got {padding_mode!r}.")
+        if noise_with_pad and not pad_at_head:
+            raise ValueError('`noise_with_pad` needs `pad_at_head`: without '
+                             'it the maps are not enlarged.')
+        encoding = positional_encoding and build_from(MODELS,
+                                                      positional_encoding)
+        if encoding and first_stage_in_channels is None:
+            first_stage_in_channels = encoding.num_channels
+        if encoding and first_stage_in_channels != encoding.num_channels:
+            raise ValueError(
+                'Argument `first_stage_in_channels` must be '
+                f'{encoding.num_channels}, the channels of the positional '
+                f'encoding, but got {first_stage_in_channels}.')
+        super().__init__(
+            in_channels,
+            out_channels,
+            num_scales,
+            *args,
+            first_stage_in_channels=first_stage_in_channels,
+            padding_mode=padding_mode,
+            **kwargs)
+        self.noise_with_pad = noise_with_pad
+        self.head_position_encode = encoding
+        if not pad_at_head:
+            self.head_padding = NoPadding()
+        elif interp_pad:
+            self.head_padding = InterpolationPadding(self.pad_head)
+        elif padding_mode == 'reflect':
+            self.head_padding = BorderPadding(self.pad_head, 'reflect')
