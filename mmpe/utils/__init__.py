@@ -1,4 +1,5 @@
 """Helpers that every part of mmpe may use."""
+from .files import AtomicBackend, atomic_write
 from .setup_env import register_all_modules
 
-__all__ = ['register_all_modules']
+__all__ = ['AtomicBackend', 'atomic_write', 'register_all_modules']

@@ -1,0 +1,270 @@
+"""Safe reading of checkpoints (``.pth``) and of SinGAN's ``.pkl``.
+
+A pickle may name any function of any module and have it called. Here only the
+names are resolved that files of mmengine, MMGeneration and MMagic hold:
+tensors, NumPy numbers and arrays of numbers, and mmengine's log buffers. A
+file with any other name in it is refused, and nothing in it runs.
+
+:func:`install` makes mmengine read through this module, so that its ``Runner``
+(``resume``, ``load_from``) and ``load_checkpoint`` do so too.
+"""
+import codecs
+import os
+import pickle
+import re
+import types
+import zipfile
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Union
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+from mmengine.dist import barrier, get_rank
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
+from mmengine.utils import digit_version
+from torch._weights_only_unpickler import _get_allowed_globals
+
+from .utils.files import PathLike, atomic_write
+
+__all__ = [
+    'CheckpointError', 'install', 'load_pickle', 'read_checkpoint',
+    'save_pickle'
+]
+
+MapLocation = Optional[Union[str, torch.device, Callable, Dict[str, str]]]
+
+
+class CheckpointError(ValueError):
+    """A file is not a checkpoint, is damaged, or holds what it must not."""
+
+
+def install() -> None:
+    """Make mmengine read local and ``http(s)`` checkpoints safely."""
+    CheckpointLoader.register_scheme('', load_from_local, force=True)
+    CheckpointLoader.register_scheme(('http://', 'https://'),
+                                     load_from_http,
+                                     force=True)
+
+
+# mmengine prints these two names without their first ten letters.
+def load_from_local(filename: PathLike,
+                    map_location: MapLocation = None) -> Any:
+    """Loader of local paths for mmengine; see :func:`read_checkpoint`."""
+    return read_checkpoint(os.path.expanduser(filename), map_location)
+
+
+def load_from_http(filename: str, map_location: MapLocation = None) -> Any:
+    """Loader of addresses for mmengine: download once, then read safely.
+
+    Raises:
+        OSError: The file cannot be downloaded.
+        CheckpointError: See :func:`read_checkpoint`.
+    """
+    path = Path(torch.hub.get_dir(), 'checkpoints',
+                Path(urlparse(filename).path).name)
+    if get_rank() > 0:
+        barrier()  # the other ranks find what rank 0 has downloaded
+    try:
+        if not path.exists():
+            _download(filename, path)
+    finally:
+        if get_rank() == 0:
+            barrier()
+    return read_checkpoint(path, map_location)
+
+
+def _download(url: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(path))
+    except OSError as error:
+        raise OSError(f'Cannot download {url}: {error}') from error
+
+
+def read_checkpoint(path: PathLike,
+                    map_location: MapLocation = 'cpu') -> Any:
+    """Read a ``.pth`` file without running anything in it.
+
+    Args:
+        path: A file written by ``torch.save``, in its zip or older format.
+        map_location: As in ``torch.load``.
+
+    Returns:
+        What the file holds, usually a dict.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        CheckpointError: The file is not a checkpoint, is truncated, or holds a
+            type that is not allowed (which the error names).
+    """
+    path = Path(path)
+    _check_beginning(path)
+    try:
+        return _torch_load(path, map_location)
+    except OSError:
+        raise
+    except Exception as error:  # damaged data can fail in any way
+        raise _explain(path, error) from error
+
+
+def load_pickle(path: PathLike) -> Any:
+    """Read a ``.pkl`` file of plain containers, numbers and number arrays.
+
+    MMagic and MMGeneration write SinGAN's ``noise_weights``, ``fixed_noises``
+    and ``curr_stage`` in this way.
+
+    Args:
+        path: A file written by :func:`save_pickle`, MMagic or MMGeneration.
+
+    Returns:
+        What the file holds; arrays are NumPy arrays.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        CheckpointError: The file is not a pickle, is truncated, or holds a
+            type that is not allowed (which the error names).
+    """
+    path = Path(path)
+    _check_beginning(path)
+    try:
+        with open(path, 'rb') as file:
+            return _Unpickler(file).load()
+    except OSError:
+        raise
+    except Exception as error:  # damaged data can fail in any way
+        raise _explain(path, error) from error
+
+
+def save_pickle(data: Any, path: PathLike) -> None:
+    """Write what :func:`load_pickle` and MMagic read, whole or not at all.
+
+    Args:
+        data: Dicts, lists, tuples, numbers, strings, arrays and tensors;
+            tensors become arrays.
+        path: Where to write.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with atomic_write(path) as temporary, open(temporary, 'wb') as file:
+        pickle.dump(_to_numpy(data), file)
+
+
+def _to_numpy(data: Any) -> Any:
+    if isinstance(data, torch.Tensor):
+        return data.detach().cpu().numpy()
+    if isinstance(data, dict):
+        return {key: _to_numpy(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return type(data)(_to_numpy(value) for value in data)
+    return data
+
+
+def _check_beginning(path: Path) -> None:
+    """Tell a checkpoint from what is often found in its place."""
+    if not path.is_file():
+        raise FileNotFoundError(f'`{path}` does not exist or is not a file.')
+    with open(path, 'rb') as file:
+        beginning = file.read(40)
+    if not beginning:
+        raise CheckpointError(f'`{path}` is empty.')
+    if beginning.startswith(b'PK'):
+        if not zipfile.is_zipfile(path):
+            raise CheckpointError(f'`{path}` is truncated: it has no end.')
+    elif not beginning.startswith(b'\x80'):  # every pickle does
+        raise CheckpointError(f'`{path}` is not a checkpoint: it begins with '
+                              f'{beginning!r}.')
+
+
+def _explain(path: Path, error: Exception) -> CheckpointError:
+    name = re.search(r'GLOBAL ([\w.]+)', str(error))
+    if name:
+        return CheckpointError(
+            f'`{path}` is refused: it holds `{name[1]}`, which does not '
+            'belong in a checkpoint. Nothing in it was executed.')
+    # torch wraps the reason in advice on how to read the file unsafely.
+    reason = str(error).split('WeightsUnpickler error: ')[-1].strip()
+    reason = reason.split('\n')[0] or 'unexpected end'
+    return CheckpointError(f'`{path}` is damaged or not a checkpoint '
+                           f'({type(error).__name__}: {reason}).')
+
+
+def _torch_load(path: Path, map_location: MapLocation) -> Any:
+    # Since 2.6 a name can be allowed together with what stands in for it.
+    if digit_version(torch.__version__) >= digit_version('2.6'):
+        allowed = [(value, name) for name, value in _ALLOWED.items()]
+        with torch.serialization.safe_globals(allowed):
+            return torch.load(
+                path, map_location=map_location, weights_only=True)
+    return torch.load(
+        path,
+        map_location=map_location,
+        pickle_module=_RESTRICTED_PICKLE,
+        weights_only=False)
+
+
+def _number_dtype(*args: Any) -> np.dtype:
+    """``numpy.dtype`` for numbers alone."""
+    dtype = np.dtype(*args)
+    if dtype.kind not in 'biufc':
+        kind = dtype.type
+        raise pickle.UnpicklingError(
+            f'GLOBAL {kind.__module__}.{kind.__name__} is not a number')
+    return dtype
+
+
+def _history_statistic(owner: Any, name: str) -> Callable:
+    """``getattr`` as far as a pickled ``HistoryBuffer`` needs it."""
+    if owner is HistoryBuffer and name in ('current', 'max', 'mean', 'min'):
+        return getattr(HistoryBuffer, name)
+    raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {owner}.{name}')
+
+
+def _numpy_names() -> Dict[str, Any]:
+    array = np.ones(1)
+    names = {'numpy.dtype': _number_dtype, 'numpy.ndarray': np.ndarray}
+    for core in ('numpy.core', 'numpy._core'):  # NumPy 1 and 2
+        names[f'{core}.multiarray._reconstruct'] = array.__reduce__()[0]
+        names[f'{core}.multiarray.scalar'] = array[0].__reduce__()[0]
+        names[f'{core}.numeric._frombuffer'] = array.__reduce_ex__(5)[0]
+    # Never named in a file, but torch looks here for what may have a state.
+    for code in '?bBhHiIlLqQefdgFDG':
+        dtype_class = type(np.dtype(code))
+        names[f'numpy.dtypes.{dtype_class.__name__}'] = dtype_class
+    return names
+
+
+# What stands behind each name that a file may use.
+_ALLOWED_IN_PICKLE = {'_codecs.encode': codecs.encode, **_numpy_names()}
+_ALLOWED = {
+    'builtins.getattr': _history_statistic,
+    'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
+    **_ALLOWED_IN_PICKLE
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Resolves the names in ``allowed`` and no others."""
+
+    allowed = _ALLOWED_IN_PICKLE
+
+    def find_class(self, module: str, name: str) -> Any:
+        module = {'__builtin__': 'builtins'}.get(module, module)
+        try:
+            return self.allowed[f'{module}.{name}']
+        except KeyError:
+            raise pickle.UnpicklingError(
+                f'GLOBAL {module}.{name} is not allowed') from None
+
+
+class _TorchUnpickler(_Unpickler):
+    allowed = {**_get_allowed_globals(), **_ALLOWED}
+
+
+# What `torch.load` uses of a pickle module, for torch below 2.6.
+_RESTRICTED_PICKLE = types.ModuleType('restricted_pickle')
+_RESTRICTED_PICKLE.Unpickler = _TorchUnpickler
+_RESTRICTED_PICKLE.load = (
+    lambda file, **kwargs: _TorchUnpickler(file, **kwargs).load())

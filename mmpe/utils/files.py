@@ -1,0 +1,71 @@
+"""Files that are either written in full or not at all."""
+import contextlib
+import os
+from pathlib import Path
+from typing import Iterator, Union
+
+from mmengine.fileio import LocalBackend, register_backend
+
+PathLike = Union[str, os.PathLike]
+
+
+@contextlib.contextmanager
+def atomic_write(path: PathLike) -> Iterator[Path]:
+    """Write a file under a temporary name, then rename it.
+
+    A reader sees the old file or the new one, never half of one. Missing
+    folders are made.
+
+    Args:
+        path: Where the file shall be.
+
+    Yields:
+        The temporary path to write to, in the same folder and with the same
+        suffix. It is removed when the body raises.
+
+    Raises:
+        OSError: The file cannot be written (no permission, no space, ...);
+            the error names ``path``.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        if not _is_about(error, temporary):
+            raise
+        raise OSError(error.errno, f'Cannot write: {error.strerror}',
+                      str(path)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _is_about(error: OSError, temporary: Path) -> bool:
+    """Whether writing failed, and not something else in the body."""
+    if error.filename is None:
+        return error.errno is not None
+    return Path(error.filename) in (temporary, *temporary.parents)
+
+
+@register_backend('atomic', force=True)
+class AtomicBackend(LocalBackend):
+    """Local files, written by :func:`atomic_write`.
+
+    For example ``CheckpointHook(backend_args=dict(backend='atomic'))``: a run
+    killed while it saves leaves the previous checkpoint as it was.
+    """
+
+    def put(self, obj: bytes, filepath: PathLike) -> None:
+        """Write bytes to a file."""
+        with atomic_write(filepath) as temporary:
+            temporary.write_bytes(obj)
+
+    def put_text(self,
+                 obj: str,
+                 filepath: PathLike,
+                 encoding: str = 'utf-8') -> None:
+        """Write text to a file."""
+        self.put(obj.encode(encoding), filepath)
