@@ -1,0 +1,218 @@
+"""Multi-scale generator of MS-PIE (rows c to k)."""
+from typing import Dict, Optional, Sequence, Tuple, Union
+
+from torch import Tensor, nn
+
+from mmpe.models.layers.equalized import PixelNorm
+from mmpe.models.layers.modulated_conv import (ConvThenResize,
+                                               ModulatedConv2d,
+                                               ResizeThenConv,
+                                               TransposedConvUp)
+from mmpe.models.layers.resample import EdgeFIRUpsampler, FIRFilter
+from mmpe.models.stylegan2.base_generator import (BaseStyleGenerator, Size,
+                                                  Styles, as_pair)
+from mmpe.models.stylegan2.generator import ConstantInput
+from mmpe.models.stylegan2.mapping import StyleMapping
+from mmpe.registry import MODELS
+from .head import ConstantHead, EncodingHead, ResizedEncodingHead
+
+__all__ = ['MSStyleGANv2Generator']
+
+_NEAREST_X2 = dict(scale_factor=2, mode='nearest')
+
+
+@MODELS.register_module()
+class MSStyleGANv2Generator(BaseStyleGenerator):
+    """StyleGAN2 that makes images of several sizes.
+
+    Extra cells in the first feature map (``chosen_scale``) make the image
+    larger: it has (4 + extra) * out_size / 4 pixels per side.
+
+    Args:
+        out_size: Size of the image without extra cells, a power of 2 from 8
+            to 1024.
+        style_channels: Channels of the style code.
+        num_mlps: Layers of the mapping network.
+        channel_multiplier: Factor on the channels from 64 x 64 on.
+        blur_kernel: Taps of the filters.
+        lr_mlp: Factor on the mapping network's learning rate.
+        default_style_mode: 'mix' or 'single' style codes in training.
+        eval_style_mode: The same in evaluation.
+        mix_prob: Probability of two style codes in mode 'mix'.
+        no_pad: Whether convolutions have no zero padding.
+        deconv2conv: Upsample by interpolation and convolution instead of a
+            transposed convolution.
+        interp_pad: Extra cells each interpolation makes; the room that
+            convolutions without padding take.
+        up_config: Arguments of ``torch.nn.functional.interpolate``, with
+            ``scale_factor``.
+        up_after_conv: Interpolate the output of the convolution, not the
+            input.
+        head_pos_encoding: Config of the encoding that makes the first map; a
+            learned constant if None.
+        head_pos_size: Height and width of the encoding without extra cells.
+        interp_head: Make the encoding at ``head_pos_size`` and resize it,
+            instead of making it at the input size.
+        skip_padding: 'zero' to upsample the image between layers with zeros
+            around it, as all released models do; 'none' to leave them out, so
+            that nothing but the encoding tells a layer where it is. Inside
+            the image both are the same.
+        width: Factor on all channels, for smaller networks.
+
+    Raises:
+        ValueError: Arguments contradict each other.
+    """
+
+    def __init__(self,
+                 out_size: int,
+                 style_channels: int,
+                 num_mlps: int = 8,
+                 channel_multiplier: float = 2,
+                 blur_kernel: Sequence[float] = (1, 3, 3, 1),
+                 lr_mlp: float = 0.01,
+                 default_style_mode: str = 'mix',
+                 eval_style_mode: str = 'single',
+                 mix_prob: float = 0.9,
+                 no_pad: bool = False,
+                 deconv2conv: bool = False,
+                 interp_pad: Optional[int] = None,
+                 up_config: Optional[dict] = None,
+                 up_after_conv: bool = False,
+                 head_pos_encoding: Optional[dict] = None,
+                 head_pos_size: Tuple[int, int] = (4, 4),
+                 interp_head: bool = False,
+                 skip_padding: str = 'zero',
+                 width: float = 1.) -> None:
+        mapping = StyleMapping(style_channels, style_channels, num_mlps,
+                               lr_mlp, PixelNorm())
+        super().__init__(
+            out_size,
+            style_channels,
+            mapping,
+            channel_multiplier,
+            width,
+            default_style_mode=default_style_mode,
+            eval_style_mode=eval_style_mode,
+            mix_prob=mix_prob)
+        if skip_padding not in ('zero', 'none'):
+            raise ValueError("Argument `skip_padding` must be 'zero' or "
+                             f"'none', but got {skip_padding!r}.")
+        self.noise_size = style_channels
+        self.no_pad = no_pad
+        self.skip_padding = skip_padding
+        self.blur_kernel = tuple(blur_kernel)
+        self._upsampling = _upsampling_policy(
+            deconv2conv, up_after_conv, interp_pad, up_config, blur_kernel)
+        self.head = self._make_head(head_pos_encoding, head_pos_size,
+                                    interp_head)
+        self._build_layers(self.head.num_channels)
+        if self.noise_sizes()[-1] != (out_size, out_size):
+            raise ValueError(
+                'Arguments `no_pad`, `interp_pad` and `head_pos_size` must '
+                f'lead to images of {out_size} x {out_size} pixels, but got '
+                f'{self.noise_sizes()[-1]}.')
+
+    def _make_head(self, encoding: Optional[dict], size: Size,
+                   interp_head: bool) -> Union[ConstantHead, EncodingHead]:
+        """What makes the first map, under the names of the checkpoints."""
+        if not encoding:
+            self.constant_input = ConstantInput(self.channels[4],
+                                                6 if self.no_pad else 4)
+            return ConstantHead(self.constant_input)
+        with MODELS.switch_scope_and_registry('mmpe') as registry:
+            self.head_pos_enc = registry.build(encoding)
+        head = ResizedEncodingHead if interp_head else EncodingHead
+        return head(self.head_pos_enc, size)
+
+    def make_conv(self, in_channels: int, out_channels: int,
+                  upsample: bool) -> ModulatedConv2d:
+        """A convolution of the chosen padding and upsampling policy."""
+        policy, kwargs = self._upsampling if upsample \
+            else (ModulatedConv2d, {})
+        return policy(
+            in_channels,
+            out_channels,
+            3,
+            self.style_channels,
+            padding=not self.no_pad,
+            **kwargs)
+
+    def make_skip_upsample(self) -> nn.Module:
+        """Filtered upsampling, with zeros around the image or without."""
+        if self.skip_padding == 'none':
+            return EdgeFIRUpsampler.upsampler(self.blur_kernel)
+        return FIRFilter.upsampler(self.blur_kernel)
+
+    def first_map_size(self, chosen_scale: Size) -> Size:
+        """Height and width of the first map.
+
+        Raises:
+            ValueError: Too few cells are left.
+        """
+        if min(chosen_scale) < -3:
+            raise ValueError('Argument `chosen_scale` must be at least -3, '
+                             'which leaves one of 4 cells, but got '
+                             f'{chosen_scale}.')
+        return tuple(
+            cells + extra for cells, extra in zip(self.head.size,
+                                                  chosen_scale))
+
+    def first_map(self, chosen_scale: Size) -> Tensor:
+        """The first map at a scale, (1, C, H, W)."""
+        return self.head.first_map(self.first_map_size(chosen_scale))
+
+    def forward(self,
+                styles: Styles,
+                num_batches: int = -1,
+                return_noise: bool = False,
+                return_latents: bool = False,
+                inject_index: Optional[int] = None,
+                truncation: float = 1,
+                truncation_latent: Optional[Tensor] = None,
+                input_is_latent: bool = False,
+                injected_noise: Optional[Sequence[Optional[Tensor]]] = None,
+                randomize_noise: bool = True,
+                chosen_scale: Union[int, Tuple[int, int]] = 0
+                ) -> Union[Tensor, Dict[str, object]]:
+        """Make images.
+
+        Args:
+            styles: Noise (N, style_channels), style codes of that shape or
+                (N, L, style_channels), one or two of them; or a function of a
+                shape that draws noise; or None to draw it here.
+            num_batches: N where noise is drawn.
+            return_noise: Return a dict with the noise.
+            return_latents: Return a dict with the style codes.
+            inject_index: First layer that gets the second of two codes.
+            truncation: Truncation factor, 1 for none.
+            truncation_latent: Mean style code; computed if None.
+            input_is_latent: Whether ``styles`` are style codes.
+            injected_noise: Noise for each layer, (1 or N, 1, H, W).
+            randomize_noise: Draw noise; else it is the same in every call, in
+                every process.
+            chosen_scale: Extra cells of the first map, one number or
+                (dh, dw).
+
+        Returns:
+            Float32 images (N, 3, H, W), or a dict with them as ``fake_img``.
+        """
+        codes, noise = self._style_codes(styles, None, num_batches,
+                                         input_is_latent)
+        codes = self._truncate(codes, truncation, truncation_latent)
+        outputs = self._generate(codes, inject_index, injected_noise,
+                                 randomize_noise, as_pair(chosen_scale))
+        if not (return_noise or return_latents):
+            return outputs['fake_img']
+        del outputs['feats']
+        return dict(outputs, noise_batch=noise)
+
+
+def _upsampling_policy(deconv2conv: bool, up_after_conv: bool,
+                       interp_pad: Optional[int], up_config: Optional[dict],
+                       blur_kernel: Sequence[float]) -> Tuple[type, dict]:
+    """Class of the upsampling convolutions, and its arguments."""
+    if not deconv2conv:
+        return TransposedConvUp, dict(blur_kernel=tuple(blur_kernel))
+    policy = ConvThenResize if up_after_conv else ResizeThenConv
+    return policy, dict(
+        up_config=up_config or _NEAREST_X2, extra_cells=interp_pad or 0)

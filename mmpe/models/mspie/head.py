@@ -1,0 +1,58 @@
+"""What makes the first feature map, for every number of extra cells.
+
+These are no modules: the generator owns the parameters and buffers, under the
+names that checkpoints give them.
+"""
+from typing import Tuple
+
+from torch import Tensor, nn
+
+from mmpe.functional.resample import resize_bilinear
+from mmpe.models.stylegan2.generator import ConstantInput
+
+__all__ = ['ConstantHead', 'EncodingHead', 'ResizedEncodingHead']
+
+Size = Tuple[int, int]
+
+
+class ConstantHead:
+    """Learned constant, resized to the input size (rows c and h).
+
+    Args:
+        constant: The constant at the base scale.
+    """
+
+    def __init__(self, constant: ConstantInput) -> None:
+        self.constant = constant
+        self.size = tuple(constant.input.shape[-2:])
+        self.num_channels = constant.input.shape[1]
+
+    def first_map(self, size: Size) -> Tensor:
+        """The constant at the given size, (1, C, *size)."""
+        return resize_bilinear(self.constant.input, size)
+
+
+class EncodingHead:
+    """Positional encoding made at the input size (rows d, f, g, i and k).
+
+    Args:
+        encoding: CSG or SPE.
+        size: Height and width at the base scale.
+    """
+
+    def __init__(self, encoding: nn.Module, size: Size) -> None:
+        self.encoding = encoding
+        self.size = tuple(size)
+        self.num_channels = encoding.num_channels
+
+    def first_map(self, size: Size) -> Tensor:
+        """The encoding at the given size, (1, C, *size)."""
+        return self.encoding.make_grid2d(*size)
+
+
+class ResizedEncodingHead(EncodingHead):
+    """Positional encoding made at the base scale and resized (rows e, j)."""
+
+    def first_map(self, size: Size) -> Tensor:
+        """The resized encoding, (1, C, *size)."""
+        return resize_bilinear(super().first_map(self.size), size)

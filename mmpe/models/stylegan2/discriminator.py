@@ -1,0 +1,234 @@
+"""Discriminator of StyleGAN2 (rows a and b) and its blocks."""
+from typing import Optional, Sequence, Tuple
+
+import torch
+from mmengine.model import BaseModule
+from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
+from torch import Tensor, nn
+
+from mmpe.models.layers.equalized import (EqualizedConv2d, EqualizedLinear,
+                                          FusedLeakyReLU)
+from mmpe.models.layers.resample import FIRFilter
+from mmpe.registry import MODELS
+from .channels import channels_per_size, log2_size
+from .precision import clamp, low_precision
+
+__all__ = [
+    'BaseStyleDiscriminator', 'MinibatchStddev', 'ResBlock',
+    'StyleGAN2Discriminator'
+]
+
+Taps = Sequence[float]
+
+
+def conv_act(in_channels: int, out_channels: int,
+             kernel_size: int) -> nn.Sequential:
+    """Padded convolution, bias and leaky ReLU."""
+    return nn.Sequential(
+        EqualizedConv2d(
+            in_channels, out_channels, kernel_size, padding=kernel_size // 2),
+        FusedLeakyReLU(out_channels))
+
+
+class ResBlock(nn.Module):
+    """Residual block that halves the size of a map.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels.
+        blur_kernel: Taps of the filters.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int,
+                 blur_kernel: Taps) -> None:
+        super().__init__()
+        self.conv1 = conv_act(in_channels, in_channels, 3)
+        # The sum of both branches is divided by sqrt(2). That goes into the
+        # gain of one, which is 1 then, and into the weight of the other.
+        self.conv2 = nn.Sequential(
+            FIRFilter.before_conv(blur_kernel, 3),
+            EqualizedConv2d(in_channels, out_channels, 3, stride=2),
+            FusedLeakyReLU(out_channels, gain=1.))
+        self.skip = nn.Sequential(
+            FIRFilter.before_conv(blur_kernel, 1, down=2),
+            EqualizedConv2d(in_channels, out_channels, 1, gain=0.5**0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, H // 2, W // 2)."""
+        out = self.conv2(self.conv1(x))
+        return self.skip(x).add_(out)
+
+
+class MinibatchStddev(nn.Module):
+    """Appends the mean standard deviation over groups of samples.
+
+    Progressive Growing of GANs, Sec. 3.
+
+    Args:
+        group_size: Samples per group; all of them in a smaller batch.
+        channel_groups: Number of appended channels.
+        eps: Added to the variance.
+    """
+
+    def __init__(self,
+                 group_size: int = 4,
+                 channel_groups: int = 1,
+                 eps: float = 1e-8) -> None:
+        super().__init__()
+        self.group_size = group_size
+        self.channel_groups = channel_groups
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C + channel_groups, H, W).
+
+        Raises:
+            ValueError: The batch cannot be divided into groups.
+        """
+        num, _, height, width = x.shape
+        group_size = min(num, self.group_size)
+        if num % group_size:
+            raise ValueError(
+                'The batch size of a discriminator must be at most its '
+                f'`group_size` of {self.group_size} or divisible by it, but '
+                f'got {num}.')
+        groups = x.float().unflatten(0, (group_size, -1))
+        groups = groups.unflatten(2, (self.channel_groups, -1))
+        deviation = (groups.var(dim=0, unbiased=False) + self.eps).sqrt()
+        deviation = deviation.mean(dim=(2, 3, 4)).repeat(group_size, 1)
+        deviation = deviation.to(x.dtype)[:, :, None, None]
+        return torch.cat((x, deviation.expand(-1, -1, height, width)), dim=1)
+
+
+class BaseStyleDiscriminator(BaseModule):
+    """Residual blocks, minibatch standard deviation and two linear layers.
+
+    Args:
+        in_size: Size of images, a power of 2 from 8 to 1024; the number of
+            blocks follows from it.
+        img_channels: Channels of images.
+        channel_multiplier: Factor on the channels from 64 x 64 on.
+        blur_kernel: Taps of the filters.
+        mbstd_cfg: Arguments of :class:`MinibatchStddev`.
+        final_size: Height and width of the map the linear layers read.
+        width: Factor on all channels, for smaller networks.
+        num_low_precision: Number of (highest) resolutions in half precision.
+    """
+
+    def __init__(self,
+                 in_size: int,
+                 img_channels: int = 3,
+                 channel_multiplier: float = 2,
+                 blur_kernel: Taps = (1, 3, 3, 1),
+                 mbstd_cfg: Optional[dict] = None,
+                 final_size: Tuple[int, int] = (4, 4),
+                 width: float = 1.,
+                 num_low_precision: int = 0) -> None:
+        super().__init__()
+        log_size = log2_size('in_size', in_size)
+        channels = channels_per_size(channel_multiplier, width)
+        blocks = [conv_act(img_channels, channels[in_size], 1)]
+        for power in range(log_size, 2, -1):
+            blocks.append(
+                ResBlock(channels[2**power], channels[2**(power - 1)],
+                         tuple(blur_kernel)))
+        self.convs = nn.Sequential(*blocks)
+        self.mbstd_layer = MinibatchStddev(**(mbstd_cfg or {}))
+        self.final_conv = conv_act(
+            channels[4] + self.mbstd_layer.channel_groups, channels[4], 3)
+        num_features = channels[4] * final_size[0] * final_size[1]
+        self.final_linear = nn.Sequential(
+            EqualizedLinear(num_features, channels[4], activate=True),
+            EqualizedLinear(channels[4], 1))
+        self.in_size = in_size
+        self.final_size = tuple(final_size)
+        self.num_low_precision = num_low_precision
+
+    def features(self, images: Tensor) -> Tensor:
+        """Run all convolutions: (N, C, h, w)."""
+        x = images.contiguous(memory_format=torch.channels_last)
+        for index, block in enumerate(self.convs):
+            low = max(0, index - 1) < self.num_low_precision
+            with low_precision(x, low):
+                x = clamp(block(x), low)
+        return self.final_conv(self.mbstd_layer(x))
+
+    def pool(self, x: Tensor) -> Tensor:
+        """Bring the last map to the size the linear layers read."""
+        if tuple(x.shape[-2:]) != self.final_size:
+            raise ValueError(
+                f'Images must have {self.in_size} x {self.in_size} pixels for '
+                'a discriminator without adaptive pooling, but their last '
+                f'feature map has {tuple(x.shape[-2:])} cells instead of '
+                f'{self.final_size}.')
+        return x
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images.
+
+        Args:
+            images: (N, img_channels, H, W).
+
+        Returns:
+            Float32 (N, 1), larger for real images.
+
+        Raises:
+            ValueError: Images have a size the discriminator cannot read.
+        """
+        return self.final_linear(self.pool(self.features(images)).flatten(1))
+
+
+@MODELS.register_module('StyleGANv2Discriminator')
+@MODELS.register_module()
+class StyleGAN2Discriminator(BaseStyleDiscriminator):
+    """Discriminator for images of one size.
+
+    Args:
+        in_size: Size of images, a power of 2 from 8 to 1024.
+        img_channels: Channels of images.
+        channel_multiplier: Factor on the channels from 64 x 64 on.
+        blur_kernel: Taps of the filters.
+        mbstd_cfg: Arguments of :class:`MinibatchStddev`.
+        num_fp16_scales: Number of (highest) resolutions in half precision.
+        fp16_enabled: Whether all of them are.
+        input_bgr2rgb: Whether the channels of images are reversed first.
+        pretrained: ``ckpt_path`` and ``prefix`` of weights to load.
+        width: Factor on all channels, for smaller networks.
+    """
+
+    def __init__(self,
+                 in_size: int,
+                 img_channels: int = 3,
+                 channel_multiplier: float = 2,
+                 blur_kernel: Taps = (1, 3, 3, 1),
+                 mbstd_cfg: Optional[dict] = None,
+                 num_fp16_scales: int = 0,
+                 fp16_enabled: bool = False,
+                 input_bgr2rgb: bool = False,
+                 pretrained: Optional[dict] = None,
+                 width: float = 1.) -> None:
+        super().__init__(
+            in_size,
+            img_channels,
+            channel_multiplier,
+            blur_kernel,
+            mbstd_cfg,
+            width=width,
+            num_low_precision=9 if fp16_enabled else num_fp16_scales)
+        self.input_bgr2rgb = input_bgr2rgb
+        if pretrained is not None:
+            self._load_pretrained(**pretrained)
+
+    def _load_pretrained(self,
+                         ckpt_path: str,
+                         prefix: str = '',
+                         map_location: str = 'cpu',
+                         strict: bool = True) -> None:
+        self.load_state_dict(
+            _load_checkpoint_with_prefix(prefix, ckpt_path, map_location),
+            strict=strict)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images; see :class:`BaseStyleDiscriminator`."""
+        return super().forward(
+            images.flip(1) if self.input_bgr2rgb else images)

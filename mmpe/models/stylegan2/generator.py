@@ -1,0 +1,229 @@
+"""Generator of StyleGAN2 (rows a and b)."""
+from typing import Dict, Optional, Sequence, Union
+
+import torch
+from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
+from torch import Tensor, nn
+
+from mmpe.models.layers.equalized import EqualizedLinear, PixelNorm
+from mmpe.models.layers.modulated_conv import (ModulatedConv2d,
+                                               TransposedConvUp)
+from mmpe.models.layers.resample import FIRFilter
+from mmpe.registry import MODELS
+from .base_generator import BaseStyleGenerator, Size, Styles
+from .mapping import StyleMapping, codes_per_layer
+
+__all__ = ['ConstantInput', 'StyleGAN2Generator']
+
+
+class ConstantInput(nn.Module):
+    """Learned first feature map.
+
+    Args:
+        num_channels: Channels.
+        size: Height and width.
+    """
+
+    def __init__(self, num_channels: int, size: int = 4) -> None:
+        super().__init__()
+        self.input = nn.Parameter(torch.randn(1, num_channels, size, size))
+
+
+@MODELS.register_module('StyleGANv2Generator')
+@MODELS.register_module()
+class StyleGAN2Generator(BaseStyleGenerator):
+    """StyleGAN2 as in "Analyzing and Improving the Image Quality of StyleGAN".
+
+    Args:
+        out_size: Size of the image, a power of 2 from 8 to 1024.
+        style_channels: Channels of the style code.
+        out_channels: Channels of the image.
+        noise_size: Channels of the noise; those of the style code if None.
+        cond_size: Channels of a label to condition on; None for no label.
+        cond_mapping_channels: Channels of the label's embedding; those of the
+            style code if None.
+        num_mlps: Layers of the mapping network.
+        channel_multiplier: Factor on the channels from 64 x 64 on.
+        blur_kernel: Taps of the filters.
+        lr_mlp: Factor on the mapping network's learning rate.
+        default_style_mode: 'mix' or 'single' style codes in training.
+        eval_style_mode: The same in evaluation.
+        norm_eps: Keeps the normalisation of the noise finite.
+        mix_prob: Probability of two style codes in mode 'mix'.
+        update_mean_latent_with_ema: Whether a running mean of the style code
+            is kept (``w_avg``).
+        w_avg_beta: Its momentum.
+        num_fp16_scales: Number of (highest) resolutions in half precision.
+        fp16_enabled: Whether all of them are.
+        bgr2rgb: Whether the channels of the image are reversed.
+        pretrained: ``ckpt_path`` and ``prefix`` of weights to load.
+        fixed_noise: Whether noise is the same in every call.
+        width: Factor on all channels, for smaller networks.
+    """
+
+    def __init__(self,
+                 out_size: int,
+                 style_channels: int,
+                 out_channels: int = 3,
+                 noise_size: Optional[int] = None,
+                 cond_size: Optional[int] = None,
+                 cond_mapping_channels: Optional[int] = None,
+                 num_mlps: int = 8,
+                 channel_multiplier: float = 2,
+                 blur_kernel: Sequence[float] = (1, 3, 3, 1),
+                 lr_mlp: float = 0.01,
+                 default_style_mode: str = 'mix',
+                 eval_style_mode: str = 'single',
+                 norm_eps: float = 1e-6,
+                 mix_prob: float = 0.9,
+                 update_mean_latent_with_ema: bool = False,
+                 w_avg_beta: float = 0.998,
+                 num_fp16_scales: int = 0,
+                 fp16_enabled: bool = False,
+                 bgr2rgb: bool = False,
+                 pretrained: Optional[dict] = None,
+                 fixed_noise: bool = False,
+                 width: float = 1.) -> None:
+        noise_size = noise_size or style_channels
+        cond_size = cond_size or 0
+        cond_channels = 0
+        if cond_size > 0:
+            cond_channels = cond_mapping_channels or style_channels
+        norm = PixelNorm(norm_eps)
+        # With a label, noise and embedding are normalised one by one.
+        mapping = StyleMapping(noise_size + cond_channels, style_channels,
+                               num_mlps, lr_mlp,
+                               None if cond_channels else norm)
+        # Nine resolutions, 4 to 1024, are all there can be.
+        super().__init__(out_size, style_channels, mapping, channel_multiplier,
+                         width, out_channels, default_style_mode,
+                         eval_style_mode, mix_prob,
+                         9 if fp16_enabled else num_fp16_scales)
+        self.noise_size = noise_size
+        self.cond_size = cond_size
+        self.pixel_norm = norm
+        if cond_channels:
+            self.embed = EqualizedLinear(cond_size, cond_channels)
+        self.blur_kernel = tuple(blur_kernel)
+        self.bgr2rgb = bgr2rgb
+        self.randomize_noise = not fixed_noise
+        self.constant_input = ConstantInput(self.channels[4])
+        self._build_layers(self.channels[4])
+        self.w_avg_beta = w_avg_beta
+        if cond_channels or update_mean_latent_with_ema:
+            self.register_buffer('w_avg', torch.zeros(style_channels))
+        if pretrained is not None:
+            self._load_pretrained(**pretrained)
+
+    def _load_pretrained(self,
+                         ckpt_path: str,
+                         prefix: str = '',
+                         map_location: str = 'cpu',
+                         strict: bool = True) -> None:
+        self.load_state_dict(
+            _load_checkpoint_with_prefix(prefix, ckpt_path, map_location),
+            strict=strict)
+
+    def make_conv(self, in_channels: int, out_channels: int,
+                  upsample: bool) -> ModulatedConv2d:
+        """Padded convolution, transposed and filtered where it upsamples."""
+        args = (in_channels, out_channels, 3, self.style_channels)
+        if upsample:
+            return TransposedConvUp(*args, blur_kernel=self.blur_kernel)
+        return ModulatedConv2d(*args)
+
+    def make_skip_upsample(self) -> nn.Module:
+        """Filtered upsampling with zeros around the image."""
+        return FIRFilter.upsampler(self.blur_kernel)
+
+    def first_map_size(self, chosen_scale: Size) -> Size:
+        """Size of the learned constant."""
+        return tuple(self.constant_input.input.shape[-2:])
+
+    def first_map(self, chosen_scale: Size) -> Tensor:
+        """The learned constant."""
+        return self.constant_input.input
+
+    def get_mean_latent(self,
+                        num_samples: int = 4096,
+                        bs_per_repeat: int = 1024) -> Tensor:
+        """Mean style code: the running mean, where one is kept."""
+        if hasattr(self, 'w_avg'):
+            return self.w_avg
+        return super().get_mean_latent(num_samples, bs_per_repeat)
+
+    def map_noise(self, noise: Tensor, label: Optional[Tensor]) -> Tensor:
+        """Style code of noise, and of a label where there is one."""
+        if not self.cond_size:
+            return self.style_mapping(noise)
+        if label is None or label.shape[-1] != self.cond_size:
+            raise ValueError('Argument `label` must have '
+                             f'{self.cond_size} channels, but got '
+                             f'{None if label is None else label.shape}.')
+        embedding = self.pixel_norm(self.embed(label))
+        return self.style_mapping(
+            torch.cat((self.pixel_norm(noise), embedding), dim=1))
+
+    def forward(self,
+                styles: Styles,
+                label: Optional[Tensor] = None,
+                num_batches: int = -1,
+                return_noise: bool = False,
+                return_latents: bool = False,
+                inject_index: Optional[int] = None,
+                truncation: float = 1,
+                truncation_latent: Optional[Tensor] = None,
+                input_is_latent: bool = False,
+                injected_noise: Optional[Sequence[Optional[Tensor]]] = None,
+                add_noise: bool = True,
+                randomize_noise: bool = True,
+                update_ws: bool = False,
+                return_features: bool = False,
+                feat_idx: int = 5,
+                return_latent_only: bool = False
+                ) -> Union[Tensor, Dict[str, object]]:
+        """Make images.
+
+        Args:
+            styles: Noise (N, noise_size), style codes (N, style_channels) or
+                (N, L, style_channels), one or two of them; or a function of a
+                shape that draws noise; or None to draw it here.
+            label: (N, cond_size) where the generator is conditional.
+            num_batches: N where noise is drawn.
+            return_noise: Return a dict with the noise.
+            return_latents: Return a dict with the style codes.
+            inject_index: First layer that gets the second of two codes.
+            truncation: Truncation factor, 1 for none.
+            truncation_latent: Mean style code; computed if None.
+            input_is_latent: Whether ``styles`` are style codes.
+            injected_noise: Noise for each layer, (1 or N, 1, H, W).
+            add_noise: Whether layers add noise at all.
+            randomize_noise: Draw noise; else it is the same in every call.
+            update_ws: Update the running mean of the style code.
+            return_features: Return a dict with a feature map.
+            feat_idx: Which one; 0 is 4 x 4.
+            return_latent_only: Return the style codes (N, L, C).
+
+        Returns:
+            Float32 images (N, out_channels, H, W), or a dict with them as
+            ``fake_img``.
+        """
+        codes, noise = self._style_codes(styles, label, num_batches,
+                                         input_is_latent)
+        if update_ws and self.training and hasattr(self, 'w_avg'):
+            self.w_avg.lerp_(codes[0].detach().mean(dim=0),
+                             1 - self.w_avg_beta)
+        codes = self._truncate(codes, truncation, truncation_latent)
+        if return_latent_only:
+            return codes_per_layer(codes, self.num_latents, inject_index)[0]
+        outputs = self._generate(codes, inject_index, injected_noise,
+                                 randomize_noise and self.randomize_noise,
+                                 (0, 0), add_noise)
+        if self.bgr2rgb:
+            outputs['fake_img'] = outputs['fake_img'].flip(1)
+        if not (return_noise or return_latents):
+            return outputs['fake_img']
+        features = outputs.pop('feats')
+        if return_features:
+            outputs['feats'] = features[feat_idx]
+        return dict(outputs, noise_batch=noise)
