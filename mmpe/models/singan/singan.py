@@ -10,7 +10,6 @@ from mmagic.models.base_models import BaseGAN
 from mmagic.structures import DataSample
 from mmengine import MessageHub
 from mmengine.dist import broadcast
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from mmpe.checkpoint import load_pickle, save_pickle
 from mmpe.functional.pyramid import resized_pyramid
 from mmpe.functional.wgan_gp import gradient_penalty
 from mmpe.registry import MODELS, build_from
+from mmpe.utils.wrappers import unwrap
 from .padding import upsample
 
 __all__ = ['PESinGAN', 'SinGAN']
@@ -352,7 +352,7 @@ class SinGAN(BaseGAN):
     # --------------------------------------------------------------- training
     @property
     def _inner_generator(self) -> nn.Module:
-        return _unwrap(self.generator)
+        return unwrap(self.generator)
 
     @property
     def iters_of_scale(self) -> int:
@@ -539,7 +539,7 @@ class SinGAN(BaseGAN):
                 '`train_cfg.max_iters` must be at most '
                 f'{(self.num_scales + 1) * self.iters_of_scale}.')
         self._inner_generator.check_and_load_prev_weight(stage)
-        _unwrap(self.discriminator).check_and_load_prev_weight(stage)
+        unwrap(self.discriminator).check_and_load_prev_weight(stage)
         if self.with_ema_gen:
             self.generator_ema.module.blocks[stage].load_state_dict(
                 self._inner_generator.blocks[stage].state_dict())
@@ -657,10 +657,6 @@ class PESinGAN(SinGAN):
         return torch.zeros(1, 1, *size).to(real)
 
 
-def _unwrap(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
-
-
 def _build_scales(model: ModelType,
                   num_scales: Optional[int]) -> Tuple[nn.Module, int]:
     """Build a network that has ``num_scales``; see that it is known."""
@@ -675,11 +671,11 @@ def _build_scales(model: ModelType,
                 'here: train with tools/train.py, which computes it, or call '
                 '`mmpe.engine.fit_to_photograph(cfg)` first.')
         model = build_from(MODELS, model)
-    own = len(_unwrap(model).blocks) - 1
+    own = len(unwrap(model).blocks) - 1
     if num_scales is not None and own != num_scales:
         raise ValueError('Argument `num_scales` must be the same everywhere, '
                          f'but got {num_scales} for the model and {own} for '
-                         f'{type(_unwrap(model)).__name__}.')
+                         f'{type(unwrap(model)).__name__}.')
     return model, own
 
 

@@ -1,0 +1,103 @@
+"""Checkpoints that a run can be resumed from exactly."""
+import random
+from typing import List, Optional
+
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object, get_rank
+from mmengine.hooks import CheckpointHook as BaseCheckpointHook
+from mmengine.logging import print_log
+
+# Registers the file backend 'atomic'.
+import mmpe.utils.files  # noqa: F401
+from mmpe.registry import HOOKS
+
+__all__ = ['CheckpointHook', 'random_state', 'set_random_state']
+
+
+def random_state() -> dict:
+    """State of the generators of Python, NumPy and PyTorch in this process.
+
+    Returns:
+        Tensors and plain values only, so that a checkpoint that holds them
+        loads with ``weights_only=True``.
+    """
+    name, keys, *rest = np.random.get_state()
+    state = dict(
+        python=random.getstate(),
+        numpy=[name, torch.from_numpy(keys.astype(np.int64)), *rest],
+        torch=torch.get_rng_state())
+    if torch.cuda.is_available():
+        state['cuda'] = torch.cuda.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict) -> None:
+    """Restore what :func:`random_state` gave.
+
+    Args:
+        state: The state of all generators.
+    """
+    version, internal, gauss = state['python']
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, *rest = state['numpy']
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(state['torch'].cpu())
+    if 'cuda' in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state['cuda'].cpu())
+
+
+@HOOKS.register_module()
+class CheckpointHook(BaseCheckpointHook):
+    """mmengine's hook with random states, and files that are never half.
+
+    The states of all processes go into each checkpoint. When a run is
+    resumed, each process gets its own back right before the first iteration,
+    so that the run goes on as if it had not been interrupted.
+
+    Args:
+        args: As for ``mmengine.hooks.CheckpointHook``.
+        backend_args: As there; by default files are written under a
+            temporary name and renamed.
+        kwargs: As for ``mmengine.hooks.CheckpointHook``.
+    """
+
+    def __init__(self,
+                 *args,
+                 backend_args: Optional[dict] = None,
+                 **kwargs) -> None:
+        if backend_args is None and not kwargs.get('file_client_args'):
+            backend_args = dict(backend='atomic')
+        super().__init__(*args, backend_args=backend_args, **kwargs)
+        self._states: List[dict] = []
+        self._resumed_states: Optional[List[dict]] = None
+
+    def _save_checkpoint_with_step(self, runner, step, meta) -> None:
+        # Only here are all processes together; the rest is rank 0's work.
+        self._states = all_gather_object(random_state())
+        super()._save_checkpoint_with_step(runner, step, meta)
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Add the random states of all processes."""
+        super().before_save_checkpoint(runner, checkpoint)
+        checkpoint['random_states'] = self._states
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Keep the random states until the first iteration."""
+        super().after_load_checkpoint(runner, checkpoint)
+        self._resumed_states = checkpoint.get('random_states')
+
+    def before_train_iter(self, runner, batch_idx: int,
+                          data_batch=None) -> None:
+        """Restore the random states once, if this run has been resumed."""
+        super().before_train_iter(runner, batch_idx, data_batch)
+        states, self._resumed_states = self._resumed_states, None
+        if not states or runner.iter == 0:
+            return
+        if get_rank() < len(states):
+            set_random_state(states[get_rank()])
+        else:
+            print_log(
+                f'The checkpoint was written by {len(states)} processes: the '
+                f'random state of rank {get_rank()} starts from the seed.',
+                logger='current')

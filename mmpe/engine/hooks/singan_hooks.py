@@ -1,0 +1,157 @@
+"""What one sees of a SinGAN training: remaining time, and pictures."""
+from pathlib import Path
+from typing import Dict, List
+
+import numpy as np
+import torch
+from mmagic.engine.hooks import IterTimerHook
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+
+from mmpe.registry import HOOKS
+from mmpe.utils.images import contact_sheet, save_image, to_rgb
+from mmpe.utils.wrappers import unwrap
+
+__all__ = ['SinGANTimerHook', 'SinGANVisualizationHook', 'scale_costs']
+
+
+def scale_costs(model: torch.nn.Module) -> List[float]:
+    """Work of one iteration at each scale, up to a common factor.
+
+    Counted are multiplications in convolutions: per round the generator runs
+    forward through all scales six times; the current block of generator and
+    discriminator are also differentiated, the latter twice for the penalty.
+
+    Args:
+        model: A SinGAN that knows the sizes of its pyramid.
+
+    Returns:
+        One number for each scale.
+    """
+
+    def weights(block):
+        return sum(p.numel() for p in block.parameters() if p.dim() == 4)
+
+    costs, forward = [], 0.0
+    for (height, width), gen, disc in zip(model.pyramid_sizes,
+                                          unwrap(model.generator).blocks,
+                                          unwrap(model.discriminator).blocks):
+        area = height * width
+        forward += area * weights(gen)
+        costs.append(2 * forward + area * (5 * weights(gen) +
+                                           15 * weights(disc)))
+    return costs
+
+
+@HOOKS.register_module()
+class SinGANTimerHook(IterTimerHook):
+    """Remaining time of the run and of the current scale.
+
+    Iterations at the last scales take many times as long as at the first, so
+    the time of the scales to come is estimated from the work they are, by a
+    line through the times of the scales so far.
+    """
+
+    def before_train(self, runner) -> None:
+        """Start measuring."""
+        super().before_train(runner)
+        self._times: Dict[int, List[float]] = {}
+
+    def _after_iter(self,
+                    runner,
+                    batch_idx: int,
+                    data_batch=None,
+                    outputs=None,
+                    mode: str = 'train') -> None:
+        super()._after_iter(runner, batch_idx, data_batch, outputs, mode)
+        if mode != 'train':
+            return
+        seconds = runner.message_hub.get_scalar('train/time').current()
+        model = unwrap(runner.model)
+        self._times.setdefault(model.curr_stage, []).append(seconds)
+        if self.every_n_inner_iters(batch_idx,
+                                    runner.log_processor.window_size):
+            self._update(runner, model)
+
+    def _update(self, runner, model) -> None:
+        per_iter = self._seconds_per_iter(scale_costs(model))
+        stage, done = divmod(runner.iter + 1, model.iters_of_scale)
+        rest = [0.0] * len(per_iter)
+        for index in range(stage, len(per_iter)):
+            iters = model.iters_of_scale - (done if index == stage else 0)
+            rest[index] = iters * per_iter[index]
+        runner.message_hub.update_info('scale_eta',
+                                       rest[min(stage, len(rest) - 1)])
+        runner.message_hub.update_info('eta', sum(rest))
+
+    def _seconds_per_iter(self, costs: List[float]) -> List[float]:
+        """Measured where there are measurements, estimated elsewhere."""
+        # The median is not misled by the pause in which a scale ends.
+        measured = {s: float(np.median(t)) for s, t in self._times.items()}
+        x = np.array([costs[s] for s in measured])
+        y = np.array(list(measured.values()))
+        slope, start = (np.polyfit(x, y, 1) if len(x) > 1 else
+                        (y[0] / x[0], 0.0))
+        if slope <= 0 or start < 0:
+            slope, start = y[-1] / x[-1], 0.0
+        return [
+            measured.get(s, start + slope * cost)
+            for s, cost in enumerate(costs)
+        ]
+
+
+@HOOKS.register_module()
+class SinGANVisualizationHook(Hook):
+    """Writes a sheet of pictures at the end of each scale.
+
+    The sheet ``scales/scale_{i}_{height}x{width}.png`` in the work dir shows
+    the photograph at this scale, its reconstruction and random samples.
+
+    Args:
+        num_samples: Number of random samples.
+        seed: Seed of the samples; the training's random numbers are not
+            touched.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, num_samples: int = 3, seed: int = 0) -> None:
+        self.num_samples = num_samples
+        self.seed = seed
+
+    @master_only
+    def after_train_iter(self,
+                         runner,
+                         batch_idx: int,
+                         data_batch=None,
+                         outputs=None) -> None:
+        """Write the sheet if the scale ends with this iteration."""
+        model = unwrap(runner.model)
+        if (runner.iter + 1) % model.iters_of_scale:
+            return
+        stage = model.curr_stage
+        height, width = model.pyramid_sizes[stage]
+        path = Path(
+            runner.work_dir) / 'scales' / f'scale_{stage}_{height}x{width}.png'
+        save_image(path, self._sheet(model))
+        runner.logger.info(f'Scale {stage} is done; pictures are in {path}')
+
+    @torch.no_grad()
+    def _sheet(self, model) -> np.ndarray:
+        was_training = model.training
+        model.eval()
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            images = [
+                model.reals[model.curr_stage],
+                model.sample(mode='recon'),
+                model.sample(num_batches=self.num_samples)
+            ]
+        model.train(was_training)
+        pictures = [
+            to_rgb(x) for x in model.data_preprocessor.destruct(
+                torch.cat(images).float())
+        ]
+        labels = ['photograph', 'reconstruction']
+        labels += ['sample'] * self.num_samples
+        return contact_sheet([list(zip(labels, pictures))])

@@ -1,0 +1,88 @@
+"""Length and log of a SinGAN training."""
+import datetime
+from typing import Optional, Tuple, Union
+
+from mmagic.engine.runner import LogProcessor
+from mmengine.config import Config
+from mmengine.runner import IterBasedTrainLoop
+
+from mmpe.datasets import num_scales_of
+from mmpe.registry import LOG_PROCESSORS, LOOPS
+from mmpe.utils.wrappers import unwrap
+
+__all__ = ['SinGANLogProcessor', 'SinGANTrainLoop', 'fit_to_photograph']
+
+
+@LOOPS.register_module()
+class SinGANTrainLoop(IterBasedTrainLoop):
+    """Trains as long as the scales of the model take.
+
+    Args:
+        runner: The runner.
+        dataloader: The data loader, or its config.
+        max_iters: Number of iterations; by default that of all scales.
+        kwargs: As for ``mmengine.runner.IterBasedTrainLoop``.
+    """
+
+    def __init__(self,
+                 runner,
+                 dataloader: Union[dict, object],
+                 max_iters: Optional[int] = None,
+                 **kwargs) -> None:
+        if max_iters is None:
+            model = unwrap(runner.model)
+            max_iters = (model.num_scales + 1) * model.iters_of_scale
+        super().__init__(runner, dataloader, max_iters, **kwargs)
+
+
+@LOG_PROCESSORS.register_module()
+class SinGANLogProcessor(LogProcessor):
+    """Says at which scale the training is, and how long it will stay."""
+
+    def get_log_after_iter(self, runner, batch_idx: int,
+                           mode: str) -> Tuple[dict, str]:
+        """Scale, its size and remaining time before the usual line."""
+        tag, log = super().get_log_after_iter(runner, batch_idx, mode)
+        model = unwrap(runner.model)
+        height, width = model.pyramid_sizes[model.curr_stage]
+        head = (f'Scale [{model.curr_stage}/{model.num_scales}] '
+                f'{height}x{width}  ')
+        if 'scale_eta' in runner.message_hub.runtime_info:
+            seconds = int(runner.message_hub.get_info('scale_eta'))
+            head += f'scale eta: {datetime.timedelta(seconds=seconds)}  '
+        return tag, head + log
+
+
+def fit_to_photograph(cfg: Config) -> Optional[int]:
+    """Fill in ``num_scales`` of a SinGAN config from its photograph.
+
+    Configs of other models are left as they are.
+
+    Args:
+        cfg: Config with ``model`` and ``train_dataloader``; changed in place.
+
+    Returns:
+        The number of scales, counted from zero, or None for other models.
+
+    Raises:
+        FileNotFoundError: There is no photograph at ``data_root``.
+        ValueError: The photograph cannot be read or is too small, or the
+            config states another number of scales.
+    """
+    dataset = cfg.train_dataloader.dataset
+    if dataset.type.rsplit('.')[-1] != 'SinGANDataset':
+        return None
+    num_scales = num_scales_of(dataset.data_root, dataset.min_size,
+                               dataset.max_size, dataset.scale_factor_init)
+    model = cfg.model
+    for part in (model, model.generator, model.discriminator):
+        stated = part.get('num_scales')
+        if stated not in (None, num_scales):
+            raise ValueError(
+                f'{dataset.data_root!r} (min_size={dataset.min_size}, '
+                f'max_size={dataset.max_size}) gives num_scales={num_scales} '
+                f'(counted from zero), but the config of {part.type} says '
+                f'{stated}. Set `model.num_scales={num_scales}`, or None to '
+                'have it computed.')
+    cfg.model.num_scales = num_scales
+    return num_scales

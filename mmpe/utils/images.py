@@ -1,0 +1,75 @@
+"""Pictures for people to look at."""
+import os
+from pathlib import Path
+from typing import List, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from .files import atomic_write
+
+__all__ = ['contact_sheet', 'save_image', 'to_rgb']
+
+_MARGIN = 8
+_LABEL_HEIGHT = 16
+
+
+def to_rgb(image: torch.Tensor) -> np.ndarray:
+    """Image of a data sample as people's programs want it.
+
+    Args:
+        image: (3, H, W) in BGR order, in [0, 255].
+
+    Returns:
+        uint8 (H, W, 3) in RGB order.
+    """
+    image = image.detach().flip(0).permute(1, 2, 0).cpu()
+    return image.round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def save_image(path: Union[str, os.PathLike], image: np.ndarray) -> Path:
+    """Write a picture as PNG, in full or not at all.
+
+    Args:
+        path: Path of the file; missing folders are made.
+        image: uint8 (H, W, 3) in RGB order.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with atomic_write(path) as temporary:
+        Image.fromarray(image).save(temporary, format='PNG')
+    return Path(path)
+
+
+def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]]) -> np.ndarray:
+    """Pictures in rows on white, each with a label above it.
+
+    Args:
+        rows: For each row its labels and pictures, uint8 (H, W, 3), of any
+            sizes.
+
+    Returns:
+        uint8 (H, W, 3) in RGB order.
+    """
+    heights = [
+        _LABEL_HEIGHT + max(image.shape[0] for _, image in row) + _MARGIN
+        for row in rows
+    ]
+    width = max(sum(x.shape[1] + _MARGIN for _, x in row) for row in rows)
+    sheet = Image.new('RGB', (width + _MARGIN, sum(heights) + _MARGIN),
+                      'white')
+    draw = ImageDraw.Draw(sheet)
+    top = _MARGIN
+    for row, height in zip(rows, heights):
+        left = _MARGIN
+        for label, image in row:
+            draw.text((left, top), label, fill='black')
+            sheet.paste(Image.fromarray(image), (left, top + _LABEL_HEIGHT))
+            left += image.shape[1] + _MARGIN
+        top += height
+    return np.asarray(sheet)

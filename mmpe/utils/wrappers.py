@@ -1,0 +1,10 @@
+"""Models that may be wrapped for distributed training."""
+import torch.nn as nn
+from mmengine.model import is_model_wrapper
+
+__all__ = ['unwrap']
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The model itself, out of the wrapper if there is one."""
+    return model.module if is_model_wrapper(model) else model

@@ -1,0 +1,240 @@
+"""Whole runs: every row from the first scale to the last, and resuming."""
+import os.path as osp
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner, load_checkpoint
+from PIL import Image
+
+from mmpe.engine import fit_to_photograph
+from mmpe.registry import MODELS, build_from
+
+ROOT = osp.dirname(
+    osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__)))))
+ROWS = [
+    'singan_interp-pad_balloons', 'singan_interp-pad_disc-nobn_balloons',
+    'singan_interp-pad_disc-nobn_fish', 'singan-csg_fish',
+    'singan-csg_bohemian', 'singan_spe-dim4_fish', 'singan_spe-dim4_bohemian',
+    'singan_spe-dim8_bohemian'
+]
+ITERS_PER_SCALE = 3
+
+
+class Killed(Exception):
+    pass
+
+
+class KillHook(Hook):
+    priority = 'LOWEST'
+
+    def __init__(self, at):
+        self.at = at
+
+    def after_train_iter(self, runner, *args, **kwargs):
+        if runner.iter + 1 == self.at:
+            raise Killed
+
+
+def row_config(row):
+    return Config.fromfile(
+        osp.join(ROOT, 'configs/positional_encoding_in_gans', f'{row}.py'))
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    """A picture with structure and texture, 40 x 52."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:40, :52]
+    image = np.stack([5 * y, 4 * x, 120 + 60 * np.sin(x / 5)], -1)
+    image = image + rng.normal(0, 12, image.shape)
+    path = str(tmp_path / 'photograph.png')
+    Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def small_config(photograph, tmp_path, request):
+
+    def make(row, work_dir='run', **options):
+        cfg = row_config(row)
+        cfg.merge_from_dict({
+            'work_dir': str(tmp_path / work_dir),
+            'experiment_name': f'{request.node.name}-{work_dir}-{id(cfg)}',
+            'train_dataloader.dataset.data_root': photograph,
+            'train_dataloader.dataset.max_size': 48,
+            'model.num_scales': None,
+            'model.iters_per_scale': ITERS_PER_SCALE,
+            'model.lr_scheduler_args.milestones': [2],
+            'model.generator.base_channels': 8,
+            'model.generator.min_feat_channels': 8,
+            'model.discriminator.base_channels': 8,
+            'model.discriminator.min_feat_channels': 8,
+            'default_hooks.checkpoint.interval': 7,
+            'log_level': 'WARNING',
+            **options
+        })
+        fit_to_photograph(cfg)
+        return cfg
+
+    return make
+
+
+def train(cfg, kill_at=None):
+    runner = Runner.from_cfg(cfg)
+    if kill_at is None:
+        runner.train()
+    else:
+        runner.register_hook(KillHook(kill_at))
+        with pytest.raises(Killed):
+            runner.train()
+    return runner
+
+
+def assert_same_state(first, second):
+    first, second = first.state_dict(), second.state_dict()
+    assert first.keys() == second.keys()
+    for key, value in first.items():
+        if key == '_extra_state':
+            assert value['curr_stage'] == second[key]['curr_stage']
+            assert value['noise_weights'] == second[key]['noise_weights']
+            for name in ('fixed_noises', 'reals'):
+                for a, b in zip(value[name], second[key][name]):
+                    assert torch.equal(a, b)
+        else:
+            assert torch.equal(value, second[key]), key
+
+
+@pytest.mark.parametrize('row', ROWS)
+def test_rows_build(row):
+    cfg = row_config(row)
+    assert cfg.default_scope == 'mmpe'
+    model = build_from(MODELS, cfg.model)
+    expected = 8 if 'balloons' in row else 10
+    assert model.num_scales == expected
+    assert len(model.generator.blocks) == expected + 1
+    assert [
+        model.generator.blocks[i].base_channels for i in (0, 3, 4, 8)
+    ] == [32, 32, 64, 128]
+    has_norm = any('bn' in k for k, _ in model.discriminator.named_modules())
+    assert has_norm == ('nobn' not in row)
+
+
+@pytest.mark.parametrize('row', ROWS)
+def test_rows_train_resume_and_sample(row, small_config):
+    cfg = small_config(row)
+    train(cfg, kill_at=10)
+    cfg = small_config(row, resume=True)
+    runner = train(cfg)
+    model = runner.model
+    assert model.curr_stage == model.num_scales
+    assert len(model.noise_weights) == model.num_scales + 1
+    last = osp.join(cfg.work_dir, f'iter_{runner.max_iters}.pth')
+
+    sampler = build_from(MODELS, cfg.model)
+    load_checkpoint(sampler, last, map_location='cpu')
+    sampler.eval()
+    images = sampler(dict(num_batches=2, size=(30, 61)))
+    assert [x.fake_img.shape for x in images] == [(3, 30, 61)] * 2
+    assert not torch.equal(images[0].fake_img, images[1].fake_img)
+    recon, = sampler(dict(mode='recon'))
+    assert recon.fake_img.shape == model.reals[-1].shape[1:]
+    torch.testing.assert_close(
+        recon.fake_img,
+        model.eval()(dict(mode='recon'))[0].fake_img)
+
+
+# 9 iterations a scale: 8 is within one; 9 on the boundary; 14 in the next.
+@pytest.mark.parametrize('kill_at', [8, 9, 14])
+@pytest.mark.parametrize('ema', [False, True])
+def test_resume_is_exact(small_config, kill_at, ema):
+    options = {'default_hooks.checkpoint.interval': kill_at}
+    if ema:
+        options['model.ema_config'] = dict(
+            type='ExponentialMovingAverage', momentum=0.1)
+    row = 'singan_spe-dim4_bohemian'
+    whole = train(small_config(row, 'whole', **options)).model
+    train(small_config(row, 'parts', **options), kill_at=kill_at)
+    parts = train(small_config(row, 'parts', resume=True, **options)).model
+    assert_same_state(whole, parts)
+
+
+def test_same_seed_same_weights(small_config):
+    runs = [
+        train(small_config('singan-csg_fish', name)).model
+        for name in ('first', 'second')
+    ]
+    assert_same_state(*runs)
+    other = small_config('singan-csg_fish', 'third', **{'randomness.seed': 1})
+    with pytest.raises(AssertionError):
+        assert_same_state(runs[0], train(other).model)
+
+
+def test_earlier_scales_are_frozen(small_config):
+    row = 'singan_interp-pad_balloons'
+    before, after = (
+        train(small_config(row, f'until-{end}'), kill_at=end).model
+        for end in (9, 14))
+    old, new = before.generator.blocks, after.generator.blocks
+    assert not new[0].training and new[1].training
+    assert not any(p.requires_grad for p in new[0].parameters())
+    assert all(p.requires_grad for p in new[1].parameters())
+    for key, value in old[0].state_dict().items():
+        assert torch.equal(value, new[0].state_dict()[key]), key
+
+
+def test_pictures_of_each_scale(small_config):
+    cfg = small_config('singan-csg_fish')
+    model = train(cfg).model
+    for stage, (height, width) in enumerate(model.pyramid_sizes):
+        path = osp.join(cfg.work_dir, 'scales',
+                        f'scale_{stage}_{height}x{width}.png')
+        with Image.open(path) as sheet:
+            assert sheet.width > 5 * width
+
+
+def test_pictures_do_not_change_the_training(small_config):
+    runs = [
+        train(small_config('singan-csg_fish', name, custom_hooks=hooks)).model
+        for name, hooks in (('with', [dict(type='SinGANVisualizationHook')]),
+                            ('without', []))
+    ]
+    assert_same_state(*runs)
+
+
+def test_stated_num_scales_must_fit(small_config):
+    with pytest.raises(ValueError, match='gives num_scales=2 .*says 7'):
+        small_config('singan-csg_fish', **{'model.num_scales': 7})
+    with pytest.raises(ValueError, match='SinGANMSGeneratorPE says 4'):
+        small_config('singan-csg_fish', **{'model.generator.num_scales': 4})
+
+
+def test_num_scales_must_be_known_to_build():
+    cfg = row_config('singan-csg_fish')
+    cfg.model.num_scales = None
+    with pytest.raises(ValueError, match='fit_to_photograph'):
+        build_from(MODELS, cfg.model)
+
+
+def test_resuming_with_another_photograph(small_config, photograph):
+    train(small_config('singan-csg_fish'), kill_at=8)
+    with Image.open(photograph) as image:
+        flipped = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    flipped.save(photograph)
+    with pytest.raises(ValueError, match='another photograph'):
+        train(small_config('singan-csg_fish', resume=True))
+
+
+def test_checkpoint_of_another_row(small_config):
+    cfg = small_config('singan-csg_fish')
+    train(cfg, kill_at=8)
+    path = osp.join(cfg.work_dir, 'iter_7.pth')
+    other = small_config('singan_spe-dim8_bohemian')
+    with pytest.raises(ValueError, match='belongs to another config: '
+                       r'generator.blocks.0.head.conv.weight'):
+        load_checkpoint(build_from(MODELS, other.model), path)
+    other.model.num_scales = 5
+    with pytest.raises(ValueError, match='trained with num_scales=2'):
+        load_checkpoint(build_from(MODELS, other.model), path)
