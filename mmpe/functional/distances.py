@@ -17,8 +17,8 @@ __all__ = [
     'sliced_wasserstein_distance', 'ssim'
 ]
 
-# Spare neighbours whose distances are computed again in float64.
-_SPARE_NEIGHBOURS = 4
+# Neighbours beyond the k-th that are measured again in float64 with it.
+_SPARE_NEIGHBOURS = 2
 _SSIM_WINDOW = 11
 _SSIM_SIGMA = 1.5
 
@@ -33,7 +33,8 @@ def _check_features(name: str, features: Tensor, min_num: int = 1) -> None:
     if len(features) < min_num:
         raise ValueError(f'Argument `{name}` must hold at least {min_num} '
                          f'samples, but got {len(features)}.')
-    if not features.isfinite().all():
+    # A sum is enough to find them, and needs no second array.
+    if not features.sum().isfinite():
         raise ValueError(f'Argument `{name}` must be finite, but holds NaN '
                          'or infinite values.')
 
@@ -198,26 +199,36 @@ def _tiles(num: int, tile: int) -> Iterator[slice]:
         yield slice(start, min(start + tile, num))
 
 
-def _squared_distances(x: Tensor, y: Tensor, centre: Tensor) -> Tensor:
-    """Squared Euclidean distances (N, M), by the binomial formula.
+class _Centred:
+    """Features less a common centre and their squared norms, in tiles.
 
-    Subtracting a common ``centre`` changes no distance, but keeps the two
-    norms, and so the cancellation between the terms, small.
+    Subtracting a centre changes no distance, but keeps the norms, and with
+    them the cancellation in `_squared_distances`, small.
     """
-    x, y = x - centre, y - centre
-    norms = x.square().sum(1)[:, None] + y.square().sum(1)
-    return torch.addmm(norms, x, y.T, alpha=-2)
+
+    def __init__(self, features: Tensor, centre: Tensor,
+                 tile_size: int) -> None:
+        self.features = features
+        self.centre = centre
+        self.norms = torch.cat([
+            (features[rows] - centre).square_().sum(dim=1)
+            for rows in _tiles(len(features), tile_size)
+        ])
+
+    def __getitem__(self, rows: slice) -> Tuple[Tensor, Tensor]:
+        return self.features[rows] - self.centre, self.norms[rows]
 
 
-def _reach(x: Tensor, centre: Tensor, tile_size: int) -> Tensor:
-    """Distances of samples to a centre, (N, ), without a copy of them."""
-    return torch.cat([(x[rows] - centre).norm(dim=1)
-                      for rows in _tiles(len(x), tile_size)])
+def _squared_distances(x: Tuple[Tensor, Tensor],
+                       y: Tuple[Tensor, Tensor]) -> Tensor:
+    """Squared distances (N, M) of two tiles by the binomial formula."""
+    product = torch.addmm(y[1], x[0], y[0].T, alpha=-2)
+    return product.add_(x[1][:, None])
 
 
 def neighbour_radii(features: Tensor,
                     k: int = 3,
-                    tile_size: int = 1024) -> Tensor:
+                    tile_size: int = 2048) -> Tensor:
     """Squared distance of every sample to its k-th nearest other sample.
 
     The distance matrix is walked through in square tiles of its upper
@@ -257,12 +268,12 @@ def neighbour_radii(features: Tensor,
         nearest[rows], places = values.topk(num_kept, largest=False)
         index[rows] = ids.gather(1, places)
 
-    centre = features.mean(dim=0)
+    points = _Centred(features, features.mean(dim=0), tile_size)
     tiles = list(_tiles(num, tile_size))
     for i, rows in enumerate(tiles):
+        x = points[rows]
         for columns in tiles[i:]:
-            distances = _squared_distances(features[rows], features[columns],
-                                           centre)
+            distances = _squared_distances(x, points[columns])
             if rows == columns:
                 distances.fill_diagonal_(math.inf)
             else:
@@ -275,7 +286,7 @@ def _remeasured(features: Tensor, index: Tensor, k: int) -> Tensor:
     """The k-th smallest float64 distance to the candidates in ``index``."""
     radii = torch.empty(
         len(features), dtype=torch.float64, device=features.device)
-    for rows in _tiles(len(features), 128):
+    for rows in _tiles(len(features), 32):  # small enough for a cache
         difference = features[index[rows]].double()
         difference -= features[rows, None].double()
         distances = difference.square_().sum(dim=-1)
@@ -283,36 +294,40 @@ def _remeasured(features: Tensor, index: Tensor, k: int) -> Tensor:
     return radii
 
 
-def _share_inside(depth: Tensor, probes: Tensor, manifold: Tensor,
-                  radii: Tensor, centre: Tensor, tile_size: int) -> float:
+def _share_inside(depth: Tensor, probes: _Centred, manifold: _Centred,
+                  radii: Tensor, tile_size: int) -> float:
     """Share of probes inside a manifold, given how deep they lie in it."""
-    reach = _reach(manifold, centre, tile_size).max()
     # What rounding can do to a squared distance computed by matrix product.
-    eps = 4 * math.sqrt(probes.shape[1]) * torch.finfo(probes.dtype).eps
-    bound = eps * (_reach(probes, centre, tile_size) + reach)**2
+    width, dtype = probes.features.shape[1], probes.features.dtype
+    eps = 4 * math.sqrt(width) * torch.finfo(dtype).eps
+    bound = eps * (probes.norms.sqrt() + manifold.norms.max().sqrt())**2
     inside = depth > bound
     unsure = ~inside & (depth >= -bound)
-    inside[unsure] = _inside_exactly(probes[unsure], manifold, radii,
-                                     bound[unsure], centre, tile_size)
+    if not unsure.any():
+        return float(inside.double().mean())
+    probes = _Centred(probes.features[unsure], probes.centre, tile_size)
+    inside[unsure] = _inside_exactly(probes, manifold, radii, bound[unsure],
+                                     tile_size)
     return float(inside.double().mean())
 
 
-def _inside_exactly(probes: Tensor, manifold: Tensor, radii: Tensor,
-                    bound: Tensor, centre: Tensor, tile_size: int) -> Tensor:
+def _inside_exactly(probes: _Centred, manifold: _Centred, radii: Tensor,
+                    bound: Tensor, tile_size: int) -> Tensor:
     """Whether each probe lies in a ball, pairs in doubt measured in float64.
 
     No pair may be surely inside, i.e. by more than ``bound``.
     """
-    inside = torch.zeros(len(probes), dtype=torch.bool, device=probes.device)
-    for columns in _tiles(len(manifold), tile_size):
-        for rows in _tiles(len(probes), tile_size):
-            depth = radii[columns] - _squared_distances(
-                probes[rows], manifold[columns], centre)
+    inside = torch.zeros_like(bound, dtype=torch.bool)
+    for columns in _tiles(len(radii), tile_size):
+        y = manifold[columns]
+        for rows in _tiles(len(inside), tile_size):
+            depth = radii[columns] - _squared_distances(probes[rows], y)
             doubt = (depth >= -bound[rows, None]) & ~inside[rows, None]
             for pairs in doubt.nonzero().split(1024):
-                row, column = (pairs + pairs.new_tensor(
-                    [rows.start, columns.start])).T
-                difference = probes[row].double() - manifold[column].double()
+                row, column = pairs.T
+                row, column = row + rows.start, column + columns.start
+                difference = (probes.features[row].double() -
+                              manifold.features[column].double())
                 hit = difference.square_().sum(dim=-1) <= radii[column]
                 inside[row[hit]] = True
     return inside
@@ -321,7 +336,7 @@ def _inside_exactly(probes: Tensor, manifold: Tensor, radii: Tensor,
 def precision_recall(real: Tensor,
                      fake: Tensor,
                      k: int = 3,
-                     tile_size: int = 1024) -> Tuple[float, float]:
+                     tile_size: int = 2048) -> Tuple[float, float]:
     """Improved precision and recall (Kynkaanniemi et al., NeurIPS 2019).
 
     A manifold is the union of balls around its samples that reach to their
@@ -353,21 +368,32 @@ def precision_recall(real: Tensor,
     real_radii = neighbour_radii(real, k, tile_size)
     fake_radii = neighbour_radii(fake, k, tile_size)
     centre = real.mean(dim=0)
-    # How deep a sample lies in the ball that holds it best: its squared
-    # radius less the squared distance, negative outside.
+    reals = _Centred(real, centre, tile_size)
+    fakes = _Centred(fake, centre, tile_size)
+    real_depth, fake_depth = _depths(reals, fakes, real_radii.to(dtype),
+                                     fake_radii.to(dtype), tile_size)
+    return (_share_inside(fake_depth, fakes, reals, real_radii, tile_size),
+            _share_inside(real_depth, reals, fakes, fake_radii, tile_size))
+
+
+def _depths(reals: _Centred, fakes: _Centred, real_radii: Tensor,
+            fake_radii: Tensor, tile_size: int) -> Tuple[Tensor, Tensor]:
+    """How deep each sample lies in the other set's ball that holds it best.
+
+    The depth is the squared radius less the squared distance; it is negative
+    outside.
+    """
     real_depth = torch.full_like(real_radii, -math.inf)
     fake_depth = torch.full_like(fake_radii, -math.inf)
-    for rows in _tiles(len(fake), tile_size):
-        for columns in _tiles(len(real), tile_size):
-            distances = _squared_distances(fake[rows], real[columns], centre)
+    for rows in _tiles(len(fake_radii), tile_size):
+        x = fakes[rows]
+        for columns in _tiles(len(real_radii), tile_size):
+            distances = _squared_distances(x, reals[columns])
             depth = (real_radii[columns] - distances).amax(dim=1)
             fake_depth[rows] = fake_depth[rows].maximum(depth)
             depth = (fake_radii[rows, None] - distances).amax(dim=0)
             real_depth[columns] = real_depth[columns].maximum(depth)
-    return (_share_inside(fake_depth, fake, real, real_radii, centre,
-                          tile_size),
-            _share_inside(real_depth, real, fake, fake_radii, centre,
-                          tile_size))
+    return real_depth, fake_depth
 
 
 def resize_images(images: Tensor, size: Tuple[int, int]) -> Tensor:
