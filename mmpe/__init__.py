@@ -4,4 +4,6 @@ from .version import __version__, version_info
 
 host.install()
 
-__all__ = ['__version__', 'version_info']
+from . import utils  # noqa: E402  (needs what `install` makes possible)
+
+__all__ = ['__version__', 'utils', 'version_info']

@@ -5,8 +5,9 @@ names are resolved that files of mmengine, MMGeneration and MMagic hold:
 tensors, NumPy numbers and arrays of numbers, and mmengine's log buffers. A
 file with any other name in it is refused, and nothing in it runs.
 
-:func:`install` makes mmengine read through this module, so that its ``Runner``
-(``resume``, ``load_from``) and ``load_checkpoint`` do so too.
+:func:`install`, which ``import mmpe`` takes care of, makes mmengine read
+through this module, so that its ``Runner`` (``resume``, ``load_from``) and
+``load_checkpoint`` do so too.
 """
 import codecs
 import os
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 from mmengine.dist import barrier, get_rank
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.utils import digit_version
 from torch._weights_only_unpickler import _get_allowed_globals
 

@@ -1,163 +1,225 @@
-"""Host bridge: makes MMagic 1.2.0 importable on current PyTorch and NumPy.
+"""Host bridge: makes MMagic 1.2.0 importable in current environments.
 
-MMagic imports every one of its editors, and through them diffusers, mediapipe
-and compiled mmcv operators, when ``mmagic.models`` is first touched, and it
-names an alias that NumPy 2 removed. None of that has to do with GANs. The
-bridge is an import hook that acts only on ``mmagic`` modules: while one of
-them is executed, stand-ins for the missing pieces are visible; afterwards they
-are gone. ``mmagic.models.editors`` becomes an empty package, so that a single
-editor is imported when somebody asks for it (``import
-mmagic.models.editors.dcgan``).
+When ``mmagic.models`` is first touched, MMagic imports every one of its
+editors, and through them diffusers and compiled mmcv operators; it also names
+an alias that NumPy 2 removed and refuses mmcv 2.2. None of that has to do with
+GANs. The bridge is an import hook for a handful of MMagic's modules: while one
+of them is executed, it finds what it asks for; afterwards everything is as it
+was. ``mmagic.models.editors`` becomes an empty package, from which a single
+editor can be imported: ``import mmagic.models.editors.dcgan``.
+
+Where MMagic works by itself, it is left alone. In either case mmengine's
+loading of checkpoints is made safe as soon as it is imported (see
+:mod:`mmpe.checkpoint`).
 """
 import contextlib
-import importlib.abc
-import importlib.machinery
+import importlib.metadata
 import importlib.util
+import re
 import sys
-import types
-from typing import Iterator, Optional, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
+from typing import Callable, ContextManager, Dict, Iterator, Optional, Tuple
 
 __all__ = ['install']
 
 _EDITORS = 'mmagic.models.editors'
-# Imported by MMagic at module level for editors mmpe does not use.
-_OPTIONAL = ('diffusers', 'face_alignment', 'mediapipe')
-_INSTALL_HINT = ('install one of them: `pip install "mmcv-lite>=2,<2.2"` '
-                 '(no compiler needed), or a compiled `mmcv>=2,<2.2`')
-
-
-class _StandIn(types.ModuleType):
-    """A module whose every public attribute is a class that refuses to work."""
-
-    __path__: Sequence[str] = ()
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith('__'):
-            raise AttributeError(name)
-
-        def refuse(*args, **kwargs):
-            raise ImportError(
-                f'`{self.__name__}.{name}` is needed here, but '
-                f'`{self.__name__}` is not usable in this environment.')
-
-        return type(name, (), {
-            '__init__': refuse,
-            '__module__': self.__name__
-        })
-
-
-class _Shims(contextlib.AbstractContextManager):
-    """Stand-ins that are visible while MMagic modules are executed."""
-
-    def __init__(self) -> None:
-        self._depth = 0
-        self._undo = contextlib.ExitStack()
-
-    def __enter__(self) -> '_Shims':
-        self._depth += 1
-        if self._depth == 1:
-            self._provide()
-        return self
-
-    def __exit__(self, *exc) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self._undo.close()
-
-    def _provide(self) -> None:
-        import mmcv
-        import numpy as np
-        if not hasattr(np, 'bool8'):
-            np.bool8 = np.bool_
-            self._undo.callback(delattr, np, 'bool8')
-        if not _mmcv_in_range(mmcv.__version__):
-            self._undo.callback(setattr, mmcv, '__version__', mmcv.__version__)
-            mmcv.__version__ = '2.1.0'
-        names = list(_OPTIONAL)
-        if importlib.util.find_spec('mmcv._ext') is None:
-            names.append('mmcv._ext')
-        for name in names:
-            if name not in sys.modules:
-                self._stand_in(name)
-
-    def _stand_in(self, name: str) -> None:
-        sys.modules[name] = module = _StandIn(name)
-        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
-
-        def undo():
-            for key in list(sys.modules):
-                if isinstance(sys.modules[key], _StandIn) and (
-                        key == name or key.startswith(name + '.')):
-                    del sys.modules[key]
-
-        self._undo.callback(undo)
-
-
-class _Loader(importlib.abc.Loader):
-    """Executes one MMagic module with the stand-ins in place."""
-
-    def __init__(self, inner: importlib.abc.Loader, shims: _Shims) -> None:
-        self._inner = inner
-        self._shims = shims
-
-    def __getattr__(self, name: str):
-        return getattr(self._inner, name)
-
-    def create_module(self, spec) -> Optional[types.ModuleType]:
-        return self._inner.create_module(spec)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        with self._shims:
-            if module.__name__ == _EDITORS:
-                return  # an empty package: editors are imported one by one
-            self._inner.exec_module(module)
-
-
-class _Finder(importlib.abc.MetaPathFinder):
-    """Finds MMagic modules and, for MMagic only, the stand-ins' submodules."""
-
-    def __init__(self) -> None:
-        self._shims = _Shims()
-
-    def find_spec(self, fullname: str, path=None, target=None):
-        root = fullname.split('.')[0]
-        if root == 'mmagic':
-            spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-            if spec is not None and spec.loader is not None:
-                spec.loader = _Loader(spec.loader, self._shims)
-            return spec
-        if isinstance(sys.modules.get(root), _StandIn):
-            return importlib.machinery.ModuleSpec(fullname, _StandInLoader())
-        return None
-
-
-class _StandInLoader(importlib.abc.Loader):
-
-    def create_module(self, spec) -> types.ModuleType:
-        return _StandIn(spec.name)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        pass
-
-
-def _mmcv_in_range(version: str) -> bool:
-    major, minor = (int(part) for part in version.split('.')[:2])
-    return (2, 0) <= (major, minor) < (2, 2)
+_CHECKPOINT = 'mmengine.runner.checkpoint'
+_NEEDED = {
+    'mmagic':
+    'run `pip install --no-deps mmagic==1.2.0`',
+    'mmcv':
+    'run `pip install "mmcv-lite>=2,<2.2"` (no compiler needed), or install '
+    'a compiled mmcv'
+}
+# With these MMagic 1.2.0 works by itself: lowest version, first not to work.
+_WORKING = {
+    'diffusers': ((0, 23), (0, 27)),
+    'mmcv': ((2, 0), (2, 2)),
+    'numpy': ((1, 0), (2, 0)),
+    'transformers': ((4, 27), (5, 0)),
+}
 
 
 def install() -> None:
     """Make ``import mmagic`` work from here on; does nothing the second time.
 
     Raises:
-        ImportError: MMagic, mmengine or mmcv is not installed.
+        ImportError: MMagic or mmcv is not installed.
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
-    for package, hint in (('mmagic', '`pip install mmagic`'),
-                          ('mmcv', _INSTALL_HINT)):
+    for package, remedy in _NEEDED.items():
         if importlib.util.find_spec(package) is None:
-            raise ImportError(f'mmpe needs {package}, which is not '
-                              f'installed: {hint}.')
-    if 'mmagic.models' in sys.modules:
+            raise ImportError(
+                f'mmpe needs {package}, which is not installed: {remedy}.')
+    if _CHECKPOINT in sys.modules:
+        _install_safe_loading()
+    stand_aside = 'mmagic.models' in sys.modules or _mmagic_works()
+    sys.meta_path.insert(0, _Finder(stand_aside))
+
+
+def _mmagic_works() -> bool:
+    """Whether MMagic can be expected to work without help; imports nothing."""
+    return _has_compiled_ops() and all(
+        low <= _version(name) < high
+        for name, (low, high) in _WORKING.items())
+
+
+def _has_compiled_ops() -> bool:
+    mmcv = importlib.util.find_spec('mmcv').submodule_search_locations
+    return PathFinder.find_spec('mmcv._ext', mmcv) is not None
+
+
+def _version(package: str) -> Tuple[int, ...]:
+    """Version of an installed package, (0, ) where there is none."""
+    for name in (package, f'{package}-lite'):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            version = importlib.metadata.version(name)
+            return tuple(int(part) for part in re.findall(r'\d+', version)[:2])
+    return (0, )
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules that are executed with some help."""
+
+    def __init__(self, stand_aside: bool) -> None:
+        self.helps = {_CHECKPOINT: _safe_loading}
+        if not stand_aside:
+            self.helps.update(_HELPS)
+
+    def find_spec(self,
+                  fullname: str,
+                  path: Optional[list] = None,
+                  target: Optional[ModuleType] = None) -> Optional[ModuleSpec]:
+        """Give modules that need help a loader that provides it."""
+        parent = fullname.rpartition('.')[0]
+        help_ = self.helps.get(fullname) or self.helps.get(f'{parent}.*')
+        if help_ is None:
+            return None
+        spec = PathFinder.find_spec(fullname, path)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(fullname, spec.loader.path, help_)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Executes a module inside of a context."""
+
+    def __init__(self, name: str, path: str,
+                 help_: Callable[[], ContextManager]) -> None:
+        super().__init__(name, path)
+        self._help = help_
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module, except for the package of all editors."""
+        with self._help():
+            if module.__name__ != _EDITORS:
+                super().exec_module(module)
+
+
+@contextlib.contextmanager
+def _safe_loading() -> Iterator[None]:
+    yield
+    _install_safe_loading()
+
+
+def _install_safe_loading() -> None:
+    from . import checkpoint
+    checkpoint.install()
+
+
+@contextlib.contextmanager
+def _newer_mmcv_accepted() -> Iterator[None]:
+    import mmcv
+    version = mmcv.__version__
+    if _version('mmcv') >= _WORKING['mmcv'][1]:
+        mmcv.__version__ = '2.1.0'
+    try:
+        yield
+    finally:
+        mmcv.__version__ = version
+
+
+@contextlib.contextmanager
+def _numpy_1_alias() -> Iterator[None]:
+    import numpy as np
+    if _version('numpy') < (2, 0):
+        yield
         return
-    sys.meta_path.insert(0, _Finder())
+    np.bool8 = np.bool_
+    try:
+        yield
+    finally:
+        del np.bool8
+
+
+@contextlib.contextmanager
+def _modules(stand_ins: Dict[str, Optional[ModuleType]]) -> Iterator[None]:
+    """Replace modules and all they contain for a while; None: not found."""
+
+    def pop() -> Dict[str, Optional[ModuleType]]:
+        return {
+            name: sys.modules.pop(name)
+            for name in list(sys.modules)
+            if any(f'{name}.'.startswith(f'{top}.') for top in stand_ins)
+        }
+
+    replaced = pop()
+    sys.modules.update(stand_ins)
+    try:
+        yield
+    finally:
+        pop()
+        sys.modules.update(replaced)
+
+
+def _without_diffusers() -> ContextManager:
+    """As much of diffusers as the parts shared by all editors name."""
+    names = ('diffusers', 'diffusers.models', 'diffusers.models.attention',
+             'diffusers.pipelines', 'diffusers.schedulers')
+    modules = {name: ModuleType(name) for name in names}
+    for name in names[1:]:
+        parent, _, child = name.rpartition('.')
+        setattr(modules[parent], child, modules[name])
+    attention = modules['diffusers.models.attention']
+    attention.BasicTransformerBlock = type('BasicTransformerBlock', (), {})
+    return _modules(modules)
+
+
+def _without_face_alignment() -> ContextManager:
+    return _modules({'face_alignment': None})
+
+
+def _without_compiled_ops() -> ContextManager:
+    """Let mmcv's operators be imported; many have a version in plain torch."""
+    if _has_compiled_ops():
+        return contextlib.nullcontext()
+
+    def missing(name: str) -> Callable:
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+        def operator(*args, **kwargs):
+            raise ImportError(f'`{name}` is one of the compiled operators of '
+                              'mmcv, which are not installed.')
+
+        return operator
+
+    operators = ModuleType('mmcv._ext')
+    operators.__getattr__ = missing
+    return _modules({'mmcv._ext': operators})
+
+
+# What helps which module (with its submodules, which it imports), and with
+# `.*` those directly below.
+_HELPS = {
+    'mmagic': _newer_mmcv_accepted,
+    'mmagic.utils.trans_utils': _numpy_1_alias,
+    'mmagic.datasets.transforms.generate_assistant': _without_face_alignment,
+    'mmagic.models.archs': _without_diffusers,
+    'mmagic.models.diffusion_schedulers': _without_diffusers,
+    _EDITORS: contextlib.nullcontext,
+    f'{_EDITORS}.*': _without_compiled_ops,
+}

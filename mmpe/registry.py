@@ -8,8 +8,6 @@ from typing import Any
 from mmagic import registry as mmagic
 from mmengine.registry import Registry
 
-from . import checkpoint
-
 __all__ = [
     'DATASETS', 'DATA_SAMPLERS', 'EVALUATORS', 'HOOKS', 'LOG_PROCESSORS',
     'LOOPS', 'METRICS', 'MODELS', 'MODEL_WRAPPERS', 'OPTIMIZERS',
@@ -71,7 +69,3 @@ def build_from(registry: Registry, cfg: dict, **default_args) -> Any:
     """
     return registry.build({'_scope_': 'mmpe', **cfg},
                           default_args=default_args)
-
-
-# Nobody builds a part of ours without coming by here.
-checkpoint.install()
