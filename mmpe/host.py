@@ -76,9 +76,12 @@ def _version(package: str) -> Tuple[int, ...]:
     """Version of an installed package, (0, ) where there is none."""
     for name in (package, f'{package}-lite'):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            version = importlib.metadata.version(name)
-            return tuple(int(part) for part in re.findall(r'\d+', version)[:2])
+            return _numbers(importlib.metadata.version(name))
     return (0, )
+
+
+def _numbers(version: str) -> Tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r'\d+', version)[:2])
 
 
 class _Finder(MetaPathFinder):
@@ -134,7 +137,7 @@ def _install_safe_loading() -> None:
 def _newer_mmcv_accepted() -> Iterator[None]:
     import mmcv
     version = mmcv.__version__
-    if _version('mmcv') >= _WORKING['mmcv'][1]:
+    if _numbers(version) >= _WORKING['mmcv'][1]:
         mmcv.__version__ = '2.1.0'
     try:
         yield
