@@ -30,7 +30,7 @@ def add_mim_items() -> None:
     folder.mkdir(exist_ok=True)
     for name in MIM_ITEMS:
         source, target = ROOT / name, folder / name
-        if not source.exists():  # built from an sdist's own `.mim`
+        if not source.exists():
             continue
         if target.is_symlink() or target.is_file():
             target.unlink()
@@ -61,7 +61,6 @@ setup(
     extras_require={name: read_requirements(name)
                     for name in EXTRAS},
     classifiers=[
-        'License :: OSI Approved :: Apache Software License',
         'Operating System :: OS Independent',
         'Programming Language :: Python :: 3',
         'Topic :: Scientific/Engineering :: Image Processing',
