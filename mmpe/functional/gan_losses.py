@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .dtypes import at_least_float32
+
 __all__ = [
     'input_gradient', 'logistic_loss', 'path_length_penalty', 'path_lengths',
     'r1_penalty'
@@ -22,7 +24,7 @@ def logistic_loss(scores: Tensor, is_real: bool) -> Tensor:
     Returns:
         Float32 scalar, not negative.
     """
-    scores = scores.float()
+    scores = at_least_float32(scores)
     return F.softplus(-scores if is_real else scores).mean()
 
 
@@ -38,7 +40,7 @@ def input_gradient(scores: Tensor, images: Tensor) -> Tensor:
     """
     gradient, = torch.autograd.grad(
         scores.sum(), images, create_graph=True, retain_graph=True)
-    return gradient.float()
+    return at_least_float32(gradient)
 
 
 def r1_penalty(gradient: Tensor, norm_mode: str = 'HWC') -> Tensor:
@@ -81,7 +83,8 @@ def path_lengths(images: Tensor, latents: Tensor) -> Tensor:
                                     latents,
                                     create_graph=True,
                                     retain_graph=True)
-    return gradient.float().square().sum(dim=2).mean(dim=1).sqrt()
+    gradient = at_least_float32(gradient)
+    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
 
 
 def path_length_penalty(lengths: Tensor,

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmpe.functional.bias_act import bias_act
+from mmpe.functional.dtypes import at_least_float32
 
 __all__ = [
     'EqualizedConv2d', 'EqualizedLinear', 'EqualizedWeight', 'FusedLeakyReLU',
@@ -84,9 +85,10 @@ class EqualizedLinear(nn.Module):
         """Map (N, in_features) to float32 (N, out_features)."""
         with torch.autocast(x.device.type, enabled=False):
             bias = self.bias * self.lr_mul
+            x = at_least_float32(x)
             if not self.activate:
-                return F.linear(x.float(), self.linear(), bias)
-            return bias_act(F.linear(x.float(), self.linear()), bias)
+                return F.linear(x, self.linear(), bias)
+            return bias_act(F.linear(x, self.linear()), bias)
 
 
 class EqualizedConv2d(nn.Module):

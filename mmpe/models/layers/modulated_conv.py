@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmpe.functional.dtypes import at_least_float32
 from .equalized import EqualizedLinear, FusedLeakyReLU
 from .resample import FIRFilter
 
@@ -250,5 +251,5 @@ class ToRGB(nn.Module):
         style = self.conv.style_modulation(code) * self.conv.weight_scale
         weight = self.conv.weight_orig[:, :, :, 0, 0] * style[:, None]
         image = torch.matmul(weight.to(x.dtype), x.flatten(2))
-        image = image.float().unflatten(2, x.shape[2:]) + self.bias
+        image = at_least_float32(image).unflatten(2, x.shape[2:]) + self.bias
         return image if skip is None else image + self.upsample(skip)

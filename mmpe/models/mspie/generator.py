@@ -13,7 +13,7 @@ from mmpe.models.stylegan2.base_generator import (BaseStyleGenerator, Size,
                                                   Styles, as_pair)
 from mmpe.models.stylegan2.generator import ConstantInput
 from mmpe.models.stylegan2.mapping import StyleMapping
-from mmpe.registry import MODELS
+from mmpe.registry import MODELS, build_from
 from .head import ConstantHead, EncodingHead, ResizedEncodingHead
 
 __all__ = ['MSStyleGANv2Generator']
@@ -119,8 +119,7 @@ class MSStyleGANv2Generator(BaseStyleGenerator):
             self.constant_input = ConstantInput(self.channels[4],
                                                 6 if self.no_pad else 4)
             return ConstantHead(self.constant_input)
-        with MODELS.switch_scope_and_registry('mmpe') as registry:
-            self.head_pos_enc = registry.build(encoding)
+        self.head_pos_enc = build_from(MODELS, encoding)
         head = ResizedEncodingHead if interp_head else EncodingHead
         return head(self.head_pos_enc, size)
 

@@ -267,8 +267,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             map of each resolution.
         """
         codes = latent.unbind(dim=1)
-        x = self.first_map(chosen_scale).contiguous(
-            memory_format=torch.channels_last)
+        x = self.first_map(chosen_scale).to(
+            latent, memory_format=torch.channels_last)
         image, features = None, []
         for block, to_rgb in enumerate((self.to_rgb1, *self.to_rgbs)):
             low = len(self.to_rgbs) - block < self.num_low_precision

@@ -6,6 +6,7 @@ from mmengine.model import BaseModule
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 from torch import Tensor, nn
 
+from mmpe.functional.dtypes import at_least_float32
 from mmpe.models.layers.equalized import (EqualizedConv2d, EqualizedLinear,
                                           FusedLeakyReLU)
 from mmpe.models.layers.resample import FIRFilter
@@ -92,7 +93,7 @@ class MinibatchStddev(nn.Module):
                 'The batch size of a discriminator must be at most its '
                 f'`group_size` of {self.group_size} or divisible by it, but '
                 f'got {num}.')
-        groups = x.float().unflatten(0, (group_size, -1))
+        groups = at_least_float32(x).unflatten(0, (group_size, -1))
         groups = groups.unflatten(2, (self.channel_groups, -1))
         deviation = (groups.var(dim=0, unbiased=False) + self.eps).sqrt()
         deviation = deviation.mean(dim=(2, 3, 4)).repeat(group_size, 1)

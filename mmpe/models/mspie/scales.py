@@ -1,0 +1,107 @@
+"""Scales of multi-scale training: extra cells, image sizes, and sampling."""
+from typing import Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from mmpe.models.stylegan2.base_generator import as_pair
+
+__all__ = ['BASE_CELLS', 'ScaleSampler', 'chosen_scale_for', 'output_size']
+
+Size = Tuple[int, int]
+# Cells of the first feature map per axis, without extra ones.
+BASE_CELLS = 4
+
+
+def output_size(chosen_scale: Union[int, Size], num_upblocks: int = 6) -> Size:
+    """Size of the image for a number of extra cells.
+
+    Args:
+        chosen_scale: Extra cells, one number or (dh, dw).
+        num_upblocks: How often the generator doubles a map; 6 for 256.
+
+    Returns:
+        Height and width, (4 + extra) * 2^num_upblocks.
+    """
+    return tuple(
+        (BASE_CELLS + extra) * 2**num_upblocks
+        for extra in as_pair(chosen_scale))
+
+
+def chosen_scale_for(size: Sequence[int], num_upblocks: int = 6) -> Size:
+    """Extra cells for a size of the image.
+
+    Args:
+        size: Height and width.
+        num_upblocks: How often the generator doubles a map; 6 for 256.
+
+    Returns:
+        Extra cells (dh, dw).
+
+    Raises:
+        ValueError: The generator cannot make this size; names the nearest one
+            it can.
+    """
+    step = 2**num_upblocks
+    cells = tuple(max(1, round(side / step)) for side in size)
+    nearest = tuple(step * number for number in cells)
+    if len(cells) != 2 or nearest != tuple(size):
+        raise ValueError(
+            'Argument `size` must be a height and a width of (4 + extra '
+            f'cells) * {step} for a {BASE_CELLS * step} generator, but got '
+            f'{tuple(size)}; the nearest is {nearest[:2]}.')
+    return cells[0] - BASE_CELLS, cells[1] - BASE_CELLS
+
+
+class ScaleSampler:
+    """Draws the scale of every iteration (paper Sec. 5.1).
+
+    The scale depends on seed and iteration only. So all ranks agree without a
+    message, and a resumed training goes on with the scales of an
+    uninterrupted one.
+
+    Args:
+        scales: Extra cells to choose from.
+        probabilities: One for each scale, adding up to 1; equal ones if None.
+        seed: Seed.
+
+    Raises:
+        ValueError: There are no scales, or the probabilities do not match.
+    """
+
+    def __init__(self,
+                 scales: Sequence[int],
+                 probabilities: Optional[Sequence[float]] = None,
+                 seed: int = 0) -> None:
+        scales = list(scales or ())
+        if not scales or not all(
+                isinstance(scale, int) and scale > -BASE_CELLS
+                for scale in scales):
+            raise ValueError(
+                'Argument `multi_input_scales` must be a list of numbers of '
+                f'extra cells, at least {1 - BASE_CELLS}, but got {scales}.')
+        self.scales = scales
+        self.probabilities = _checked_probabilities(probabilities, len(scales))
+        self.seed = seed
+
+    def at(self, iteration: int) -> int:
+        """Extra cells in an iteration."""
+        draw = np.random.default_rng((self.seed, iteration)).random()
+        index = np.searchsorted(
+            np.cumsum(self.probabilities), draw, side='right')
+        return self.scales[min(int(index), len(self.scales) - 1)]
+
+
+def _checked_probabilities(probabilities: Optional[Sequence[float]],
+                           num_scales: int) -> np.ndarray:
+    if probabilities is None:
+        return np.full(num_scales, 1 / num_scales)
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    if probabilities.shape != (num_scales, ):
+        raise ValueError(
+            'Argument `multi_scale_probability` must have one value for each '
+            f'of {num_scales} scales, but got {probabilities.tolist()}.')
+    if (probabilities < 0).any() or abs(probabilities.sum() - 1) > 1e-6:
+        raise ValueError(
+            'Argument `multi_scale_probability` must be positive and add up '
+            f'to 1, but got {probabilities.tolist()}.')
+    return probabilities

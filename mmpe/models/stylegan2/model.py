@@ -1,0 +1,252 @@
+"""StyleGAN2: losses, regularisers and style mixing on MMagic's BaseGAN."""
+from typing import Dict, Optional, Union
+
+import torch
+from mmagic.models.base_models import BaseGAN
+from mmagic.structures import DataSample
+from mmengine import MessageHub
+from mmengine.dist import all_reduce
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+
+from mmpe.functional.gan_losses import (input_gradient, logistic_loss,
+                                        path_length_penalty, path_lengths,
+                                        r1_penalty)
+from mmpe.registry import MODELS, build_from
+
+__all__ = ['StyleGAN2', 'current_iteration']
+
+ModelType = Union[dict, nn.Module]
+
+_LOSS_DEFAULTS = dict(
+    r1_loss_weight=80.,
+    r1_interval=16,
+    norm_mode='pixel',
+    g_reg_interval=4,
+    g_reg_weight=8.,
+    pl_batch_shrink=2)
+# MMagic reads them, but they ask for an abandoned library or do nothing.
+_IGNORED_LOSS_KEYS = ('r1_use_apex_amp', 'scale_r1_loss',
+                      'g_reg_use_apex_amp')
+
+
+@MODELS.register_module()
+class StyleGAN2(BaseGAN):
+    """Analyzing and Improving the Image Quality of StyleGAN (CVPR 2020).
+
+    The non-saturating logistic loss; every ``r1_interval`` iterations the R1
+    penalty of the discriminator, every ``g_reg_interval`` updates of the
+    generator the path length penalty.
+
+    Args:
+        generator: Generator, or its config.
+        discriminator: Discriminator, or its config; None to sample only.
+        data_preprocessor: Data preprocessor, or its config.
+        generator_steps: Updates of the generator in a row.
+        discriminator_steps: Updates of the discriminator in a row.
+        ema_config: Config of the generator's moving average; None for none.
+        loss_config: ``r1_loss_weight`` 80, ``r1_interval`` 16, ``norm_mode``
+            'pixel' (or 'HWC'), ``g_reg_interval`` 4, ``g_reg_weight`` 8 and
+            ``pl_batch_shrink`` 2: the path length penalty sees this part of a
+            batch.
+
+    Raises:
+        ValueError: ``loss_config`` has an unknown key or an invalid value.
+    """
+
+    def __init__(self,
+                 generator: ModelType,
+                 discriminator: Optional[ModelType] = None,
+                 data_preprocessor: Optional[ModelType] = None,
+                 generator_steps: int = 1,
+                 discriminator_steps: int = 1,
+                 ema_config: Optional[dict] = None,
+                 loss_config: Optional[dict] = None) -> None:
+        loss_config = _checked_losses(loss_config or {})
+        generator = _built(generator)
+        if discriminator is not None:
+            discriminator = _built(discriminator)
+        super().__init__(
+            generator,
+            discriminator,
+            _built(data_preprocessor or {}, type='DataPreprocessor'),
+            generator_steps,
+            discriminator_steps,
+            ema_config=ema_config,
+            loss_config=loss_config)
+        self.register_buffer('mean_path_length', torch.tensor(0.))
+        self._iters_per_gen_update = discriminator_steps
+
+    # --- what multi-scale training changes ----------------------------------
+
+    def sample_kwargs(self, iteration: int) -> dict:
+        """Arguments of the generator in an iteration, in D and G step."""
+        return {}
+
+    def path_length_kwargs(self, iteration: int) -> dict:
+        """Arguments of the generator for the path length penalty."""
+        return {}
+
+    def match_reals(self, images: Tensor, sample_kwargs: dict) -> Tensor:
+        """Real images (N, C, H, W) of the size the generator makes."""
+        return images
+
+    # --- training -----------------------------------------------------------
+
+    def train_step(self, data: dict,
+                   optim_wrapper: OptimWrapperDict) -> Dict[str, Tensor]:
+        """Update the discriminator and, when its turn comes, the generator.
+
+        Args:
+            data: Batch of the data loader.
+            optim_wrapper: Optimisers of generator and discriminator.
+
+        Returns:
+            Scalars to log.
+        """
+        # With accumulated gradients the generator is not updated in every
+        # iteration, and "every 4th" means updates.
+        self._iters_per_gen_update = (
+            self.discriminator_steps *
+            optim_wrapper['discriminator']._accumulative_counts)
+        return super().train_step(data, optim_wrapper)
+
+    def train_discriminator(self, inputs: Union[dict, Tensor],
+                            data_samples: DataSample,
+                            optimizer_wrapper: OptimWrapper
+                            ) -> Dict[str, Tensor]:
+        """One update of the discriminator.
+
+        Args:
+            inputs: Not used.
+            data_samples: Stacked samples, with real images in ``gt_img``.
+            optimizer_wrapper: The discriminator's optimiser.
+
+        Returns:
+            Scalars to log.
+        """
+        iteration = current_iteration()
+        sample_kwargs = self.sample_kwargs(iteration)
+        reals = self.match_reals(data_samples.gt_img, sample_kwargs)
+        with torch.no_grad():
+            fakes = self.generator(
+                None, num_batches=len(reals), **sample_kwargs)
+        loss, log_vars = self.parse_losses(
+            self.disc_loss(fakes, reals, iteration))
+        optimizer_wrapper.update_params(loss)
+        return log_vars
+
+    def train_generator(self, inputs: Union[dict, Tensor],
+                        data_samples: DataSample,
+                        optimizer_wrapper: OptimWrapper) -> Dict[str, Tensor]:
+        """One update of the generator.
+
+        Args:
+            inputs: Not used.
+            data_samples: Stacked samples; only their number matters.
+            optimizer_wrapper: The generator's optimiser.
+
+        Returns:
+            Scalars to log.
+        """
+        loss, log_vars = self.parse_losses(
+            self.gen_loss(len(data_samples.gt_img), current_iteration()))
+        optimizer_wrapper.update_params(loss)
+        return log_vars
+
+    def disc_loss(self, fakes: Tensor, reals: Tensor,
+                  iteration: int) -> Dict[str, Tensor]:
+        """Losses of the discriminator.
+
+        Args:
+            fakes: (N, C, H, W).
+            reals: (N, C, H, W).
+            iteration: Which one it is; decides about R1.
+
+        Returns:
+            Scalars by name.
+        """
+        with_r1 = iteration % self.loss_config['r1_interval'] == 0
+        if with_r1:
+            # The same scores serve both terms.
+            reals = reals.detach().requires_grad_()
+        scores = self.discriminator(reals)
+        losses = dict(
+            loss_disc_fake=logistic_loss(self.discriminator(fakes), False),
+            loss_disc_real=logistic_loss(scores, True))
+        if with_r1:
+            penalty = r1_penalty(
+                input_gradient(scores, reals), self.loss_config['norm_mode'])
+            losses['loss_r1_gp'] = penalty * self.loss_config['r1_loss_weight']
+        return losses
+
+    def gen_loss(self, num: int, iteration: int) -> Dict[str, Tensor]:
+        """Losses of the generator.
+
+        Args:
+            num: Number of images.
+            iteration: Which one it is; decides about the path length.
+
+        Returns:
+            Scalars by name.
+        """
+        fakes = self.generator(
+            None, num_batches=num, **self.sample_kwargs(iteration))
+        losses = dict(loss_gen=logistic_loss(self.discriminator(fakes), True))
+        update = iteration // self._iters_per_gen_update
+        if update % self.loss_config['g_reg_interval'] == 0:
+            losses['loss_path_regular'] = self.path_length_loss(num, iteration)
+        return losses
+
+    def path_length_loss(self, num: int, iteration: int) -> Tensor:
+        """Weighted path length penalty; moves the running mean.
+
+        Args:
+            num: Number of images, of which a part is used.
+            iteration: Which one it is.
+
+        Returns:
+            Scalar.
+        """
+        outputs = self.generator(
+            None,
+            num_batches=max(1, num // self.loss_config['pl_batch_shrink']),
+            return_latents=True,
+            **self.path_length_kwargs(iteration))
+        lengths = path_lengths(outputs['fake_img'], outputs['latent'])
+        penalty, mean = path_length_penalty(lengths, self.mean_path_length)
+        # One mean on all ranks, since the checkpoint holds one.
+        all_reduce(mean, op='mean')
+        self.mean_path_length.copy_(mean)
+        return penalty * self.loss_config['g_reg_weight']
+
+
+def _built(part: ModelType, **default_args) -> nn.Module:
+    """A part of the model, built from our registry unless it is a module."""
+    if isinstance(part, nn.Module):
+        return part
+    return build_from(MODELS, part, **default_args)
+
+
+def _checked_losses(config: dict) -> dict:
+    """All settings of the losses."""
+    config = {
+        key: value for key, value in config.items()
+        if key not in _IGNORED_LOSS_KEYS
+    }
+    unknown = set(config) - set(_LOSS_DEFAULTS)
+    if unknown:
+        raise ValueError('Argument `loss_config` must have keys out of '
+                         f'{sorted(_LOSS_DEFAULTS)}, but got '
+                         f'{sorted(unknown)}.')
+    config = {**_LOSS_DEFAULTS, **config}
+    for key in ('r1_interval', 'g_reg_interval', 'pl_batch_shrink'):
+        if not (isinstance(config[key], int) and config[key] > 0):
+            raise ValueError(f'Argument `{key}` of `loss_config` must be a '
+                             f'positive integer, but got {config[key]!r}.')
+    return config
+
+
+def current_iteration() -> int:
+    """Number of the current iteration, from 0."""
+    return MessageHub.get_current_instance().get_info('iter')
