@@ -126,6 +126,7 @@ def test_missing_operator_says_so_when_it_is_used(facts):
     assert 'roi_align_forward' in facts['operator']
 
 
+@bridged
 def test_makes_loading_safe_when_mmengine_is_imported_later(facts):
     assert facts['loader'] == 'mmpe.checkpoint'
 
