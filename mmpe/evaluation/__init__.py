@@ -1,0 +1,18 @@
+"""Metrics of generated images, at the sizes a model can draw."""
+# Our registry falls back on MMagic's metrics only for what has been imported.
+import mmagic.evaluation  # noqa: F401
+
+from .consistency import CrossScaleConsistency
+from .efflite import EffLite0Distances
+from .evaluator import MultiScaleEvaluator, results_table
+from .inception import FrechetInceptionDistance, KernelInceptionDistance
+from .precision_recall import PrecisionAndRecall
+from .scales import EvaluationScale, evaluation_scales
+from .sliced_wasserstein import SlicedWassersteinDistance
+
+__all__ = [
+    'CrossScaleConsistency', 'EffLite0Distances', 'EvaluationScale',
+    'FrechetInceptionDistance', 'KernelInceptionDistance',
+    'MultiScaleEvaluator', 'PrecisionAndRecall', 'SlicedWassersteinDistance',
+    'evaluation_scales', 'results_table'
+]

@@ -1,0 +1,115 @@
+"""An evaluator that takes the sizes from the model."""
+from typing import Dict, List, Optional, Sequence, Union
+
+import torch.nn as nn
+from mmagic.evaluation.evaluator import Evaluator
+from mmengine.dist import is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from torch.utils.data import DataLoader
+
+from mmpe.registry import EVALUATORS
+from .scales import EvaluationScale, Scale, evaluation_scales
+
+__all__ = ['MultiScaleEvaluator', 'results_table']
+
+
+def results_table(rows: Dict[str, Dict[str, float]]) -> str:
+    """Figures of several sizes as a table in Markdown.
+
+    Args:
+        rows: Figures by name, for each size.
+
+    Returns:
+        The table; a figure that a size lacks is left out.
+    """
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    cells = [['size', *names]]
+    for size, row in rows.items():
+        cells.append([
+            size, *(f'{row[name]:.4g}' if name in row else ''
+                    for name in names)
+        ])
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    cells.insert(1, ['-' * width for width in widths])
+    return '\n'.join(
+        '| ' + ' | '.join(map(str.ljust, row, widths)) + ' |'
+        for row in cells)
+
+
+@EVALUATORS.register_module('Evaluator')
+@EVALUATORS.register_module()
+class MultiScaleEvaluator(Evaluator):
+    """MMagic's evaluator, at one, several or all scales of the model.
+
+    The sizes come from the model (see
+    :func:`~mmpe.evaluation.scales.evaluation_scales`), so a config need not
+    repeat them: each metric of ours gets the ``sample_kwargs`` that draw a
+    size, and real images are resized to it. Metrics that are not about one
+    size (``CrossScaleConsistency``, those of MMagic) are left as they are.
+
+    With several scales the names of the results begin with the size (e.g.
+    ``512x512/FID-50k/fid``), and a table of them is printed.
+
+    Args:
+        metrics: The metrics or their configs.
+        scales: 'largest', 'all', a scale or a list of scales. None changes
+            nothing in the metrics, as MMagic's evaluator.
+
+    Raises:
+        ValueError: The model does not have these scales.
+    """
+
+    def __init__(self,
+                 metrics: Union[dict, BaseMetric, Sequence],
+                 scales: Union[str, Scale, Sequence[Scale], None] = None
+                 ) -> None:
+        super().__init__(metrics)
+        self.scales = scales
+        self.labels: List[str] = []
+
+    def prepare_metrics(self, module: nn.Module,
+                        dataloader: DataLoader) -> None:
+        """Make the metrics of each scale, and have them prepared.
+
+        Args:
+            module: The model to evaluate.
+            dataloader: Loader of the real images.
+        """
+        if not self.is_ready and self.metrics and self.scales is not None:
+            found = evaluation_scales(module, self.scales)
+            if len(found) > 1:
+                self.labels = [scale.label for scale in found]
+            self.metrics = [
+                copied for metric in self.metrics
+                for copied in self._at_scales(metric, found)
+            ]
+        super().prepare_metrics(module, dataloader)
+
+    def _at_scales(self, metric: BaseMetric,
+                   scales: Sequence[EvaluationScale]) -> List[BaseMetric]:
+        if not getattr(metric, 'per_scale', False):
+            return [metric]
+        return [
+            metric.at_scale(scale, self._prefix(metric, scale))
+            for scale in scales
+        ]
+
+    def _prefix(self, metric: BaseMetric,
+                scale: EvaluationScale) -> Optional[str]:
+        if not self.labels:
+            return metric.prefix
+        return '/'.join(filter(None, [scale.label, metric.prefix]))
+
+    def evaluate(self) -> dict:
+        """Figures of all metrics; prints the table of several scales."""
+        results = super().evaluate()
+        rows: Dict[str, Dict[str, float]] = {x: {} for x in self.labels}
+        for key, value in results.items():
+            label, _, name = key.partition('/')
+            if label in rows:
+                rows[label][name] = value
+        if rows and is_main_process():
+            print_log(f'Figures of each size:\n{results_table(rows)}',
+                      'current')
+        return results

@@ -1,0 +1,99 @@
+"""Improved precision and recall on features of VGG16."""
+from typing import Dict, Optional
+
+from torch import Tensor
+
+from mmpe.functional.distances import precision_recall
+from mmpe.registry import METRICS
+from .base import FeatureMetric, check_at_least
+from .networks import VGG16Features
+from .references import DEFAULT_CACHE_DIR, Size
+
+__all__ = ['PrecisionAndRecall']
+
+
+@METRICS.register_module('PR')
+@METRICS.register_module()
+class PrecisionAndRecall(FeatureMetric):
+    """Improved precision and recall (Kynkaanniemi et al., NeurIPS 2019).
+
+    Results ``precision`` and ``recall``, as in MMagic. Radii are exact,
+    ``real_nums`` images are drawn without replacement, the network comes from
+    ``vgg16_script`` and from nowhere else, and no more than a square tile of
+    distances is in memory at once.
+
+    Args:
+        fake_nums: Number of generated images, more than ``k``.
+        real_nums: Number of real images, more than ``k``; -1 means all.
+        k: Rank of the neighbour that sets a sample's radius.
+        fake_key: Key of the fakes in the samples, 'fake_img' if None.
+        real_key: Key of the real images in the data samples.
+        need_cond_input: Draw conditional inputs from the dataset.
+        sample_model: 'ema' or 'orig'.
+        collect_device: As in mmengine.
+        prefix: Prefix of the names of the results.
+        vgg16_script: The network's TorchScript file.
+        vgg16_pkl: File of the real images' features: read if it exists,
+            written otherwise. None keeps them in ``cache_dir``.
+        row_batch_size, col_batch_size: The smaller one is the side of a tile.
+        auto_save: Whether the real images' features are kept in a file.
+        sample_kwargs: Arguments for the generator, e.g.
+            ``dict(chosen_scale=4)``.
+        real_size: Size (H, W) to which the real images are resized; see
+            :class:`~mmpe.evaluation.base.FakeImageMetric`.
+        cache_dir: Folder of the real images' features.
+
+    Raises:
+        FileNotFoundError: The network's file is missing.
+        ValueError: An argument is out of its range.
+    """
+
+    name = 'PR'
+
+    def __init__(self,
+                 fake_nums: int,
+                 real_nums: int = -1,
+                 k: int = 3,
+                 fake_key: Optional[str] = None,
+                 real_key: Optional[str] = 'gt_img',
+                 need_cond_input: bool = False,
+                 sample_model: str = 'ema',
+                 collect_device: str = 'cpu',
+                 prefix: Optional[str] = None,
+                 vgg16_script: str = 'work_dirs/cache/vgg16.pt',
+                 vgg16_pkl: Optional[str] = None,
+                 row_batch_size: int = 2048,
+                 col_batch_size: int = 2048,
+                 auto_save: bool = True,
+                 sample_kwargs: Optional[dict] = None,
+                 real_size: Optional[Size] = None,
+                 cache_dir: str = DEFAULT_CACHE_DIR) -> None:
+        self.tile_size = min(row_batch_size, col_batch_size)
+        check_at_least(
+            k=(k, 1),
+            fake_nums=(fake_nums, k + 1),
+            row_batch_size=(row_batch_size, 1),
+            col_batch_size=(col_batch_size, 1))
+        self.k = k
+        super().__init__(
+            fake_nums,
+            real_nums,
+            fake_key,
+            real_key,
+            need_cond_input,
+            sample_model,
+            collect_device,
+            prefix,
+            sample_kwargs,
+            real_size,
+            network=VGG16Features(vgg16_script),
+            reference_file=vgg16_pkl,
+            cache_dir=cache_dir,
+            auto_save=auto_save)
+
+    def figures(self, fake: Tensor) -> Dict[str, float]:
+        """Precision and recall from the fakes' features (N, F)."""
+        precision, recall = precision_recall(
+            self.real_features.to(self.device), fake.to(self.device), self.k,
+            self.tile_size)
+        return dict(precision=precision, recall=recall)

@@ -1,0 +1,239 @@
+"""Features of real images: extracted once, kept in a file.
+
+The name of the file is made from everything the features depend on: the image
+files (paths, sizes, times of change), the pipeline, which of the images, the
+image size and the network (by its content).
+"""
+import hashlib
+import json
+import zipfile
+from logging import WARNING
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Tuple
+
+import numpy as np
+import torch
+from mmengine.dist import (all_gather, get_rank, get_world_size,
+                           is_main_process)
+from mmengine.logging import print_log
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from mmpe.functional.distances import resize_images
+from mmpe.utils import atomic_write
+
+__all__ = [
+    'DEFAULT_CACHE_DIR', 'chosen_indices', 'dataset_identity',
+    'extract_real_features', 'read_reference', 'reference_key',
+    'write_reference'
+]
+
+DEFAULT_CACHE_DIR = '~/.cache/openmmlab/mmpe'
+Size = Tuple[int, int]
+Arrays = Dict[str, np.ndarray]
+
+
+def chosen_indices(num_images: int, real_nums: int) -> List[int]:
+    """Which images of a dataset stand for the real ones.
+
+    Args:
+        num_images: Images in the dataset.
+        real_nums: How many of them; -1 means all.
+
+    Returns:
+        All indices, or as many at random, without replacement, always the
+        same ones, in order.
+
+    Raises:
+        ValueError: There are no images, or fewer than ``real_nums``.
+    """
+    if num_images == 0:
+        raise ValueError('The dataset of real images is empty.')
+    if real_nums == -1:
+        return list(range(num_images))
+    if real_nums < 1 or real_nums > num_images:
+        raise ValueError(
+            'Argument `real_nums` must be -1 or from 1 to the number of real '
+            f'images, {num_images}, but got {real_nums}.')
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(num_images, generator=generator)
+    return order[:real_nums].sort().values.tolist()
+
+
+class _RealImages(Dataset):
+    """Real images as float BGR or grey tensors (C, H, W) of one size."""
+
+    def __init__(self, dataset: Dataset, indices: List[int], real_key: str,
+                 size: Optional[Size]) -> None:
+        self.dataset = dataset
+        self.indices = indices
+        self.real_key = real_key
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def original(self, index: int) -> Tensor:
+        """One image as the dataset's pipeline delivers it."""
+        sample = self.dataset[self.indices[index]]
+        data_sample, inputs = sample['data_samples'], sample['inputs']
+        image = data_sample.get(self.real_key)
+        if image is None and isinstance(inputs, dict):
+            image = inputs.get(self.real_key, inputs.get('img'))
+        elif image is None:
+            image = inputs
+        if not isinstance(image, Tensor) or image.ndim != 3:
+            raise ValueError(
+                f'Argument `real_key` must name images (C, H, W) that the '
+                f'dataset delivers, but `{self.real_key}` is '
+                f'{type(image).__name__}.')
+        orders = [data_sample.metainfo.get(f'{key}_channel_order')
+                  for key in ('gt', 'img', self.real_key)]
+        is_rgb = 'rgb' in [str(order).lower() for order in orders]
+        return (image.flip(0) if is_rgb else image).float()
+
+    def __getitem__(self, index: int) -> Tensor:
+        image = self.original(index)
+        if self.size is None:
+            return image
+        return resize_images(image[None], self.size)[0]
+
+
+def _stack(images: List[Tensor]) -> Tensor:
+    shapes = sorted({tuple(image.shape) for image in images})
+    if len(shapes) > 1:
+        raise ValueError(
+            'Real images must have one size and number of channels, but got '
+            f'{shapes}; resize them in the pipeline or by the argument '
+            '`real_size`.')
+    return torch.stack(images)
+
+
+def extract_real_features(extract: Callable[[Tensor], Tensor],
+                          dataloader: DataLoader,
+                          indices: List[int],
+                          real_key: str = 'gt_img',
+                          size: Optional[Size] = None) -> Tensor:
+    """Features of real images, shared out among the ranks.
+
+    Args:
+        extract: Turns images (N, C, H, W) into features (N, F).
+        dataloader: Gives the dataset, the batch size and the workers.
+        indices: Which images of the dataset.
+        real_key: Their key in the data samples (or in the inputs).
+        size: Size (H, W) to which they are resized, bilinearly and
+            anti-aliased; None leaves them as they are.
+
+    Returns:
+        Features (len(indices), F) on the CPU, the same on every rank.
+    """
+    share = -(-len(indices) // get_world_size())
+    # The last rank goes on with the first images, so that all have as many.
+    padded = indices * (1 + share * get_world_size() // len(indices))
+    mine = padded[get_rank() * share:(get_rank() + 1) * share]
+    images = _RealImages(dataloader.dataset, mine, real_key, size)
+    _warn_if_enlarged(images)
+    batches = DataLoader(
+        images,
+        batch_size=dataloader.batch_size,
+        num_workers=dataloader.num_workers,
+        collate_fn=_stack)
+    features = torch.cat([
+        extract(batch).cpu()
+        for batch in tqdm(
+            batches,
+            'Real images',
+            unit='batch',
+            leave=False,
+            disable=not is_main_process())
+    ])
+    return torch.cat(all_gather(features))[:len(indices)]
+
+
+def _warn_if_enlarged(images: _RealImages) -> None:
+    if images.size is None:
+        return
+    size = tuple(images.original(0).shape[-2:])
+    if size[0] < images.size[0] or size[1] < images.size[1]:
+        print_log(
+            f'The real images (the first has {size}) are smaller than the '
+            f'evaluated size {tuple(images.size)} and are enlarged: the '
+            'figures compare with blurred images.', 'current', WARNING)
+
+
+def dataset_identity(dataset: Dataset) -> Optional[str]:
+    """A digest of a dataset's files, their sizes and times of change.
+
+    Args:
+        dataset: A dataset whose ``get_data_info`` gives paths in keys that
+            end with ``path``, as mmengine's do.
+
+    Returns:
+        The digest, or None where the dataset does not say what it reads.
+    """
+    if not hasattr(dataset, 'get_data_info'):
+        return None
+    digest = hashlib.sha256()
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        paths = sorted({
+            Path(value)
+            for key, value in info.items()
+            if key.endswith('path') and Path(str(value)).is_file()
+        })
+        if not paths:
+            return None
+        for path in paths:
+            stat = path.stat()
+            digest.update(f'{path.resolve()}|{stat.st_size}|'
+                          f'{stat.st_mtime_ns}\n'.encode())
+    pipeline = getattr(dataset, 'pipeline', None)
+    digest.update(repr(pipeline).encode())
+    return digest.hexdigest()
+
+
+def reference_key(**parts: object) -> str:
+    """Everything a reference depends on, as one line of text."""
+    return json.dumps(parts, sort_keys=True, default=list)
+
+
+def write_reference(path: Path, key: str, arrays: Arrays) -> None:
+    """Write a reference (``.npz``), whole or not at all.
+
+    Args:
+        path: The file.
+        key: What the arrays depend on.
+        arrays: The arrays.
+    """
+    with atomic_write(path) as temporary:
+        with open(temporary, 'wb') as file:
+            np.savez(file, key=np.array(key), **arrays)
+
+
+def read_reference(path: Path, key: str) -> Arrays:
+    """Read a reference; nothing in the file is executed.
+
+    Args:
+        path: A file of :func:`write_reference`.
+        key: What the arrays must depend on.
+
+    Returns:
+        The arrays.
+
+    Raises:
+        ValueError: The file is damaged, or was made for another key.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        found = str(arrays.pop('key'))
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f'`{path}` is not a file of real features of mmpe, '
+                         f'or is damaged ({error}); delete it to have '
+                         'it made again.') from error
+    if found != key:
+        raise ValueError(
+            f'`{path}` was made for other images, another image size or '
+            f'another network: it says {found}, but this run has {key}.')
+    return arrays
