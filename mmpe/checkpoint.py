@@ -10,6 +10,7 @@ through this module, so that its ``Runner`` (``resume``, ``load_from``) and
 ``load_checkpoint`` do so too.
 """
 import codecs
+import collections
 import os
 import pickle
 import re
@@ -241,6 +242,7 @@ def _numpy_names() -> Dict[str, Any]:
 _ALLOWED_IN_PICKLE = {'_codecs.encode': codecs.encode, **_numpy_names()}
 _ALLOWED = {
     'builtins.getattr': _history_statistic,
+    'collections.Counter': collections.Counter,  # milestones of a schedule
     'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
     **_ALLOWED_IN_PICKLE
 }
