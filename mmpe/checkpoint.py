@@ -189,8 +189,8 @@ def _explain(path: Path, error: Exception) -> CheckpointError:
     # torch wraps the reason in advice on how to read the file unsafely.
     reason = str(error).split('WeightsUnpickler error: ')[-1].strip()
     reason = reason.split('\n')[0] or 'unexpected end'
-    return CheckpointError(f'`{path}` is damaged or not a checkpoint '
-                           f'({type(error).__name__}: {reason}).')
+    return CheckpointError(f'`{path}` cannot be read, it may be damaged: '
+                           f'{type(error).__name__}: {reason}.')
 
 
 def _torch_load(path: Path, map_location: MapLocation) -> Any:

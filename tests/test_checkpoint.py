@@ -167,7 +167,7 @@ def test_truncated_checkpoint(loader, save, keep):
     (b'<!DOCTYPE html><title>404', 'not a checkpoint: it begins with .*html'),
     (b'version https://git-lfs', 'not a checkpoint: it begins with .*git-lfs'),
     (b'PK\x03\x04', 'is truncated'),
-    (b'\x80\x02garbage', 'damaged or not a checkpoint'),
+    (b'\x80\x02garbage', 'cannot be read, it may be damaged'),
 ])
 def test_what_is_no_checkpoint(tmp_path, read, content, message):
     path = tmp_path / 'model.pth'
