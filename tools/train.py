@@ -1,10 +1,10 @@
-"""Train a model.
+r"""Train a model.
 
 Example:
-    python tools/train.py \\
-        configs/positional_encoding_in_gans/singan_spe-dim4_fish.py \\
-        --work-dir work_dirs/fish \\
-        --cfg-options train_dataloader.dataset.data_root=photo.jpg \\
+    python tools/train.py \
+        configs/positional_encoding_in_gans/singan_spe-dim4_fish.py \
+        --work-dir work_dirs/fish \
+        --cfg-options train_dataloader.dataset.data_root=photo.jpg \
         model.num_scales=None
 """
 import argparse
@@ -19,6 +19,7 @@ import mmpe  # noqa: F401  (installs the host bridge)
 
 
 def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -89,9 +90,7 @@ def use_amp(cfg: Config) -> None:
         value for value in settings.values() if isinstance(value, dict)
     ]
     for wrapper in wrappers:
-        wrapper.update(type='AmpOptimWrapper', dtype='bfloat16')
-        # bfloat16 has the range of float32: losses need no scaling
-        wrapper.loss_scale = dict(enabled=False)
+        wrapper.type = 'BFloat16OptimWrapper'
 
 
 def main() -> None:

@@ -1,5 +1,9 @@
 """Hooks."""
 from .checkpoint_hook import CheckpointHook
-from .singan_hooks import SinGANTimerHook, SinGANVisualizationHook
+from .singan_hooks import (SinGANProgressHook, SinGANTimerHook,
+                           SinGANVisualizationHook)
 
-__all__ = ['CheckpointHook', 'SinGANTimerHook', 'SinGANVisualizationHook']
+__all__ = [
+    'CheckpointHook', 'SinGANProgressHook', 'SinGANTimerHook',
+    'SinGANVisualizationHook'
+]

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import CheckpointHook as BaseCheckpointHook
+from mmengine.hooks.hook import DATA_BATCH
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 
 # Registers the file backend 'atomic'.
 import mmpe.utils.files  # noqa: F401
@@ -72,23 +74,24 @@ class CheckpointHook(BaseCheckpointHook):
         self._states: List[dict] = []
         self._resumed_states: Optional[List[dict]] = None
 
-    def _save_checkpoint_with_step(self, runner, step, meta) -> None:
+    def _save_checkpoint_with_step(self, runner: Runner, step: int,
+                                   meta: dict) -> None:
         # Only here are all processes together; the rest is rank 0's work.
         self._states = all_gather_object(random_state())
         super()._save_checkpoint_with_step(runner, step, meta)
 
-    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the random states of all processes."""
         super().before_save_checkpoint(runner, checkpoint)
         checkpoint['random_states'] = self._states
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the random states until the first iteration."""
         super().after_load_checkpoint(runner, checkpoint)
         self._resumed_states = checkpoint.get('random_states')
 
-    def before_train_iter(self, runner, batch_idx: int,
-                          data_batch=None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch: DATA_BATCH = None) -> None:
         """Restore the random states once, if this run has been resumed."""
         super().before_train_iter(runner, batch_idx, data_batch)
         states, self._resumed_states = self._resumed_states, None

@@ -1,21 +1,28 @@
 """What one sees of a SinGAN training: remaining time, and pictures."""
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 import numpy as np
 import torch
 from mmagic.engine.hooks import IterTimerHook
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
+from mmengine.runner import Runner
+from torch import nn
+from tqdm import tqdm
 
 from mmpe.registry import HOOKS
 from mmpe.utils.images import contact_sheet, save_image, to_rgb
 from mmpe.utils.wrappers import unwrap
 
-__all__ = ['SinGANTimerHook', 'SinGANVisualizationHook', 'scale_costs']
+__all__ = [
+    'SinGANProgressHook', 'SinGANTimerHook', 'SinGANVisualizationHook',
+    'scale_costs'
+]
 
 
-def scale_costs(model: torch.nn.Module) -> List[float]:
+def scale_costs(model: nn.Module) -> List[float]:
     """Work of one iteration at each scale, up to a common factor.
 
     Counted are multiplications in convolutions: per round the generator runs
@@ -29,7 +36,7 @@ def scale_costs(model: torch.nn.Module) -> List[float]:
         One number for each scale.
     """
 
-    def weights(block):
+    def weights(block: nn.Module) -> int:
         return sum(p.numel() for p in block.parameters() if p.dim() == 4)
 
     costs, forward = [], 0.0
@@ -52,16 +59,16 @@ class SinGANTimerHook(IterTimerHook):
     line through the times of the scales so far.
     """
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Start measuring."""
         super().before_train(runner)
         self._times: Dict[int, List[float]] = {}
 
     def _after_iter(self,
-                    runner,
+                    runner: Runner,
                     batch_idx: int,
-                    data_batch=None,
-                    outputs=None,
+                    data_batch: DATA_BATCH = None,
+                    outputs: Optional[dict] = None,
                     mode: str = 'train') -> None:
         super()._after_iter(runner, batch_idx, data_batch, outputs, mode)
         if mode != 'train':
@@ -73,7 +80,7 @@ class SinGANTimerHook(IterTimerHook):
                                     runner.log_processor.window_size):
             self._update(runner, model)
 
-    def _update(self, runner, model) -> None:
+    def _update(self, runner: Runner, model: nn.Module) -> None:
         per_iter = self._seconds_per_iter(scale_costs(model))
         stage, done = divmod(runner.iter + 1, model.iters_of_scale)
         rest = [0.0] * len(per_iter)
@@ -121,10 +128,10 @@ class SinGANVisualizationHook(Hook):
 
     @master_only
     def after_train_iter(self,
-                         runner,
+                         runner: Runner,
                          batch_idx: int,
-                         data_batch=None,
-                         outputs=None) -> None:
+                         data_batch: DATA_BATCH = None,
+                         outputs: Optional[dict] = None) -> None:
         """Write the sheet if the scale ends with this iteration."""
         model = unwrap(runner.model)
         if (runner.iter + 1) % model.iters_of_scale:
@@ -137,7 +144,7 @@ class SinGANVisualizationHook(Hook):
         runner.logger.info(f'Scale {stage} is done; pictures are in {path}')
 
     @torch.no_grad()
-    def _sheet(self, model) -> np.ndarray:
+    def _sheet(self, model: nn.Module) -> np.ndarray:
         was_training = model.training
         model.eval()
         with torch.random.fork_rng():
@@ -155,3 +162,51 @@ class SinGANVisualizationHook(Hook):
         labels = ['photograph', 'reconstruction']
         labels += ['sample'] * self.num_samples
         return contact_sheet([list(zip(labels, pictures))])
+
+
+@HOOKS.register_module()
+class SinGANProgressHook(Hook):
+    """A progress bar in the terminal, for work that is watched.
+
+    It advances by the work that is done, not by iterations, so that its
+    estimate of the remaining time holds although later scales are slower.
+    """
+
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch: DATA_BATCH = None) -> None:
+        """Note the scale before the first iteration of this run."""
+        self._start = getattr(self, '_start', runner.iter)
+
+    @master_only
+    def after_train_iter(self,
+                         runner: Runner,
+                         batch_idx: int,
+                         data_batch: DATA_BATCH = None,
+                         outputs: Optional[dict] = None) -> None:
+        """Advance by one iteration's work."""
+        model = unwrap(runner.model)
+        if runner.iter == self._start:
+            self._costs = scale_costs(model)
+            done = self._work(runner.iter, model)
+            self._bar = tqdm(
+                total=self._work(runner.max_iters, model),
+                initial=done,
+                smoothing=0.02,
+                bar_format='{desc} {percentage:3.0f}%|{bar}| '
+                '{elapsed} so far, {remaining} to go')
+        height, width = model.pyramid_sizes[model.curr_stage]
+        self._bar.set_description(
+            f'scale {model.curr_stage}/{model.num_scales} '
+            f'({height}x{width})',
+            refresh=False)
+        self._bar.update(self._costs[model.curr_stage])
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        """Close the bar."""
+        self._bar.close()
+
+    def _work(self, iters: int, model: nn.Module) -> float:
+        scales, rest = divmod(iters, model.iters_of_scale)
+        work = sum(self._costs[:scales]) * model.iters_of_scale
+        return work + (rest * self._costs[scales] if rest else 0)

@@ -1,4 +1,5 @@
 """Optimisers."""
+from .amp_optimizer_wrapper import BFloat16OptimWrapper
 from .singan_optimizer_constructor import SinGANOptimWrapperConstructor
 
-__all__ = ['SinGANOptimWrapperConstructor']
+__all__ = ['BFloat16OptimWrapper', 'SinGANOptimWrapperConstructor']

@@ -4,7 +4,7 @@ from typing import Optional, Tuple, Union
 
 from mmagic.engine.runner import LogProcessor
 from mmengine.config import Config
-from mmengine.runner import IterBasedTrainLoop
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmpe.datasets import num_scales_of
 from mmpe.registry import LOG_PROCESSORS, LOOPS
@@ -25,7 +25,7 @@ class SinGANTrainLoop(IterBasedTrainLoop):
     """
 
     def __init__(self,
-                 runner,
+                 runner: Runner,
                  dataloader: Union[dict, object],
                  max_iters: Optional[int] = None,
                  **kwargs) -> None:
@@ -39,7 +39,7 @@ class SinGANTrainLoop(IterBasedTrainLoop):
 class SinGANLogProcessor(LogProcessor):
     """Says at which scale the training is, and how long it will stay."""
 
-    def get_log_after_iter(self, runner, batch_idx: int,
+    def get_log_after_iter(self, runner: Runner, batch_idx: int,
                            mode: str) -> Tuple[dict, str]:
         """Scale, its size and remaining time before the usual line."""
         tag, log = super().get_log_after_iter(runner, batch_idx, mode)

@@ -3,13 +3,15 @@
 What is put around the image decides how much a translation-invariant network
 learns about absolute position (paper, Sec. 3).
 """
+from typing import Tuple
+
 import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = ['BorderPadding', 'InterpolationPadding', 'NoPadding', 'upsample']
 
 
-def upsample(x: Tensor, size) -> Tensor:
+def upsample(x: Tensor, size: Tuple[int, int]) -> Tensor:
     """Bicubic resize to (H, W) with aligned corners, as between stages."""
     return F.interpolate(x, size, mode='bicubic', align_corners=True)
 
@@ -18,6 +20,7 @@ class NoPadding:
     """Leaves the map as it is: the convolutions pad."""
 
     def __call__(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H, W)."""
         return x
 
 
@@ -34,6 +37,7 @@ class BorderPadding:
         self.mode = mode
 
     def __call__(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H + 2 width, W + 2 width)."""
         return F.pad(x, (self.width, ) * 4, mode=self.mode)
 
 
@@ -48,5 +52,6 @@ class InterpolationPadding:
         self.width = width
 
     def __call__(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H + 2 width, W + 2 width)."""
         height, width = x.shape[-2:]
         return upsample(x, (height + 2 * self.width, width + 2 * self.width))

@@ -1,7 +1,8 @@
 """SinGAN and its variant with positional encodings, with all their state."""
+import math
 from bisect import bisect_right
 from copy import deepcopy
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Callable, Dict, List, Optional, Tuple, Union
 
 import torch
 import torch.nn as nn
@@ -129,7 +130,7 @@ class SinGAN(BaseGAN):
         self._data_is_checked = False
         self._active_stage = -1
 
-    def _apply(self, fn, *args, **kwargs) -> 'SinGAN':
+    def _apply(self, fn: Callable, *args, **kwargs) -> 'SinGAN':
         """Move the state along with the weights."""
         super()._apply(fn, *args, **kwargs)
         self.fixed_noises = [fn(x) for x in self.fixed_noises]
@@ -240,7 +241,8 @@ class SinGAN(BaseGAN):
             for name in sample_model.split('/')
         }
         samples = []
-        for index in range(options.get('num_batches', 1)):
+        num_images = len(next(iter(batches.values()))['fake_img'])
+        for index in range(num_images):
             sample = DataSample(sample_model=sample_model)
             if data_samples:
                 sample.update(data_samples[index])
@@ -261,7 +263,9 @@ class SinGAN(BaseGAN):
         if isinstance(outputs, Tensor):
             outputs = dict(fake_img=outputs)
 
-        def destruct(value):
+        def destruct(
+                value: Union[Tensor, List[Tensor]]
+        ) -> Union[Tensor, List[Tensor]]:
             if isinstance(value, list):
                 return [destruct(x) for x in value]
             return self.data_preprocessor.destruct(value, data_samples)
@@ -277,6 +281,7 @@ class SinGAN(BaseGAN):
                curr_scale: Optional[int] = None,
                size: Optional[Size] = None,
                sample_model: Optional[str] = None,
+               noises: Optional[List[Tensor]] = None,
                **kwargs) -> Union[Tensor, dict]:
         """Images of the generator, without post-processing.
 
@@ -289,6 +294,8 @@ class SinGAN(BaseGAN):
             size: (H, W) of the finest scale in pixels; by default that of the
                 training image.
             sample_model: 'orig' or 'ema' (the default where there is one).
+            noises: Noise (N, C, H, W) of each scale instead of that of a
+                mode; :meth:`noise_shapes` says which shapes.
             kwargs: Further arguments of the generator's ``forward``.
 
         Returns:
@@ -311,43 +318,63 @@ class SinGAN(BaseGAN):
             raise ValueError(
                 'Argument `curr_scale` must be a scale that has been trained '
                 f'(0 to {self.curr_stage}), but got {curr_scale}.')
-        noises = self.fixed_noises
-        if size is not None:
-            if mode == 'recon':
-                raise ValueError('Argument `size` is for random images: the '
-                                 'photograph is reconstructed at its own '
-                                 f'size, but got {tuple(size)}.')
-            noises = self._noise_shapes(size)
+        if mode == 'recon' and size is not None:
+            raise ValueError('Argument `size` is for random images: the '
+                             'photograph is reconstructed at its own size, '
+                             f'but got {tuple(size)}.')
+        if noises is not None:
+            mode, num_batches = 'recon', noises[0].shape[0]
+        elif size is not None:
+            zero = self.fixed_noises[0].new_zeros(1)
+            noises = [zero.expand(x) for x in self.noise_shapes(size)]
         generator = self._inner_generator
         if (sample_model or self._get_valid_model({})) == 'ema':
             generator = self.generator_ema.module
         with torch.no_grad():
-            outputs = generator(
+            return generator(
                 kwargs.pop('input_sample', None),
-                noises,
+                noises or self.fixed_noises,
                 self.noise_weights,
                 rand_mode=mode,
                 curr_scale=curr_scale,
                 num_batches=num_batches,
                 **kwargs)
-        return outputs
 
     @property
     def pyramid_sizes(self) -> List[Size]:
         """(H, W) of the image of each scale, the coarsest first."""
         return [self._inner_generator.image_size(x) for x in self.fixed_noises]
 
-    def _noise_shapes(self, size: Size) -> List[Tensor]:
-        """Tensors that have the shapes of the noises for another size."""
-        new_sizes = resized_pyramid(self.pyramid_sizes, size)
-        shapes = []
-        for noise, old, new in zip(self.fixed_noises, self.pyramid_sizes,
-                                   new_sizes):
-            border = noise.shape[-2] - old[0]
-            shapes.append(
-                noise.new_zeros(1).expand(1, noise.shape[1], new[0] + border,
-                                          new[1] + border))
-        return shapes
+    def noise_shapes(self,
+                     size: Optional[Size] = None
+                     ) -> List[Tuple[int, int, int, int]]:
+        """Shapes of the noises that make an image of the given size.
+
+        Args:
+            size: (H, W) of the finest scale in pixels; by default that of the
+                training image.
+
+        Returns:
+            (1, C, H, W) for each scale.
+
+        Raises:
+            ValueError: The coarsest scale would have fewer than 2 x 2 cells.
+        """
+        old_sizes = self.pyramid_sizes
+        new_sizes = resized_pyramid(old_sizes, size or old_sizes[-1])
+        if min(new_sizes[0]) < 2:
+            least = [
+                math.ceil(1.5 * last / first)
+                for first, last in zip(old_sizes[0], old_sizes[-1])
+            ]
+            raise ValueError(
+                f'Argument `size` must be at least {least[0]} x {least[1]} '
+                f'(height x width) for this model, but got {size[0]} x '
+                f'{size[1]}.')
+        border = self.fixed_noises[0].shape[-2] - old_sizes[0][0]
+        return [(1, noise.shape[1], height + border, width + border)
+                for noise, (height,
+                            width) in zip(self.fixed_noises, new_sizes)]
 
     # --------------------------------------------------------------- training
     @property

@@ -41,7 +41,7 @@ HEADS = {
 def model_cfg(head, num_scales=NUM_SCALES, **kwargs):
     """Config of a small PESinGAN with the head of a row."""
     generator, discriminator, model = HEADS[head]
-    return dict(
+    cfg = dict(
         type='PESinGAN',
         data_preprocessor=dict(
             type='DataPreprocessor', non_image_keys=['input_sample']),
@@ -64,11 +64,8 @@ def model_cfg(head, num_scales=NUM_SCALES, **kwargs):
         discriminator_steps=3,
         num_scales=num_scales,
         iters_per_scale=2,
-        lr_scheduler_args=dict(milestones=[1], gamma=0.1),
-        **{
-            **model,
-            **kwargs
-        })
+        lr_scheduler_args=dict(milestones=[1], gamma=0.1))
+    return {**cfg, **model, **kwargs}
 
 
 def random_pyramid(sizes=None):

@@ -23,7 +23,7 @@ ROWS = [
 ITERS_PER_SCALE = 3
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -35,7 +35,7 @@ class KillHook(Hook):
 
     def after_train_iter(self, runner, *args, **kwargs):
         if runner.iter + 1 == self.at:
-            raise Killed
+            raise KilledError
 
 
 def row_config(row):
@@ -88,7 +88,7 @@ def train(cfg, kill_at=None):
         runner.train()
     else:
         runner.register_hook(KillHook(kill_at))
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             runner.train()
     return runner
 

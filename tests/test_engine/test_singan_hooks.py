@@ -1,0 +1,52 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from mmpe.engine.hooks.singan_hooks import SinGANTimerHook, scale_costs
+from mmpe.models.singan import (SinGANMultiScaleDiscriminator,
+                                SinGANMultiScaleGenerator)
+
+SIZES = [(10, 20), (20, 40)]
+
+
+def test_scale_costs():
+    model = torch.nn.Module()
+    model.generator = SinGANMultiScaleGenerator(3, 3, 1)
+    model.discriminator = SinGANMultiScaleDiscriminator(3, 1)
+    model.pyramid_sizes = SIZES
+    gen = 9 * (3 * 32 + 3 * 32 * 32 + 32 * 3)
+    disc = 9 * (3 * 32 + 3 * 32 * 32 + 32 * 1)
+    one = 2 * 200 * gen + 200 * (5 * gen + 15 * disc)
+    two = 2 * (200 + 800) * gen + 800 * (5 * gen + 15 * disc)
+    assert scale_costs(model) == [one, two]
+
+
+@pytest.mark.parametrize('times, expected', [
+    # one scale so far: proportional to the work
+    ({0: [2.0, 2.0, 9.0]}, [2.0, 4.0, 8.0]),
+    # two scales: a line through both; what is measured stands
+    ({0: [2.0], 1: [3.0]}, [2.0, 3.0, 5.0]),
+    # a line that falls means nothing: proportional to the last one
+    ({0: [5.0], 1: [3.0]}, [5.0, 3.0, 6.0]),
+])
+def test_seconds_per_iter(times, expected):
+    hook = SinGANTimerHook()
+    hook._times = times
+    assert hook._seconds_per_iter([10., 20., 40.]) == pytest.approx(expected)
+
+
+def test_remaining_time():
+    model = SimpleNamespace(iters_of_scale=100)
+    info = {}
+    runner = SimpleNamespace(
+        iter=129, message_hub=SimpleNamespace(update_info=info.__setitem__))
+    hook = SinGANTimerHook()
+    hook._seconds_per_iter = lambda costs: [1., 2., 4.]
+    import mmpe.engine.hooks.singan_hooks as module
+    original, module.scale_costs = module.scale_costs, lambda model: []
+    try:
+        hook._update(runner, model)
+    finally:
+        module.scale_costs = original
+    assert info == dict(scale_eta=140., eta=540.)

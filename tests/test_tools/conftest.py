@@ -1,0 +1,33 @@
+import importlib.util
+import os.path as osp
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
+
+
+@pytest.fixture
+def run_tool(monkeypatch):
+    """Run a script of the repository as the command line would."""
+
+    def run(path, *args):
+        spec = importlib.util.spec_from_file_location(
+            'tool_under_test', osp.join(ROOT, path))
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setattr(sys, 'argv', [path, *map(str, args)])
+        module.main()
+
+    return run
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    image = np.random.default_rng(0).integers(
+        0, 256, (40, 52, 3), dtype=np.uint8)
+    path = tmp_path / 'photograph.png'
+    Image.fromarray(image).save(path)
+    return str(path)
