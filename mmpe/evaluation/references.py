@@ -138,7 +138,10 @@ def extract_real_features(extract: Callable[[Tensor], Tensor],
         images,
         batch_size=dataloader.batch_size,
         num_workers=dataloader.num_workers,
-        collate_fn=_stack)
+        collate_fn=_stack,
+        # Else it would draw from the generator that draws the fakes, which
+        # then would depend on whether a file of features is there.
+        generator=torch.Generator())
     features = torch.cat([
         extract(batch).cpu()
         for batch in tqdm(

@@ -1,5 +1,5 @@
 """Multi-scale training of StyleGAN2 (MS-PIE; rows c to k)."""
-from typing import Dict, Optional
+from typing import Dict, List, Optional, Union
 
 import torch
 from mmagic.structures import DataSample
@@ -9,7 +9,7 @@ from torch import Tensor
 from mmpe.functional.resample import resize_bilinear
 from mmpe.models.stylegan2.model import StyleGAN2, current_iteration
 from mmpe.registry import MODELS
-from .scales import ScaleSampler, output_size
+from .scales import ScaleSampler, Size, output_size
 
 __all__ = ['MSPIEStyleGAN2']
 
@@ -68,6 +68,15 @@ class MSPIEStyleGAN2(StyleGAN2):
                 f'of `out_size` {self.generator.out_size}, but got '
                 f'{num_upblocks}.')
         return expected
+
+    @property
+    def multi_input_scales(self) -> List[int]:
+        """Extra cells of its scales; evaluation reads them."""
+        return self.scale_sampler.scales
+
+    def size_of(self, chosen_scale: Union[int, Size]) -> Size:
+        """Height and width of its images at a scale."""
+        return output_size(chosen_scale, self.num_upblocks)
 
     def sample_kwargs(self, iteration: int) -> dict:
         """The scale of an iteration."""
