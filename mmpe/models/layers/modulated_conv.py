@@ -173,7 +173,13 @@ class NoiseInjection(nn.Module):
     def forward(self, x: Tensor, noise: Optional[Tensor]) -> Tensor:
         """Weighted noise (N, 1, H, W) for a map, drawn if it is not given."""
         if noise is None:
-            noise = x.new_empty(len(x), 1, *x.shape[2:]).normal_()
+            # In float32, so that half precision sees the same numbers.
+            noise = torch.randn(
+                len(x),
+                1,
+                *x.shape[2:],
+                dtype=torch.promote_types(x.dtype, torch.float32),
+                device=x.device)
         return self.weight * noise
 
 

@@ -33,7 +33,7 @@ class FIRFilter(nn.Module):
         self.down = down
 
     @classmethod
-    def upsampler(cls, taps: Sequence[float]) -> 'FIRFilter':
+    def upsampler(cls, taps: Sequence[float] = (1, 3, 3, 1)) -> 'FIRFilter':
         """Filter that doubles a map's size, as for the RGB skip."""
         extra = len(taps) - 2
         return cls(taps, ((extra + 1) // 2 + 1, extra // 2), up=2, gain=4.)

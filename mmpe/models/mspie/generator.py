@@ -34,7 +34,7 @@ class MSStyleGANv2Generator(BaseStyleGenerator):
         style_channels: Channels of the style code.
         num_mlps: Layers of the mapping network.
         channel_multiplier: Factor on the channels from 64 x 64 on.
-        blur_kernel: Taps of the filters.
+        blur_kernel: Taps of the filters behind transposed convolutions.
         lr_mlp: Factor on the mapping network's learning rate.
         default_style_mode: 'mix' or 'single' style codes in training.
         eval_style_mode: The same in evaluation.
@@ -106,11 +106,6 @@ class MSStyleGANv2Generator(BaseStyleGenerator):
         self.head = self._make_head(head_pos_encoding, head_pos_size,
                                     interp_head)
         self._build_layers(self.head.num_channels)
-        if self.noise_sizes()[-1] != (out_size, out_size):
-            raise ValueError(
-                'Arguments `no_pad`, `interp_pad` and `head_pos_size` must '
-                f'lead to images of {out_size} x {out_size} pixels, but got '
-                f'{self.noise_sizes()[-1]}.')
 
     def _make_head(self, encoding: Optional[dict], size: Size,
                    interp_head: bool) -> Union[ConstantHead, EncodingHead]:
@@ -139,8 +134,8 @@ class MSStyleGANv2Generator(BaseStyleGenerator):
     def make_skip_upsample(self) -> nn.Module:
         """Filtered upsampling, with zeros around the image or without."""
         if self.skip_padding == 'none':
-            return EdgeFIRUpsampler.upsampler(self.blur_kernel)
-        return FIRFilter.upsampler(self.blur_kernel)
+            return EdgeFIRUpsampler.upsampler()
+        return FIRFilter.upsampler()
 
     def first_map_size(self, chosen_scale: Size) -> Size:
         """Height and width of the first map.

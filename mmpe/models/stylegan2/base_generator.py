@@ -97,6 +97,11 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             self.to_rgbs.append(
                 ToRGB(channels, self.style_channels, self.out_channels,
                       self.make_skip_upsample()))
+        size = self.noise_sizes()[-1]
+        if size != (self.out_size, self.out_size):
+            raise ValueError(
+                'Padding, upsampling and first map must lead to images of '
+                f'{self.out_size} x {self.out_size} pixels, but got {size}.')
         for index, noise in enumerate(self.make_injected_noise()):
             self.register_buffer(f'injected_noise_{index}', noise)
 

@@ -93,11 +93,11 @@ class MinibatchStddev(nn.Module):
                 'The batch size of a discriminator must be at most its '
                 f'`group_size` of {self.group_size} or divisible by it, but '
                 f'got {num}.')
-        groups = at_least_float32(x).unflatten(0, (group_size, -1))
+        groups = x.unflatten(0, (group_size, -1))
         groups = groups.unflatten(2, (self.channel_groups, -1))
         deviation = (groups.var(dim=0, unbiased=False) + self.eps).sqrt()
         deviation = deviation.mean(dim=(2, 3, 4)).repeat(group_size, 1)
-        deviation = deviation.to(x.dtype)[:, :, None, None]
+        deviation = deviation[:, :, None, None]
         return torch.cat((x, deviation.expand(-1, -1, height, width)), dim=1)
 
 
@@ -150,9 +150,11 @@ class BaseStyleDiscriminator(BaseModule):
         x = images.contiguous(memory_format=torch.channels_last)
         for index, block in enumerate(self.convs):
             low = max(0, index - 1) < self.num_low_precision
+            if index == self.num_low_precision + 1 > 1:
+                x = at_least_float32(x)
             with low_precision(x, low):
                 x = clamp(block(x), low)
-        return self.final_conv(self.mbstd_layer(x))
+        return self.final_conv(self.mbstd_layer(at_least_float32(x)))
 
     def pool(self, x: Tensor) -> Tensor:
         """Bring the last map to the size the linear layers read."""

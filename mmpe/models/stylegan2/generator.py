@@ -44,7 +44,7 @@ class StyleGAN2Generator(BaseStyleGenerator):
             style code if None.
         num_mlps: Layers of the mapping network.
         channel_multiplier: Factor on the channels from 64 x 64 on.
-        blur_kernel: Taps of the filters.
+        blur_kernel: Taps of the filters behind transposed convolutions.
         lr_mlp: Factor on the mapping network's learning rate.
         default_style_mode: 'mix' or 'single' style codes in training.
         eval_style_mode: The same in evaluation.
@@ -134,7 +134,7 @@ class StyleGAN2Generator(BaseStyleGenerator):
 
     def make_skip_upsample(self) -> nn.Module:
         """Filtered upsampling with zeros around the image."""
-        return FIRFilter.upsampler(self.blur_kernel)
+        return FIRFilter.upsampler()
 
     def first_map_size(self, chosen_scale: Size) -> Size:
         """Size of the learned constant."""

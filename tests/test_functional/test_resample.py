@@ -1,0 +1,72 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmpe.functional.resample import (fir_filter2d, fir_kernel,
+                                      resize_bilinear)
+from mmpe.models.layers.resample import EdgeFIRUpsampler, FIRFilter
+
+from tests.test_models.oracle import upfirdn2d
+
+
+def test_kernel_is_a_normalised_outer_product():
+    kernel = fir_kernel([1, 3, 3, 1], gain=4)
+    assert kernel[0, 0] == 4 / 64 and kernel[1, 2] == 4 * 9 / 64
+    assert kernel.sum() == 4
+    rows = [[1., 2.], [3., 4.]]
+    assert torch.equal(fir_kernel(rows), torch.tensor(rows) / 10)
+
+
+@pytest.mark.parametrize('channels_last', [False, True])
+@pytest.mark.parametrize('pad', [(2, 2), (1, 2), (0, 0), (-1, 1)])
+@pytest.mark.parametrize('up, down', [(1, 1), (2, 1), (1, 2), (2, 2)])
+def test_filter_against_one_step_after_the_other(up, down, pad, channels_last):
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 7, 6, dtype=torch.float64)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    kernel = torch.rand(4, 4, dtype=torch.float64)  # not symmetric
+    expected = upfirdn2d(x, kernel, up, down, pad)
+    torch.testing.assert_close(
+        fir_filter2d(x, kernel, pad, up, down), expected)
+
+
+@pytest.mark.parametrize('up, down', [(1, 1), (2, 1), (1, 2)])
+def test_filter_can_be_differentiated_twice(up, down):
+    x = torch.randn(1, 2, 5, 4, dtype=torch.float64, requires_grad=True)
+    kernel = torch.rand(3, 3, dtype=torch.float64)
+
+    def squared(x):
+        return fir_filter2d(x, kernel, (1, 1), up, down).square()
+
+    assert torch.autograd.gradcheck(squared, x)
+    assert torch.autograd.gradgradcheck(squared, x)
+
+
+@pytest.mark.parametrize('layer, size', [
+    (FIRFilter.upsampler([1, 3, 3, 1]), 16),
+    (FIRFilter.before_conv([1, 3, 3, 1], 3), 9),
+    (FIRFilter.before_conv([1, 3, 3, 1], 1, down=2), 4),
+    (FIRFilter.after_transposed_conv([1, 3, 3, 1], 3), 7),
+])
+def test_sizes(layer, size):
+    assert layer(torch.ones(1, 2, 8, 8)).shape == (1, 2, size, size)
+
+
+def test_edge_upsampler_is_the_filter_inside_and_bilinear_everywhere():
+    x = torch.randn(1, 3, 6, 5)
+    edge = EdgeFIRUpsampler.upsampler([1, 3, 3, 1])(x)
+    zero = FIRFilter.upsampler([1, 3, 3, 1])(x)
+    torch.testing.assert_close(edge[..., 2:-2, 2:-2], zero[..., 2:-2, 2:-2])
+    assert not torch.allclose(edge, zero)
+    torch.testing.assert_close(
+        edge, F.interpolate(x, scale_factor=2, mode='bilinear'))
+
+
+def test_resize_keeps_corners_and_leaves_fitting_maps_alone():
+    x = torch.randn(1, 2, 4, 4)
+    resized = resize_bilinear(x, (6, 5))
+    assert resized.shape == (1, 2, 6, 5)
+    torch.testing.assert_close(resized[..., 0, 0], x[..., 0, 0])
+    torch.testing.assert_close(resized[..., -1, -1], x[..., -1, -1])
+    assert resize_bilinear(x, (4, 4)) is x
