@@ -13,4 +13,5 @@ model = dict(
         first_stage_in_channels=2,
         positional_encoding=dict(type='CSG')))
 
-train_dataloader = dict(dataset=dict(data_root='data/singan/bohemian.png', max_size=500))
+train_dataloader = dict(
+    dataset=dict(data_root='data/singan/bohemian.png', max_size=500))

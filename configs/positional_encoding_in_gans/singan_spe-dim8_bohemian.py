@@ -19,4 +19,5 @@ model = dict(
             div_half_dim=False,
             center_shift=200)))
 
-train_dataloader = dict(dataset=dict(data_root='data/singan/bohemian.png', max_size=500))
+train_dataloader = dict(
+    dataset=dict(data_root='data/singan/bohemian.png', max_size=500))

@@ -43,4 +43,5 @@ class SinGANOptimWrapperConstructor(BaseConstructor):
         Returns:
             Wrappers ``generator_{i}`` and ``discriminator_{i}``.
         """
-        return SinGANOptimWrapperDict(**super().__call__(module).optim_wrappers)
+        wrappers = super().__call__(module).optim_wrappers
+        return SinGANOptimWrapperDict(**wrappers)

@@ -381,6 +381,17 @@ class SinGAN(BaseGAN):
     def _inner_generator(self) -> nn.Module:
         return unwrap(self.generator)
 
+    def train(self, mode: bool = True) -> 'SinGAN':
+        """Set the mode; nothing is done if it is set already.
+
+        Training loops call this before each iteration, and at the small
+        scales a walk through all modules takes a tenth of one.
+        """
+        parts = (self, self.generator, self.discriminator)
+        if any(part is not None and part.training != mode for part in parts):
+            super().train(mode)
+        return self
+
     @property
     def iters_of_scale(self) -> int:
         """Iterations that a scale takes."""

@@ -12,8 +12,11 @@ SPE = dict(
 PAD_ONE = dict(padding=1, pad_at_head=False)
 INTERP_PAD = dict(interp_pad=True, noise_with_pad=True)
 
-# The heads of the eight rows: generator, discriminator and model arguments.
+# The heads of the eight rows and of the original SinGAN: arguments of
+# generator, discriminator and model.
 HEADS = {
+    'original': (dict(type='SinGANMultiScaleGenerator'), dict(),
+                 dict(type='SinGAN')),
     'zero-pad': (dict(), dict(), dict()),
     'reflect-pad': (dict(padding_mode='reflect'), dict(), dict()),
     'interp-pad': (INTERP_PAD, dict(), dict(fixed_noise_with_pad=True)),
@@ -45,14 +48,16 @@ def model_cfg(head, num_scales=NUM_SCALES, **kwargs):
         type='PESinGAN',
         data_preprocessor=dict(
             type='DataPreprocessor', non_image_keys=['input_sample']),
-        generator=dict(
-            type='SinGANMSGeneratorPE',
-            in_channels=3,
-            out_channels=3,
-            num_scales=num_scales,
-            base_channels=8,
-            min_feat_channels=8,
-            **generator),
+        generator={
+            **dict(
+                type='SinGANMSGeneratorPE',
+                in_channels=3,
+                out_channels=3,
+                num_scales=num_scales,
+                base_channels=8,
+                min_feat_channels=8),
+            **generator
+        },
         discriminator=dict(
             type='SinGANMultiScaleDiscriminator',
             in_channels=3,

@@ -1,6 +1,7 @@
 """Whole runs: every row from the first scale to the last, and resuming."""
 import os.path as osp
 
+import mmagic
 import numpy as np
 import pytest
 import torch
@@ -10,6 +11,7 @@ from mmengine.runner import Runner, load_checkpoint
 from PIL import Image
 
 from mmpe.engine import fit_to_photograph
+from mmpe.models.singan import PESinGAN
 from mmpe.registry import MODELS, build_from
 
 ROOT = osp.dirname(
@@ -216,6 +218,38 @@ def test_num_scales_must_be_known_to_build():
     cfg.model.num_scales = None
     with pytest.raises(ValueError, match='fit_to_photograph'):
         build_from(MODELS, cfg.model)
+
+
+def test_config_of_mmagic_in_our_scope(photograph, tmp_path):
+    """MMagic's own file trains here once its scope is changed."""
+    cfg = Config.fromfile(
+        osp.join(
+            osp.dirname(mmagic.__file__), '.mim/configs',
+            'positional_encoding_in_gans/singan_spe-dim4_fish.py'))
+    cfg.merge_from_dict({
+        'default_scope': 'mmpe',
+        'work_dir': str(tmp_path / 'run'),
+        'train_dataloader.dataset.data_root': photograph,
+        'train_dataloader.dataset.max_size': 48,
+        'train_dataloader.dataset.pipeline': [
+            # one image too few for num_scales=2, as in MMagic
+            dict(type='PackInputs',
+                 keys=['real_scale0', 'real_scale1', 'input_sample'])
+        ],
+        'train_cfg.max_iters': 18,
+        'model.iters_per_scale': 2,
+        **{
+            f'model.{part}num_scales': 2
+            for part in ('', 'generator.', 'discriminator.')
+        }
+    })
+    model = train(cfg).model
+    assert isinstance(model, PESinGAN)
+    assert model.curr_stage == 2
+    pickled, = (tmp_path / 'run' / 'pickle').iterdir()
+    model.pkl_data = str(pickled)
+    before = model.eval().sample(mode='recon')
+    assert torch.equal(before, model.sample(mode='recon'))
 
 
 def test_resuming_with_another_photograph(small_config, photograph):
