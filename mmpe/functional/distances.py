@@ -17,8 +17,8 @@ __all__ = [
     'sliced_wasserstein_distance', 'ssim'
 ]
 
-# Neighbours beyond the k-th that are measured again in float64 with it.
-_SPARE_NEIGHBOURS = 2
+# Neighbours beyond the k-th that are measured again in float64 as well.
+_SPARE_NEIGHBOURS = 1
 _SSIM_WINDOW = 11
 _SSIM_SIGMA = 1.5
 
@@ -199,24 +199,37 @@ def _tiles(num: int, tile: int) -> Iterator[slice]:
         yield slice(start, min(start + tile, num))
 
 
-class _Centred:
-    """Features less a common centre and their squared norms, in tiles.
+class _Points:
+    """Features in tiles, with the squared norms of their rows.
 
-    Subtracting a centre changes no distance, but keeps the norms, and with
-    them the cancellation in `_squared_distances`, small.
+    Where the centre is far away, compared with the spread, it is subtracted:
+    that changes no distance, but keeps the norms, and with them the
+    cancellation in `_squared_distances`, small.
     """
 
-    def __init__(self, features: Tensor, centre: Tensor,
+    def __init__(self, features: Tensor, centre: Optional[Tensor],
                  tile_size: int) -> None:
         self.features = features
         self.centre = centre
         self.norms = torch.cat([
-            (features[rows] - centre).square_().sum(dim=1)
+            self._rows(rows).square().sum(dim=1)
             for rows in _tiles(len(features), tile_size)
         ])
 
+    def _rows(self, rows: slice) -> Tensor:
+        if self.centre is None:
+            return self.features[rows]
+        return self.features[rows] - self.centre
+
     def __getitem__(self, rows: slice) -> Tuple[Tensor, Tensor]:
-        return self.features[rows] - self.centre, self.norms[rows]
+        return self._rows(rows), self.norms[rows]
+
+
+def _centre(features: Tensor) -> Optional[Tensor]:
+    """The mean of features, or None where it is not worth subtracting."""
+    mean = features.mean(dim=0)
+    spread = torch.linalg.vector_norm(features).square() / len(features)
+    return mean if mean.square().sum() > 0.75 * spread else None
 
 
 def _squared_distances(x: Tuple[Tensor, Tensor],
@@ -228,7 +241,7 @@ def _squared_distances(x: Tuple[Tensor, Tensor],
 
 def neighbour_radii(features: Tensor,
                     k: int = 3,
-                    tile_size: int = 2048) -> Tensor:
+                    tile_size: int = 1024) -> Tensor:
     """Squared distance of every sample to its k-th nearest other sample.
 
     The distance matrix is walked through in square tiles of its upper
@@ -268,7 +281,7 @@ def neighbour_radii(features: Tensor,
         nearest[rows], places = values.topk(num_kept, largest=False)
         index[rows] = ids.gather(1, places)
 
-    points = _Centred(features, features.mean(dim=0), tile_size)
+    points = _Points(features, _centre(features), tile_size)
     tiles = list(_tiles(num, tile_size))
     for i, rows in enumerate(tiles):
         x = points[rows]
@@ -294,7 +307,7 @@ def _remeasured(features: Tensor, index: Tensor, k: int) -> Tensor:
     return radii
 
 
-def _share_inside(depth: Tensor, probes: _Centred, manifold: _Centred,
+def _share_inside(depth: Tensor, probes: _Points, manifold: _Points,
                   radii: Tensor, tile_size: int) -> float:
     """Share of probes inside a manifold, given how deep they lie in it."""
     # What rounding can do to a squared distance computed by matrix product.
@@ -305,13 +318,13 @@ def _share_inside(depth: Tensor, probes: _Centred, manifold: _Centred,
     unsure = ~inside & (depth >= -bound)
     if not unsure.any():
         return float(inside.double().mean())
-    probes = _Centred(probes.features[unsure], probes.centre, tile_size)
+    probes = _Points(probes.features[unsure], probes.centre, tile_size)
     inside[unsure] = _inside_exactly(probes, manifold, radii, bound[unsure],
                                      tile_size)
     return float(inside.double().mean())
 
 
-def _inside_exactly(probes: _Centred, manifold: _Centred, radii: Tensor,
+def _inside_exactly(probes: _Points, manifold: _Points, radii: Tensor,
                     bound: Tensor, tile_size: int) -> Tensor:
     """Whether each probe lies in a ball, pairs in doubt measured in float64.
 
@@ -336,7 +349,7 @@ def _inside_exactly(probes: _Centred, manifold: _Centred, radii: Tensor,
 def precision_recall(real: Tensor,
                      fake: Tensor,
                      k: int = 3,
-                     tile_size: int = 2048) -> Tuple[float, float]:
+                     tile_size: int = 1024) -> Tuple[float, float]:
     """Improved precision and recall (Kynkaanniemi et al., NeurIPS 2019).
 
     A manifold is the union of balls around its samples that reach to their
@@ -367,16 +380,16 @@ def precision_recall(real: Tensor,
     real, fake = real.to(dtype), fake.to(dtype)
     real_radii = neighbour_radii(real, k, tile_size)
     fake_radii = neighbour_radii(fake, k, tile_size)
-    centre = real.mean(dim=0)
-    reals = _Centred(real, centre, tile_size)
-    fakes = _Centred(fake, centre, tile_size)
+    centre = _centre(real)
+    reals = _Points(real, centre, tile_size)
+    fakes = _Points(fake, centre, tile_size)
     real_depth, fake_depth = _depths(reals, fakes, real_radii.to(dtype),
                                      fake_radii.to(dtype), tile_size)
     return (_share_inside(fake_depth, fakes, reals, real_radii, tile_size),
             _share_inside(real_depth, reals, fakes, fake_radii, tile_size))
 
 
-def _depths(reals: _Centred, fakes: _Centred, real_radii: Tensor,
+def _depths(reals: _Points, fakes: _Points, real_radii: Tensor,
             fake_radii: Tensor, tile_size: int) -> Tuple[Tensor, Tensor]:
     """How deep each sample lies in the other set's ball that holds it best.
 
