@@ -45,6 +45,19 @@ def test_real_images_are_bgr(folder, order):
     np.testing.assert_allclose(features, expected, rtol=1e-5)
 
 
+def test_real_images_may_be_the_inputs(folder):
+    """MMagic's MS-PIE configs load them under the key 'img'."""
+    expected = R.extract_real_features(_mean_colour, make_loader(folder), [2])
+    loader = make_loader(folder)
+    load, pack = loader.dataset.pipeline.transforms
+    load.key, pack.keys = 'img', ['img']
+    sample = loader.dataset.get_data_info(2)
+    results = pack(load(dict(sample, img_path=sample['gt_path'])))
+    assert results['data_samples'].get('gt_img') is None
+    images = R._RealImages([results], [0], 'gt_img', None)
+    torch.testing.assert_close(_mean_colour(images[0][None]), expected)
+
+
 def test_real_images_are_resized_with_antialiasing(folder):
     loader = make_loader(folder)
     image = loader.dataset[0]['data_samples'].gt_img.float()
