@@ -1,9 +1,11 @@
 """Datasets: one photograph as a pyramid, folders of images."""
 import mmagic.datasets  # noqa: F401
 
+from .image_folder import ImageFolderDataset, LoadPhotograph
 from .singan_dataset import (SinGANDataset, create_real_pyramid,
                              num_scales_of, read_photograph)
 
 __all__ = [
-    'SinGANDataset', 'create_real_pyramid', 'num_scales_of', 'read_photograph'
+    'ImageFolderDataset', 'LoadPhotograph', 'SinGANDataset',
+    'create_real_pyramid', 'num_scales_of', 'read_photograph'
 ]

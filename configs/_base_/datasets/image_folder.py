@@ -1,0 +1,16 @@
+# Images of one size in a folder, and mirrored for training. A dataset's file
+# sets `data_root`.
+train_dataloader = dict(
+    batch_size=3,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(type='ImageFolderDataset', data_root=None, mirror=True))
+
+val_dataloader = dict(
+    batch_size=8,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='ImageFolderDataset', data_root=None))
+test_dataloader = val_dataloader

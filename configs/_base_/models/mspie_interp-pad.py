@@ -1,0 +1,7 @@
+# MS-PIE without zero padding: bilinear upsampling makes the 4 extra cells
+# that the convolutions after it take away.
+_base_ = './mspie_zero-pad.py'
+
+model = dict(
+    generator=dict(
+        no_pad=True, interp_pad=4, up_after_conv=False, head_pos_size=(6, 6)))

@@ -1,0 +1,8 @@
+# Tab. 5 config-c: a learned constant of 4 x 4 cells, resized to the input
+# size; zero padding.
+_base_ = [
+    '../_base_/models/mspie_zero-pad.py', '../_base_/datasets/ffhq_512.py',
+    '../_base_/evaluation/fid-pr.py', '../_base_/schedules/mspie.py'
+]
+
+model = dict(generator=dict(head_pos_encoding=None, interp_head=True))

@@ -1,0 +1,130 @@
+"""Folders of images, for models that learn from many."""
+from logging import WARNING
+from pathlib import Path
+from typing import List, Optional
+
+from mmagic.datasets import BasicImageDataset
+from mmcv.transforms import BaseTransform
+from mmengine.logging import print_log
+
+from mmpe.registry import DATASETS, TRANSFORMS
+from .singan_dataset import read_photograph
+
+__all__ = ['ImageFolderDataset', 'LoadPhotograph']
+
+_PIPELINE = [dict(type='LoadPhotograph'), dict(type='PackInputs', keys='gt')]
+
+
+@TRANSFORMS.register_module()
+class LoadPhotograph(BaseTransform):
+    """Reads an image file of any common kind, whole or not at all.
+
+    MMagic's ``LoadImageFromFile`` delivers what can be decoded of a cut file,
+    and does not name a file that cannot be read.
+
+    Args:
+        key: The image is read from ``{key}_path``; it is mirrored where
+            ``mirrored`` is true.
+    """
+
+    def __init__(self, key: str = 'gt') -> None:
+        self.key = key
+
+    def transform(self, results: dict) -> dict:
+        """Add the image, uint8 (H, W, 3) in BGR order, to an item.
+
+        Args:
+            results: The item.
+
+        Returns:
+            The item with ``{key}``, ``ori_{key}_shape`` and
+            ``{key}_channel_order``.
+
+        Raises:
+            ValueError: The file cannot be read; named in the error.
+        """
+        image = read_photograph(results[f'{self.key}_path'])
+        if results.get('mirrored'):
+            image = image[:, ::-1].copy()
+        results[self.key] = image
+        results[f'ori_{self.key}_shape'] = image.shape
+        results[f'{self.key}_channel_order'] = 'bgr'
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(key={self.key!r})'
+
+
+@DATASETS.register_module()
+class ImageFolderDataset(BasicImageDataset):
+    """All images of a folder, in the order of their names.
+
+    Args:
+        data_root: The folder.
+        mirror: Whether mirrored images are further items, as in StyleGAN2's
+            own code. An item then is the same whenever it is read, and a
+            training that is resumed sees what it would have seen.
+        skip_unreadable: Whether the next image stands in for one that cannot
+            be read, with a warning that names it, instead of an error.
+        pipeline: Transforms; by default :class:`LoadPhotograph` and MMagic's
+            ``PackInputs``.
+        kwargs: As for ``mmagic.datasets.BasicImageDataset``.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: There are no images in it.
+    """
+
+    def __init__(self,
+                 data_root: str,
+                 mirror: bool = False,
+                 skip_unreadable: bool = False,
+                 pipeline: Optional[list] = None,
+                 **kwargs) -> None:
+        if not data_root or not Path(data_root).is_dir():
+            raise FileNotFoundError(f'There is no folder {str(data_root)!r}; '
+                                    'set the folder of the images '
+                                    '(`data_root` of the dataset).')
+        self.mirror = mirror
+        self.skip_unreadable = skip_unreadable
+        kwargs.setdefault('data_prefix', dict(gt=''))
+        super().__init__(
+            data_root=str(data_root),
+            pipeline=_PIPELINE if pipeline is None else pipeline,
+            **kwargs)
+
+    def load_data_list(self) -> List[dict]:
+        """Find the images.
+
+        Returns:
+            Their paths, sorted, since the order of a folder is not defined.
+        """
+        found = sorted(super().load_data_list(), key=lambda item: item['key'])
+        if not found:
+            raise ValueError(f'There are no images in {self.data_root!r} '
+                             f'(files that end with {self.img_suffix}).')
+        if not self.mirror:
+            return found
+        return found + [dict(item, mirrored=True) for item in found]
+
+    def prepare_data(self, idx: int) -> dict:
+        """An item, or the next one that can be read.
+
+        Args:
+            idx: Its number.
+
+        Returns:
+            The item after the pipeline.
+
+        Raises:
+            ValueError: The image cannot be read and must not be skipped, or
+                none of the dataset can be read.
+        """
+        for index in range(idx, idx + len(self)):
+            try:
+                return super().prepare_data(index % len(self))
+            except (OSError, ValueError) as error:
+                if not self.skip_unreadable:
+                    raise
+                print_log(f'Skipped: {error}', 'current', WARNING)
+        raise ValueError(f'No image in {self.data_root!r} can be read.')
