@@ -24,7 +24,6 @@ import numpy as np
 import torch
 from mmengine.dist import barrier, get_rank
 from mmengine.logging import HistoryBuffer
-from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.utils import digit_version
 from torch._weights_only_unpickler import _get_allowed_globals
 
@@ -44,6 +43,8 @@ class CheckpointError(ValueError):
 
 def install() -> None:
     """Make mmengine read local and ``http(s)`` checkpoints safely."""
+    # Only here: importing it makes the host bridge call this function.
+    from mmengine.runner.checkpoint import CheckpointLoader
     CheckpointLoader.register_scheme('', load_from_local, force=True)
     CheckpointLoader.register_scheme(('http://', 'https://'),
                                      load_from_http,

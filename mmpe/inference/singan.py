@@ -1,61 +1,13 @@
-"""Trained models, from a config and a checkpoint, as plain Python objects."""
-import os.path as osp
-from typing import List, Optional, Sequence, Tuple, Union
+"""A trained SinGAN as a plain Python object."""
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
-from mmengine.config import Config
 
-from mmpe.checkpoint import read_checkpoint
 from mmpe.models import SinGAN
-from mmpe.registry import MODELS, build_from
 from mmpe.utils.images import to_rgb
 
-__all__ = ['SinGANSampler', 'load']
-
-
-def load(config: Union[str, Config],
-         checkpoint: str,
-         device: Union[str, torch.device] = 'cpu') -> 'SinGANSampler':
-    """Load a trained SinGAN.
-
-    Args:
-        config: Config file, or the config itself.
-        checkpoint: Path of the checkpoint (``.pth``).
-        device: Where to compute.
-
-    Returns:
-        The model, ready to be sampled.
-
-    Raises:
-        FileNotFoundError: There is no such config or checkpoint.
-        ValueError: The checkpoint cannot be read, is not a SinGAN's, or
-            belongs to another config.
-    """
-    if not isinstance(config, Config):
-        if not osp.isfile(config):
-            raise FileNotFoundError(f'There is no config file {config!r}.')
-        config = Config.fromfile(config)
-    state = read_checkpoint(checkpoint)
-    state = state.get('state_dict', state)
-    if config.model.get('num_scales', 0) is None:
-        config.model.num_scales = _num_scales(state, checkpoint)
-    model = build_from(MODELS, config.model)
-    if not isinstance(model, SinGAN):
-        raise ValueError('The config must be one of a SinGAN, but it is one '
-                         f'of a {type(model).__name__}.')
-    model.load_state_dict(state)
-    return SinGANSampler(model.to(device).eval())
-
-
-def _num_scales(state: dict, checkpoint: str) -> int:
-    scales = [
-        int(key.split('.')[2]) for key in state
-        if key.startswith('generator.blocks.')
-    ]
-    if not scales:
-        raise ValueError(f'{checkpoint!r} is not a checkpoint of a SinGAN.')
-    return max(scales)
+__all__ = ['SinGANSampler']
 
 
 class SinGANSampler:

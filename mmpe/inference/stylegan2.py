@@ -1,0 +1,237 @@
+"""A trained StyleGAN2 or MS-PIE model as a plain Python object."""
+from typing import Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmpe.models import MSPIEStyleGAN2, StyleGAN2
+from mmpe.models.mspie import chosen_scale_for
+from mmpe.utils.images import to_rgb
+
+__all__ = ['StyleGAN2Sampler']
+
+Size = Tuple[int, int]
+
+
+class StyleGAN2Sampler:
+    """A trained StyleGAN2 or MS-PIE model.
+
+    Images are uint8 (H, W, 3) in RGB order. The noise that the layers add is
+    the same for all images of a size, so that a seed stands for one picture.
+
+    Args:
+        model: The model, in evaluation mode.
+        sample_model: 'ema' for the average of the generator, 'orig' for the
+            generator itself.
+        batch_size: Images computed at a time.
+
+    Raises:
+        ValueError: An argument is none of these, or the model has no average.
+    """
+
+    def __init__(self,
+                 model: StyleGAN2,
+                 sample_model: str = 'ema',
+                 batch_size: int = 4) -> None:
+        if sample_model not in ('ema', 'orig'):
+            raise ValueError("Argument `sample_model` must be 'ema' or "
+                             f"'orig', but got {sample_model!r}.")
+        if sample_model == 'ema' and not model.with_ema_gen:
+            raise ValueError("Argument `sample_model` must be 'orig' for a "
+                             'model without `ema_config`.')
+        if batch_size < 1:
+            raise ValueError('Argument `batch_size` must be at least 1, but '
+                             f'got {batch_size}.')
+        self.model = model
+        self.generator = model.generator_ema.module \
+            if sample_model == 'ema' else model.generator
+        self.batch_size = batch_size
+
+    @property
+    def sizes(self) -> List[Size]:
+        """(H, W) of the images that the model was trained for."""
+        if not isinstance(self.model, MSPIEStyleGAN2):
+            return [(self.generator.out_size, ) * 2]
+        return [
+            self.model.size_of(scale)
+            for scale in sorted(self.model.multi_input_scales)
+        ]
+
+    @property
+    def size(self) -> Size:
+        """The largest of :attr:`sizes`, at which images are drawn."""
+        return self.sizes[-1]
+
+    def options(self, size: Optional[Size] = None) -> dict:
+        """Arguments with which the generator draws a size.
+
+        Args:
+            size: (H, W); :attr:`size` if None.
+
+        Raises:
+            ValueError: The model cannot make this size; names the nearest one
+                that it can.
+        """
+        size = self.size if size is None else tuple(size)
+        if isinstance(self.model, MSPIEStyleGAN2):
+            return dict(
+                chosen_scale=chosen_scale_for(size, self.model.num_upblocks))
+        if size != self.size:
+            raise ValueError('Argument `size` must be the only size of a '
+                             f'{type(self.model).__name__}, {self.size}, but '
+                             f'got {size}.')
+        return {}
+
+    @torch.no_grad()
+    def codes(self, seeds: Sequence[int]) -> Tensor:
+        """Style codes of seeds.
+
+        Args:
+            seeds: One for each style code, which depends on nothing else.
+
+        Returns:
+            (N, style_channels).
+        """
+        noise = torch.cat([
+            torch.randn(
+                1,
+                self.generator.noise_size,
+                generator=torch.Generator().manual_seed(seed))
+            for seed in seeds
+        ])
+        return self.generator.map_noise(noise.to(self.generator.device), None)
+
+    def sample(self,
+               num: int = 1,
+               size: Optional[Size] = None,
+               seed: Optional[int] = None,
+               truncation: float = 1.) -> List[np.ndarray]:
+        """Random images.
+
+        Args:
+            num: Number of images.
+            size: (H, W); :attr:`size` by default.
+            seed: Seed of the first image; the next one has the seed after
+                it, and so on. By default a random one.
+            truncation: From 0, the mean image, to 1, the full variety.
+
+        Returns:
+            The images.
+
+        Raises:
+            ValueError: An argument is out of its range, or the model cannot
+                make this size.
+        """
+        _check_positive(num=num)
+        seed = torch.seed() if seed is None else seed
+        return self.draw(self.codes(range(seed, seed + num)), size, truncation)
+
+    def mix(self,
+            coarse: Sequence[int],
+            fine: Sequence[int],
+            num_coarse: Optional[int] = None,
+            size: Optional[Size] = None,
+            truncation: float = 1.) -> List[List[np.ndarray]]:
+        """Style mixing: large structures of one image, details of another.
+
+        Args:
+            coarse: Seeds of the images that give the coarse styles.
+            fine: Seeds of the images that give the others.
+            num_coarse: Number of layers with coarse styles, counted from the
+                lowest resolution; a half by default.
+            size: (H, W); :attr:`size` by default.
+            truncation: As for :meth:`sample`.
+
+        Returns:
+            The mixtures; one row for each seed in ``coarse``.
+
+        Raises:
+            ValueError: An argument is out of its range, or the model cannot
+                make this size.
+        """
+        num_layers = self.generator.num_latents
+        num_coarse = num_layers // 2 if num_coarse is None else num_coarse
+        if not 0 <= num_coarse <= num_layers:
+            raise ValueError('Argument `num_coarse` must be from 0 to '
+                             f'{num_layers}, but got {num_coarse}.')
+        fine_codes = self.codes(fine)[:, None].repeat(1, num_layers, 1)
+        rows = []
+        for code in self.codes(coarse):
+            codes = fine_codes.clone()
+            codes[:, :num_coarse] = code
+            rows.append(self.draw(codes, size, truncation))
+        return rows
+
+    def interpolate(self,
+                    seeds: Sequence[int],
+                    steps: int = 15,
+                    size: Optional[Size] = None,
+                    truncation: float = 1.) -> List[np.ndarray]:
+        """A walk through style codes that ends where it began.
+
+        Args:
+            seeds: Seeds of the images on the way.
+            steps: Images from each to the next one.
+            size: (H, W); :attr:`size` by default.
+            truncation: As for :meth:`sample`.
+
+        Returns:
+            ``steps`` images for each seed.
+
+        Raises:
+            ValueError: An argument is out of its range, or the model cannot
+                make this size.
+        """
+        _check_positive(steps=steps)
+        codes = self.codes(seeds)
+        parts = torch.arange(steps, device=codes.device)[:, None] / steps
+        path = torch.cat([
+            start.lerp(end, parts)
+            for start, end in zip(codes, codes.roll(-1, dims=0))
+        ])
+        return self.draw(path, size, truncation)
+
+    @torch.no_grad()
+    def draw(self,
+             codes: Tensor,
+             size: Optional[Size] = None,
+             truncation: float = 1.) -> List[np.ndarray]:
+        """Images of style codes.
+
+        Args:
+            codes: (N, style_channels), or (N, L, style_channels) with one
+                code for each layer.
+            size: (H, W); :attr:`size` by default.
+            truncation: As for :meth:`sample`.
+
+        Returns:
+            The images.
+
+        Raises:
+            ValueError: An argument is out of its range, or the model cannot
+                make this size.
+        """
+        if not 0 <= truncation <= 1:
+            raise ValueError('Argument `truncation` must be from 0 to 1, but '
+                             f'got {truncation}.')
+        return list(self._draw(codes, truncation, self.options(size)))
+
+    def _draw(self, codes: Tensor, truncation: float,
+              options: dict) -> Iterator[np.ndarray]:
+        for part in codes.split(self.batch_size):
+            images = self.generator(
+                part,
+                input_is_latent=True,
+                truncation=truncation,
+                randomize_noise=False,
+                **options)
+            for image in self.model.data_preprocessor.destruct(images):
+                yield to_rgb(image)
+
+
+def _check_positive(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f'Argument `{name}` must be at least 1, but got '
+                             f'{number}.')
