@@ -1,42 +1,111 @@
-"""Scale, noise, bias and leaky ReLU in as few passes as possible."""
-from typing import Optional
+"""Activation, bias and noise in as few passes over a map as possible.
+
+Large maps are limited by memory, and fresh memory is slower than any
+arithmetic. So these functions write into their input. Gradients of any order
+are supported.
+"""
+from typing import Optional, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
-__all__ = ['bias_act']
+__all__ = ['GAIN', 'leaky_relu_', 'noise_bias_act_']
+
+# Gain after a leaky ReLU. Being positive it goes through the activation, and
+# callers put it into their weights.
+GAIN = 2**0.5
 
 
-def bias_act(x: Tensor,
-             bias: Tensor,
-             gain: float = 2**0.5,
-             slope: float = 0.2,
-             scale: Optional[Tensor] = None,
-             noise: Optional[Tensor] = None) -> Tensor:
-    """``gain * leaky_relu(scale * x + noise + bias)``.
+class _LeakyReLU(torch.autograd.Function):
+    """In-place leaky ReLU.
 
-    The gain is positive, so it goes into the small operands instead of taking
-    a pass of its own over the map.
+    Unlike PyTorch's, its second derivative, which is zero, takes no time.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, slope: float) -> Tensor:
+        ctx.mark_dirty(x)
+        ctx.slope = slope
+        out = F.leaky_relu_(x, slope)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, grad: Tensor) -> Tuple[Tensor, None]:
+        out, = ctx.saved_tensors
+        return _leaky_relu_backward(grad, out, ctx.slope), None
+
+
+class _NoiseBiasAct(torch.autograd.Function):
+    """In-place ``leaky_relu(x + basis @ coefficients)``, channels last."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, basis: Tensor,
+                coefficients: Tensor, slope: float) -> Tensor:
+        ctx.mark_dirty(x)
+        ctx.slope = slope
+        _rows(x).baddbmm_(basis, coefficients)
+        out = F.leaky_relu_(x, slope)
+        ctx.save_for_backward(out, basis)
+        return out
+
+    @staticmethod
+    def backward(ctx: FunctionCtx,
+                 grad: Tensor) -> Tuple[Optional[Tensor], ...]:
+        out, basis = ctx.saved_tensors
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        grad = _leaky_relu_backward(grad, out, ctx.slope)
+        return grad, None, basis.transpose(1, 2) @ _rows(grad), None
+
+
+def _leaky_relu_backward(grad: Tensor, out: Tensor, slope: float) -> Tensor:
+    return torch.ops.aten.leaky_relu_backward(grad, out.detach(), slope, True)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """View (N, H * W, C) of a map (N, C, H, W) in channels-last format."""
+    num, channels, height, width = x.shape
+    return x.permute(0, 2, 3, 1).view(num, height * width, channels)
+
+
+def leaky_relu_(x: Tensor, slope: float = 0.2) -> Tensor:
+    """Leaky ReLU that writes into its input.
 
     Args:
-        x: (N, C) or (N, C, H, W).
-        bias: (C, ).
-        gain: Positive factor on the result.
-        slope: Slope of the leaky ReLU below zero; positive.
-        scale: Factors (N, C), for instance of demodulation.
-        noise: Added to all channels of a map: (1 or N, 1, H, W).
+        x: Of any shape; nobody else may need it.
+        slope: Slope below zero; positive.
 
     Returns:
-        Of the shape and dtype of ``x``.
+        ``x``.
     """
-    tail = (1, ) * (x.dim() - 2)
-    bias = (bias * gain).to(x.dtype).view(-1, *tail)
-    if scale is None:
-        out = torch.add(bias, x, alpha=gain)
-    else:
-        scale = (scale * gain).to(x.dtype).view(*scale.shape, *tail)
-        out = torch.addcmul(bias, x, scale)
+    return _LeakyReLU.apply(x, slope)
+
+
+def noise_bias_act_(x: Tensor,
+                    bias: Tensor,
+                    noise: Optional[Tensor] = None,
+                    noise_weight: Optional[Tensor] = None,
+                    slope: float = 0.2) -> Tensor:
+    """``leaky_relu(x + noise_weight * noise + bias)``, written into ``x``.
+
+    Args:
+        x: Feature map (N, C, H, W); nobody else may need it.
+        bias: (N, C).
+        noise: (1 or N, 1, H, W), without gradient; none if None.
+        noise_weight: (N, C).
+        slope: Slope of the leaky ReLU below zero; positive.
+
+    Returns:
+        (N, C, H, W), channels last.
+    """
+    x = x.contiguous(memory_format=torch.channels_last)
+    num, _, height, width = x.shape
+    basis = x.new_ones(num, height * width, 1)
+    coefficients = bias[:, None]
     if noise is not None:
-        out.add_((noise * gain).to(x.dtype))
-    return F.leaky_relu_(out, slope)
+        noise = noise.to(x.dtype).flatten(1).unsqueeze(2)
+        basis = torch.cat((basis, noise.expand_as(basis)), dim=2)
+        coefficients = torch.stack((bias, noise_weight), dim=1)
+    return _NoiseBiasAct.apply(x, basis, coefficients.to(x.dtype), slope)

@@ -1,54 +1,61 @@
 import pytest
 import torch
 
-from mmpe.functional.bias_act import bias_act
+from mmpe.functional.bias_act import leaky_relu_, noise_bias_act_
 
 
-def reference(x, bias, gain, slope, scale, noise):
-    shape = (1, -1) + (1, ) * (x.dim() - 2)
-    if scale is not None:
-        x = x * scale.reshape(len(scale), *shape[1:])
-    x = x + bias.reshape(shape)
+def reference(x, bias, noise=None, weight=None, slope=0.2):
+    x = x + bias[..., None, None]
     if noise is not None:
-        x = x + noise
-    return gain * torch.where(x > 0, x, slope * x)
+        x = x + weight[..., None, None] * noise
+    return torch.where(x > 0, x, slope * x)
 
 
-@pytest.mark.parametrize('with_noise', [False, True])
-@pytest.mark.parametrize('with_scale', [False, True])
-@pytest.mark.parametrize('shape', [(2, 3), (2, 3, 5, 4)])
-def test_values_and_gradients(shape, with_scale, with_noise):
+def tensors(with_noise, num_noise=2):
     torch.manual_seed(0)
-    tensors = [torch.randn(shape), torch.randn(3)]
-    if with_scale:
-        tensors.append(torch.rand(2, 3) + 0.5)
+    result = [torch.randn(2, 3, 5, 4), torch.randn(2, 3)]
     if with_noise:
-        tensors.append(torch.randn(2, 1, *shape[2:]))
-    tensors = [tensor.double().requires_grad_() for tensor in tensors]
+        result += [torch.randn(num_noise, 1, 5, 4), torch.randn(2, 3)]
+    result = [tensor.double().requires_grad_() for tensor in result]
+    if with_noise:
+        result[2].requires_grad_(False)
+    return result
 
-    def arguments(tensors):
-        tensors = list(tensors)
-        x, bias = tensors[:2]
-        scale = tensors[2] if with_scale else None
-        noise = tensors[-1] if with_noise else None
-        return x, bias, 1.5, 0.3, scale, noise
 
-    torch.testing.assert_close(
-        bias_act(*arguments(tensors)), reference(*arguments(tensors)))
-    assert torch.autograd.gradcheck(
-        lambda *tensors: bias_act(*arguments(tensors)), tensors)
+@pytest.mark.parametrize('slope', [0.2, 0.3])
+@pytest.mark.parametrize('with_noise, num_noise', [(False, 0), (True, 1),
+                                                   (True, 2)])
+def test_noise_bias_act(with_noise, num_noise, slope):
+    args = tensors(with_noise, num_noise)
+
+    def act(x, *args):
+        return noise_bias_act_(x.clone(), *args, slope=slope)
+
+    torch.testing.assert_close(act(*args), reference(*args, slope=slope))
+    assert torch.autograd.gradcheck(act, args)
     assert torch.autograd.gradgradcheck(
-        lambda *tensors: bias_act(*arguments(tensors)).square(), tensors)
+        lambda *args: act(*args).square(), args)
 
 
-def test_half_precision_stays():
-    x = torch.randn(2, 3, 4, 4).bfloat16()
-    out = bias_act(x, torch.zeros(3), scale=torch.ones(2, 3),
-                   noise=torch.zeros(2, 1, 4, 4))
-    assert out.dtype == torch.bfloat16
+def test_leaky_relu():
+    x = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(
+        leaky_relu_(x.clone(), 0.3), torch.where(x > 0, x, 0.3 * x))
+    assert torch.autograd.gradcheck(lambda x: leaky_relu_(x.clone()), x)
+    assert torch.autograd.gradgradcheck(
+        lambda x: leaky_relu_(x.clone()).square(), x)
 
 
-def test_channels_last_stays():
+def test_they_write_into_their_input():
     x = torch.randn(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
-    out = bias_act(x, torch.zeros(3), noise=torch.zeros(2, 1, 4, 4))
+    out = noise_bias_act_(x, torch.zeros(2, 3))
+    assert out.data_ptr() == x.data_ptr()
+    assert leaky_relu_(x).data_ptr() == x.data_ptr()
+
+
+def test_half_precision_and_channels_last_stay():
+    x = torch.randn(2, 3, 4, 4).bfloat16()
+    out = noise_bias_act_(x, torch.zeros(2, 3), torch.zeros(2, 1, 4, 4),
+                          torch.ones(2, 3))
+    assert out.dtype == torch.bfloat16
     assert out.is_contiguous(memory_format=torch.channels_last)

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmpe.functional.bias_act import bias_act
+from mmpe.functional.bias_act import GAIN, leaky_relu_
 from mmpe.functional.dtypes import at_least_float32
 
 __all__ = [
-    'EqualizedConv2d', 'EqualizedLinear', 'EqualizedWeight', 'FusedLeakyReLU',
-    'PixelNorm'
+    'ActivationBias', 'EqualizedConv2d', 'EqualizedConvAct', 'EqualizedLinear',
+    'EqualizedWeight', 'PixelNorm'
 ]
 
 
@@ -50,7 +50,10 @@ class EqualizedWeight(nn.Module):
                  lr_mul: float = 1.,
                  gain: float = 1.) -> None:
         super().__init__()
-        self.weight_orig = nn.Parameter(torch.randn(*shape) / lr_mul)
+        weight = torch.randn(*shape) / lr_mul
+        if weight.dim() == 4:
+            weight = weight.contiguous(memory_format=torch.channels_last)
+        self.weight_orig = nn.Parameter(weight)
         self.scale = gain * lr_mul / self.weight_orig[0].numel()**0.5
 
     def forward(self) -> Tensor:
@@ -83,12 +86,13 @@ class EqualizedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_features) to float32 (N, out_features)."""
+        gain = GAIN if self.activate else 1
         with torch.autocast(x.device.type, enabled=False):
-            bias = self.bias * self.lr_mul
-            x = at_least_float32(x)
-            if not self.activate:
-                return F.linear(x, self.linear(), bias)
-            return bias_act(F.linear(x, self.linear()), bias)
+            # Scaling the input is less work than scaling the weight.
+            x = at_least_float32(x) * (self.linear.scale * gain)
+            x = F.linear(x, self.linear.weight_orig,
+                         self.bias * (self.lr_mul * gain))
+            return leaky_relu_(x) if self.activate else x
 
 
 class EqualizedConv2d(nn.Module):
@@ -116,29 +120,61 @@ class EqualizedConv2d(nn.Module):
         self.stride = stride
         self.padding = padding
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
         return F.conv2d(
-            x, self.conv(), stride=self.stride, padding=self.padding)
+            x, self.conv(), bias, stride=self.stride, padding=self.padding)
 
 
-class FusedLeakyReLU(nn.Module):
-    """Bias, leaky ReLU of slope 0.2, and gain.
+class ActivationBias(nn.Module):
+    """Bias of an activation.
 
     Args:
         num_channels: Channels.
-        gain: Positive factor on the result.
     """
 
-    def __init__(self, num_channels: int, gain: float = 2**0.5) -> None:
+    def __init__(self, num_channels: int) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(num_channels))
+
+
+class EqualizedConvAct(nn.Sequential):
+    """Convolution, bias and leaky ReLU of slope 0.2, on request filtered.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels.
+        kernel_size: Size of the square kernel.
+        stride: Stride.
+        padding: Zeros on each side.
+        gain: Factor on the result.
+        blur: Filter in front of the convolution.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 kernel_size: int,
+                 stride: int = 1,
+                 padding: int = 0,
+                 gain: float = GAIN,
+                 blur: Optional[nn.Module] = None) -> None:
+        # The gain is positive: applied before the activation it costs nothing.
+        layers = [] if blur is None else [blur]
+        super().__init__(
+            *layers,
+            EqualizedConv2d(
+                in_channels,
+                out_channels,
+                kernel_size,
+                stride=stride,
+                padding=padding,
+                gain=gain), ActivationBias(out_channels))
         self.gain = gain
 
-    def forward(self,
-                x: Tensor,
-                scale: Optional[Tensor] = None,
-                noise: Optional[Tensor] = None) -> Tensor:
-        """See :func:`mmpe.functional.bias_act.bias_act`; the shape stays."""
-        return bias_act(
-            x, self.bias, gain=self.gain, scale=scale, noise=noise)
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
+        *blur, conv, activation = self
+        for layer in blur:
+            x = layer(x)
+        return leaky_relu_(conv(x, activation.bias * self.gain))

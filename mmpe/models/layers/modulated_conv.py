@@ -2,6 +2,8 @@
 
 The style scales the input channels and demodulation scales the output
 channels, so that one convolution with shared weights serves the whole batch.
+Demodulation is positive, so it goes through the leaky ReLU, and is left to the
+next layer as a factor on its style: no layer takes a pass over its map for it.
 """
 from typing import Optional, Sequence, Tuple
 
@@ -9,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmpe.functional.bias_act import GAIN, noise_bias_act_
 from mmpe.functional.dtypes import at_least_float32
-from .equalized import EqualizedLinear, FusedLeakyReLU
+from .equalized import ActivationBias, EqualizedLinear
 from .resample import FIRFilter
 
 __all__ = [
@@ -45,9 +48,10 @@ class ModulatedConv2d(nn.Module):
                  style_channels: int,
                  padding: bool = True) -> None:
         super().__init__()
+        weight = torch.randn(out_channels, in_channels, kernel_size,
+                             kernel_size)
         self.weight_orig = nn.Parameter(
-            torch.randn(1, out_channels, in_channels, kernel_size,
-                        kernel_size))
+            weight.contiguous(memory_format=torch.channels_last)[None])
         self.style_modulation = EqualizedLinear(
             style_channels, in_channels, bias_init=1.)
         # The scale of the equalised weight goes into the style.
@@ -55,25 +59,31 @@ class ModulatedConv2d(nn.Module):
         self.padding = kernel_size // 2 if padding else 0
         self.shrink = kernel_size - 1 - 2 * self.padding
 
-    def forward(self, x: Tensor, code: Tensor) -> Tuple[Tensor, Tensor]:
-        """Convolve.
+    def forward(self, x: Tensor, style: Tensor, factor: Tensor) -> Tensor:
+        """Convolve, without demodulation.
 
         Args:
             x: Feature map (N or 1, in_channels, H, W).
-            code: Style code (N, style_channels).
+            style: (N, in_channels), see :meth:`style`.
+            factor: (N or 1, in_channels) that ``x`` still lacks.
 
         Returns:
-            The map (N, out_channels, H', W') and the factors
-            (N, out_channels) that demodulate it.
+            The map (N, out_channels, H', W').
         """
-        style = self.style_modulation(code) * self.weight_scale
-        x = x * style.to(x.dtype)[:, :, None, None]
-        return self.convolve(x, self.weight_orig[0]), self.demodulation(style)
+        weight = self.weight_orig.squeeze(0)
+        scale = (style * factor).to(x.dtype)
+        if len(scale) == 1 and weight.numel() < x.numel():
+            return self.convolve(x, weight * scale[..., None, None])
+        return self.convolve(x * scale[..., None, None], weight)
+
+    def style(self, code: Tensor) -> Tensor:
+        """Factors (N, in) on the input, with the weight's scale in them."""
+        return self.style_modulation(code) * self.weight_scale
 
     def demodulation(self, style: Tensor) -> Tensor:
         """Factors (N, out) that give the outputs unit expected variance."""
         with torch.autocast(style.device.type, enabled=False):
-            power = self.weight_orig[0].square().sum(dim=(2, 3))
+            power = self.weight_orig.squeeze(0).square().sum(dim=(2, 3))
             return torch.rsqrt(F.linear(style.square(), power) + self.eps)
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -170,17 +180,15 @@ class NoiseInjection(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
 
-    def forward(self, x: Tensor, noise: Optional[Tensor]) -> Tensor:
-        """Weighted noise (N, 1, H, W) for a map, drawn if it is not given."""
-        if noise is None:
-            # In float32, so that half precision sees the same numbers.
-            noise = torch.randn(
-                len(x),
-                1,
-                *x.shape[2:],
-                dtype=torch.promote_types(x.dtype, torch.float32),
-                device=x.device)
-        return self.weight * noise
+    @staticmethod
+    def draw(x: Tensor) -> Tensor:
+        """Noise (N, 1, H, W) for a map (N, C, H, W).
+
+        In float32, so that half precision sees the same numbers.
+        """
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        return torch.randn(
+            len(x), 1, *x.shape[2:], dtype=dtype, device=x.device)
 
 
 class StyledConv(nn.Module):
@@ -194,27 +202,37 @@ class StyledConv(nn.Module):
         super().__init__()
         self.conv = conv
         self.noise_injector = NoiseInjection()
-        self.activate = FusedLeakyReLU(conv.weight_orig.shape[1])
+        self.activate = ActivationBias(conv.weight_orig.shape[1])
 
     def forward(self,
                 x: Tensor,
+                factor: Tensor,
                 code: Tensor,
                 noise: Optional[Tensor] = None,
-                add_noise: bool = True) -> Tensor:
-        """Run the layer.
+                add_noise: bool = True) -> Tuple[Tensor, Tensor]:
+        """Run the layer. Features are the product of a map and factors.
 
         Args:
             x: Feature map (N or 1, in_channels, H, W).
+            factor: (N or 1, in_channels) that ``x`` still lacks.
             code: Style code (N, style_channels).
             noise: (1 or N, 1, H', W') of the output's size; drawn if None.
             add_noise: Whether noise is added at all.
 
         Returns:
-            (N, out_channels, H', W').
+            The map (N, out_channels, H', W') and the factors
+            (N, out_channels) it still lacks.
         """
-        x, demodulation = self.conv(x, code)
-        noise = self.noise_injector(x, noise) if add_noise else None
-        return self.activate(x, scale=demodulation, noise=noise)
+        style = self.conv.style(code)
+        x = self.conv(x, style, factor)
+        demodulation = self.conv.demodulation(style)
+        bias = self.activate.bias / demodulation
+        if not add_noise:
+            return noise_bias_act_(x, bias), demodulation * GAIN
+        if noise is None:
+            noise = self.noise_injector.draw(x)
+        weight = self.noise_injector.weight / demodulation
+        return noise_bias_act_(x, bias, noise, weight), demodulation * GAIN
 
 
 class ToRGB(nn.Module):
@@ -241,12 +259,14 @@ class ToRGB(nn.Module):
 
     def forward(self,
                 x: Tensor,
+                factor: Tensor,
                 code: Tensor,
                 skip: Optional[Tensor] = None) -> Tensor:
         """Make the image.
 
         Args:
             x: Feature map (N, in_channels, H, W).
+            factor: (N, in_channels) that ``x`` still lacks.
             code: Style code (N, style_channels).
             skip: Image of half the size, (N, out_channels, H / 2, W / 2).
 
@@ -254,8 +274,8 @@ class ToRGB(nn.Module):
             Float32 (N, out_channels, H, W).
         """
         # So few outputs that weights per sample are cheaper than a scaled map.
-        style = self.conv.style_modulation(code) * self.conv.weight_scale
-        weight = self.conv.weight_orig[:, :, :, 0, 0] * style[:, None]
+        style = self.conv.style(code) * factor
+        weight = self.conv.weight_orig[..., 0, 0] * style[:, None]
         image = torch.matmul(weight.to(x.dtype), x.flatten(2))
         image = at_least_float32(image).unflatten(2, x.shape[2:]) + self.bias
         return image if skip is None else image + self.upsample(skip)

@@ -258,7 +258,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
                    latent: Tensor,
                    noises: Sequence[Optional[Tensor]],
                    chosen_scale: Size = (0, 0),
-                   add_noise: bool = True) -> Tuple[Tensor, List[Tensor]]:
+                   add_noise: bool = True
+                   ) -> Tuple[Tensor, List[Tuple[Tensor, Tensor]]]:
         """Make images from style codes.
 
         Args:
@@ -268,22 +269,24 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             add_noise: Whether noise is added.
 
         Returns:
-            The images (N, out_channels, H, W), float32, and the last feature
-            map of each resolution.
+            The images (N, out_channels, H, W), float32, and for each
+            resolution the last map (N, C, h, w) and factors (N, C), whose
+            product the features are.
         """
         codes = latent.unbind(dim=1)
         x = self.first_map(chosen_scale).to(
             latent, memory_format=torch.channels_last)
+        factor = torch.ones_like(x[:, :, 0, 0])
         image, features = None, []
         for block, to_rgb in enumerate((self.to_rgb1, *self.to_rgbs)):
             low = len(self.to_rgbs) - block < self.num_low_precision
             with low_precision(x, low):
                 for index in range(max(0, 2 * block - 1), 2 * block + 1):
-                    x = self._layer(index)(x, codes[index], noises[index],
-                                           add_noise)
+                    x, factor = self._layer(index)(x, factor, codes[index],
+                                                   noises[index], add_noise)
                 x = clamp(x, low)
-                image = to_rgb(x, codes[2 * block + 1], image)
-            features.append(x)
+                image = to_rgb(x, factor, codes[2 * block + 1], image)
+            features.append((x, factor))
         return image, features
 
     def _layer(self, index: int) -> StyledConv:

@@ -6,9 +6,10 @@ from mmengine.model import BaseModule
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 from torch import Tensor, nn
 
+from mmpe.functional.bias_act import GAIN
 from mmpe.functional.dtypes import at_least_float32
-from mmpe.models.layers.equalized import (EqualizedConv2d, EqualizedLinear,
-                                          FusedLeakyReLU)
+from mmpe.models.layers.equalized import (EqualizedConv2d, EqualizedConvAct,
+                                          EqualizedLinear)
 from mmpe.models.layers.resample import FIRFilter
 from mmpe.registry import MODELS
 from .channels import channels_per_size, log2_size
@@ -20,15 +21,6 @@ __all__ = [
 ]
 
 Taps = Sequence[float]
-
-
-def conv_act(in_channels: int, out_channels: int,
-             kernel_size: int) -> nn.Sequential:
-    """Padded convolution, bias and leaky ReLU."""
-    return nn.Sequential(
-        EqualizedConv2d(
-            in_channels, out_channels, kernel_size, padding=kernel_size // 2),
-        FusedLeakyReLU(out_channels))
 
 
 class ResBlock(nn.Module):
@@ -43,13 +35,15 @@ class ResBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int,
                  blur_kernel: Taps) -> None:
         super().__init__()
-        self.conv1 = conv_act(in_channels, in_channels, 3)
-        # The sum of both branches is divided by sqrt(2). That goes into the
-        # gain of one, which is 1 then, and into the weight of the other.
-        self.conv2 = nn.Sequential(
-            FIRFilter.before_conv(blur_kernel, 3),
-            EqualizedConv2d(in_channels, out_channels, 3, stride=2),
-            FusedLeakyReLU(out_channels, gain=1.))
+        self.conv1 = EqualizedConvAct(in_channels, in_channels, 3, padding=1)
+        # The sum of both branches is divided by sqrt(2), in their gains.
+        self.conv2 = EqualizedConvAct(
+            in_channels,
+            out_channels,
+            3,
+            stride=2,
+            gain=GAIN * 0.5**0.5,
+            blur=FIRFilter.before_conv(blur_kernel, 3))
         self.skip = nn.Sequential(
             FIRFilter.before_conv(blur_kernel, 1, down=2),
             EqualizedConv2d(in_channels, out_channels, 1, gain=0.5**0.5))
@@ -128,15 +122,18 @@ class BaseStyleDiscriminator(BaseModule):
         super().__init__()
         log_size = log2_size('in_size', in_size)
         channels = channels_per_size(channel_multiplier, width)
-        blocks = [conv_act(img_channels, channels[in_size], 1)]
+        blocks = [EqualizedConvAct(img_channels, channels[in_size], 1)]
         for power in range(log_size, 2, -1):
             blocks.append(
                 ResBlock(channels[2**power], channels[2**(power - 1)],
                          tuple(blur_kernel)))
         self.convs = nn.Sequential(*blocks)
         self.mbstd_layer = MinibatchStddev(**(mbstd_cfg or {}))
-        self.final_conv = conv_act(
-            channels[4] + self.mbstd_layer.channel_groups, channels[4], 3)
+        self.final_conv = EqualizedConvAct(
+            channels[4] + self.mbstd_layer.channel_groups,
+            channels[4],
+            3,
+            padding=1)
         num_features = channels[4] * final_size[0] * final_size[1]
         self.final_linear = nn.Sequential(
             EqualizedLinear(num_features, channels[4], activate=True),

@@ -225,5 +225,6 @@ class StyleGAN2Generator(BaseStyleGenerator):
             return outputs['fake_img']
         features = outputs.pop('feats')
         if return_features:
-            outputs['feats'] = features[feat_idx]
+            x, factor = features[feat_idx]
+            outputs['feats'] = x * factor[..., None, None]
         return dict(outputs, noise_batch=noise)

@@ -58,6 +58,16 @@ def test_noise_can_be_left_out_or_fixed():
     assert torch.equal(fixed(z), model(z, randomize_noise=False))
 
 
+def test_features_against_mmagic():
+    ours, theirs = build_pair(
+        dict(type='StyleGANv2Generator', out_size=16, style_channels=512),
+        1 / 32)
+    kwargs = dict(injected_noise=ours.make_injected_noise(),
+                  return_latents=True, return_features=True, feat_idx=1)
+    z = torch.randn(2, 16)
+    assert_close(ours(z, **kwargs)['feats'], theirs(z, **kwargs)['feats'])
+
+
 def test_outputs():
     model = generator()
     z = torch.randn(2, 16)
@@ -75,7 +85,7 @@ def test_half_precision_blocks():
     dtypes = []
     for layer in (model.conv1, *model.convs):
         layer.register_forward_hook(
-            lambda module, args, output: dtypes.append(output.dtype))
+            lambda module, args, output: dtypes.append(output[0].dtype))
     z = torch.randn(1, 16)
     image = model(z, randomize_noise=False)
     assert dtypes == 3 * [torch.float32] + 2 * [torch.bfloat16]
