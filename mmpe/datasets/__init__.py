@@ -2,10 +2,11 @@
 import mmagic.datasets  # noqa: F401
 
 from .image_folder import ImageFolderDataset, LoadPhotograph
+from .resumable_sampler import ResumableSampler
 from .singan_dataset import (SinGANDataset, create_real_pyramid,
                              num_scales_of, read_photograph)
 
 __all__ = [
-    'ImageFolderDataset', 'LoadPhotograph', 'SinGANDataset',
-    'create_real_pyramid', 'num_scales_of', 'read_photograph'
+    'ImageFolderDataset', 'LoadPhotograph', 'ResumableSampler',
+    'SinGANDataset', 'create_real_pyramid', 'num_scales_of', 'read_photograph'
 ]

@@ -4,7 +4,7 @@ train_dataloader = dict(
     batch_size=3,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='ResumableSampler', shuffle=True),
     dataset=dict(type='ImageFolderDataset', data_root=None, mirror=True))
 
 val_dataloader = dict(

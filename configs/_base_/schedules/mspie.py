@@ -11,10 +11,9 @@ optim_wrapper = dict(
         optimizer=dict(
             type='Adam', lr=0.002 * 16 / 17, betas=(0., 0.99**(16 / 17)))))
 
-train_cfg = dict(
-    type='IterBasedTrainLoop', max_iters=1100002, val_interval=10000)
+train_cfg = dict(type='ImageTrainLoop', max_iters=1100002, val_interval=10000)
 val_cfg = dict(type='MultiValLoop')
 test_cfg = dict(type='MultiTestLoop')
 
-default_hooks = dict(
-    checkpoint=dict(save_best='FID-50k/fid', rule='less'))
+default_hooks = dict(checkpoint=dict(save_best='FID-50k/fid', rule='less'))
+custom_hooks = [dict(type='CheckHook'), dict(type='SampleSheetHook')]

@@ -85,6 +85,14 @@ class CheckpointHook(BaseCheckpointHook):
         super().before_save_checkpoint(runner, checkpoint)
         checkpoint['random_states'] = self._states
 
+    def before_val(self, runner: Runner) -> None:
+        """Note the random states; the best checkpoint is saved with them."""
+        self._states = all_gather_object(random_state())
+
+    def after_val(self, runner: Runner) -> None:
+        """Go on as if there had been no validation: a resumed run has none."""
+        set_random_state(self._states[get_rank()])
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the random states until the first iteration."""
         super().after_load_checkpoint(runner, checkpoint)

@@ -1,0 +1,182 @@
+"""Around models of many images: checks, sample sheets and results."""
+import json
+from logging import WARNING
+from pathlib import Path
+from typing import Dict, Optional
+
+import numpy as np
+import torch
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch import nn
+
+from mmpe.registry import HOOKS
+from mmpe.utils.files import PathLike, atomic_write
+from mmpe.utils.images import contact_sheet, save_image, to_rgb
+from mmpe.utils.wrappers import unwrap
+
+__all__ = ['CheckHook', 'ResultsHook', 'SampleSheetHook']
+
+
+def _scales(model: nn.Module) -> list:
+    """The model's scales, smallest image first."""
+    # SinGAN shall not wait for the metrics' imports.
+    from mmpe.evaluation import evaluation_scales
+    return evaluation_scales(model)
+
+
+@HOOKS.register_module()
+class CheckHook(Hook):
+    """Checks that data and checkpoint fit the model.
+
+    A checkpoint of another config is refused, and so is a batch of images of
+    several sizes, which MMagic would pad. Images smaller than the model's
+    largest scale are reported once. Before the training it is also known
+    whether there are as many real images as the validation needs.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Count the real images; look up the largest scale."""
+        self._largest = _scales(runner.model)[-1].size
+        if runner.val_loop is None:
+            return
+        from mmpe.evaluation.references import chosen_indices
+        for evaluator, loader in zip(runner.val_loop.evaluators,
+                                     runner.val_loop.dataloaders):
+            for metric in evaluator.metrics or []:
+                chosen_indices(
+                    len(loader.dataset), getattr(metric, 'real_nums', -1))
+
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch: DATA_BATCH = None) -> None:
+        """Look at the sizes of the images."""
+        samples = data_batch['data_samples']
+        sizes = {tuple(sample.gt_img.shape[-2:]) for sample in samples}
+        if len(sizes) > 1:
+            raise ValueError(
+                'Images of a batch must have one size, but got '
+                f'{sorted(sizes)}; resize them in the pipeline of the '
+                'dataset.')
+        for sample in samples:
+            size = sample.metainfo.get('ori_gt_shape', self._largest)[:2]
+            if any(a < b for a, b in zip(size, self._largest)):
+                print_log(
+                    f'{sample.metainfo.get("gt_path")!r} has {size[0]} x '
+                    f'{size[1]} pixels, less than the largest scale of the '
+                    f'model, {self._largest[0]} x {self._largest[1]}: it is '
+                    'enlarged. Further ones are not reported.', 'current',
+                    WARNING)
+                self._largest = (0, 0)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare the generator's weights with those in a checkpoint."""
+        # The names of the moving average are not the same in all releases.
+        found = _generator_shapes(checkpoint.get('state_dict', checkpoint))
+        expected = _generator_shapes(unwrap(runner.model).state_dict())
+        for name in sorted({*found, *expected}):
+            if found.get(name) != expected.get(name):
+                raise ValueError(
+                    f'The checkpoint belongs to another config: `{name}` is '
+                    f'{found.get(name, "missing")} in it, but '
+                    f'{expected.get(name, "missing")} in the model.')
+
+
+def _generator_shapes(state: dict) -> Dict[str, tuple]:
+    """Shapes by name, without wrappers of distributed training."""
+    shapes = {}
+    for key, value in state.items():
+        parts = key.split('.')
+        if 'generator' in parts[:2]:
+            name = '.'.join(part for part in parts if part != 'module')
+            shapes[name] = tuple(value.shape)
+    return shapes
+
+
+@HOOKS.register_module()
+class SampleSheetHook(Hook):
+    """Writes a sheet of samples: one latent per column, one scale per row.
+
+    The sheet is ``samples/iter_{number}.png`` in the work dir. The images
+    come from the moving average of the generator.
+
+    Args:
+        interval: Iterations between sheets; there is one at the end, too.
+        num_samples: Number of latents.
+        seed: Seed of the samples; the training's random numbers are not
+            touched.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self,
+                 interval: int = 5000,
+                 num_samples: int = 4,
+                 seed: int = 0) -> None:
+        self.interval = interval
+        self.num_samples = num_samples
+        self.seed = seed
+
+    @master_only
+    def after_train_iter(self,
+                         runner: Runner,
+                         batch_idx: int,
+                         data_batch: DATA_BATCH = None,
+                         outputs: Optional[dict] = None) -> None:
+        """Write the sheet when its turn comes."""
+        if not (self.every_n_train_iters(runner, self.interval)
+                or self.is_last_train_iter(runner)):
+            return
+        path = Path(
+            runner.work_dir) / 'samples' / f'iter_{runner.iter + 1}.png'
+        save_image(path, self._sheet(unwrap(runner.model)))
+        runner.logger.info(f'Samples are in {path}')
+
+    @torch.no_grad()
+    def _sheet(self, model: nn.Module) -> np.ndarray:
+        was_training = model.training
+        model.eval()
+        rows = []
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            noise = model.noise_fn(num_batches=self.num_samples)
+            for scale in _scales(model):
+                samples = model(
+                    dict(noise=noise, sample_kwargs=scale.sample_kwargs))
+                rows.append([(scale.label, to_rgb(sample.fake_img))
+                             for sample in samples])
+        model.train(was_training)
+        return contact_sheet(rows)
+
+
+@HOOKS.register_module()
+class ResultsHook(Hook):
+    """Prints the figures of a test and writes them as JSON.
+
+    Args:
+        path: The file.
+        checkpoint: Path of the checkpoint, which is noted in the file.
+    """
+
+    priority = 'LOWEST'  # the last line shall be ours, not the log's
+
+    def __init__(self, path: PathLike, checkpoint: str) -> None:
+        self.path = path
+        self.checkpoint = checkpoint
+
+    @master_only
+    def after_test_epoch(self,
+                         runner: Runner,
+                         metrics: Optional[Dict[str, float]] = None) -> None:
+        """Print and write the figures."""
+        figures = {key: float(value) for key, value in metrics.items()}
+        with atomic_write(self.path) as temporary:
+            temporary.write_text(
+                json.dumps(
+                    dict(checkpoint=self.checkpoint, results=figures),
+                    indent=2) + '\n')
+        for key, value in figures.items():
+            print(f'{key}: {value:.6g}')
+        print(f'The figures are in {self.path}')

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Train on a cluster that Slurm manages.
+#
+#   tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR \
+#       [arguments of tools/train.py]
+#
+# For example, with 16 GPUs of two machines:
+#
+#   GPUS=16 SRUN_ARGS=--time=48:00:00 tools/slurm_train.sh gpu config-f \
+#       configs/positional_encoding_in_gans/ROW.py work_dirs/config-f --resume
+#
+# GPUS (8) is their number in all, GPUS_PER_NODE (8) that of each machine and
+# CPUS_PER_TASK (5) the number of processors for each GPU. SRUN_ARGS are further
+# arguments of srun; PORT is drawn at random if it is not set.
+set -euo pipefail
+source "$(dirname "$0")/launch.sh"
+
+check_arguments 4 "$@"
+launch_by_slurm "$1" "$2" dist_train.sh "$3" "$GPUS_PER_NODE" \
+    --work-dir "$4" "${@:5}"

@@ -1,0 +1,88 @@
+r"""Evaluate a trained model, by default at its largest scale.
+
+The feature networks of the metrics are read from files; where one is missing,
+the error says where it is published.
+
+Example:
+    python tools/test.py configs/positional_encoding_in_gans/\
+mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512.py \
+        work_dirs/config-f/iter_1100000.pth --scales all
+"""
+import argparse
+import os.path as osp
+from typing import List, Union
+
+from mmengine.config import Config
+
+import mmpe  # noqa: F401  (installs the host bridge)
+from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
+                                     read_config)
+
+
+def scale(text: str) -> Union[int, str]:
+    """One value of ``--scales``."""
+    return text if text in ('all', 'largest') else int(text)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = make_parser(__doc__)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--scales',
+        nargs='+',
+        type=scale,
+        metavar='SCALE',
+        help="'largest', 'all', or the numbers of extra cells, as in 0 2 4; "
+        'prints a table where there are several')
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help='where to write the figures as JSON (default: '
+        'results_CHECKPOINT.json in the work dir)')
+    return parse(parser)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config with the command line's settings in it."""
+    cfg = read_config(args)
+    if not cfg.get('test_evaluator'):
+        raise ValueError(f'The config {args.config!r} says nothing about '
+                         'evaluation (`test_evaluator`).')
+    if '://' not in args.checkpoint and not osp.isfile(args.checkpoint):
+        raise FileNotFoundError(
+            f'There is no checkpoint {args.checkpoint!r}.')
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    if args.scales:
+        cfg.test_evaluator.scales = chosen_scales(args.scales)
+    stem = osp.splitext(osp.basename(args.checkpoint))[0]
+    out = args.out or osp.join(cfg.work_dir, f'results_{stem}.json')
+    cfg.custom_hooks = [
+        *cfg.get('custom_hooks', []),
+        dict(type='ResultsHook', path=out, checkpoint=args.checkpoint)
+    ]
+    return cfg
+
+
+def chosen_scales(values: List[Union[int, str]]) -> Union[str, List[int]]:
+    """What an evaluator takes: a word, or numbers."""
+    words = [value for value in values if isinstance(value, str)]
+    if not words:
+        return values
+    if len(values) > 1:
+        raise ValueError("Argument `--scales` must be 'largest', 'all' or "
+                         f'numbers, but got {values}.')
+    return words[0]
+
+
+def main() -> None:
+    """Run the command."""
+    args = parse_args()
+    with one_line_errors():
+        from mmpe.engine import Runner
+        Runner.from_cfg(load_config(args)).test()
+
+
+if __name__ == '__main__':
+    main()
