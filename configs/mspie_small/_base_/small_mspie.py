@@ -1,0 +1,11 @@
+# Sizes of 32, 48 and 64 pixels: (4 + extra cells) * 2^3.
+_base_ = './small.py'
+
+small_model = dict(
+    generator=dict(out_size=32),
+    discriminator=dict(in_size=32),
+    train_settings=dict(num_upblocks=3, multi_input_scales=[0, 2, 4]))
+
+test_evaluator = _base_.test_evaluator
+test_evaluator.metrics.append(
+    dict(type='CrossScaleConsistency', fake_nums=200))

@@ -1,0 +1,10 @@
+# As config-k: no padding and a sinusoidal encoding (SPE) of the input size.
+_base_ = ['../_base_/models/mspie_interp-pad.py', '_base_/small_mspie.py']
+
+model = _base_.small_model
+model.generator.head_pos_encoding = dict(
+    type='SPE',
+    embedding_dim=16,
+    padding_idx=0,
+    init_size=256,
+    center_shift=100)

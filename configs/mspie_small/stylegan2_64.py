@@ -1,0 +1,7 @@
+# Plain StyleGAN2 at the largest size, with as much work per iteration as the
+# others: half of the channels at 64 x 64.
+_base_ = ['../_base_/models/stylegan2.py', '_base_/small.py']
+
+model = _base_.small_model
+model.generator.channel_multiplier = 1
+model.discriminator.channel_multiplier = 1
