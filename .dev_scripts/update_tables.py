@@ -1,0 +1,107 @@
+r"""Write the tables of the READMEs from the metafile.
+
+A table stands between `<!-- table: mspie -->` or `<!-- table: singan -->` and
+`<!-- end of table -->`; what is there is replaced.
+
+Example:
+    python .dev_scripts/update_tables.py --check
+"""
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Iterable, List
+
+from mmpe.utils import atomic_write
+from mmpe.zoo import Row, rows
+
+ROOT = Path(__file__).resolve().parent.parent
+READMES = ('README.md', 'configs/positional_encoding_in_gans/README.md')
+TABLE = re.compile(
+    r'(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)', re.DOTALL)
+
+
+def mspie_cells(row: Row, config: str) -> List[str]:
+    """One line of the table of StyleGAN2 and MS-PIE."""
+    data = row.metadata
+    scores = [
+        f'{row.metrics[name]:.2f}'
+        for name in ('FID50k', 'Precision10k', 'Recall10k')
+    ]
+    return [
+        f'[{row.name}]({config})', data['Training Data'],
+        data['Reference in Paper'], data['Scales'], *scores,
+        f'[model]({row.weights})'
+    ]
+
+
+def singan_cells(row: Row, config: str) -> List[str]:
+    """One line of the table of SinGAN."""
+    data = row.metadata
+    return [
+        f'[{row.name}]({config})',
+        f'[{data["Training Data"]}]({data["Photograph"]})',
+        str(data['Number of Scales']),
+        rf'[ckpt]({row.weights}) \| [pkl]({row.pickle})'
+    ]
+
+
+HEADERS = dict(
+    mspie=('Model', 'Dataset', 'Reference in Paper', 'Scales', 'FID50k',
+           'Precision10k', 'Recall10k', 'Download'),
+    singan=('Model', 'Photograph', 'Num Scales', 'Download'))
+CELLS = dict(mspie=mspie_cells, singan=singan_cells)
+
+
+def table(kind: str, folder: Path) -> str:
+    """The table 'mspie' or 'singan' for a README in a folder."""
+    header = HEADERS[kind]
+    lines = [header, [':-:'] * len(header)]
+    for row in rows().values():
+        if (row.pickle is None) == (kind == 'mspie'):
+            config = Path(os.path.relpath(row.config, folder)).as_posix()
+            lines.append(CELLS[kind](row, f'./{config}'))
+    return ''.join(map(join, lines))
+
+
+def join(cells: Iterable[str]) -> str:
+    """A line of a Markdown table."""
+    return f'| {" | ".join(cells)} |\n'
+
+
+def updated(readme: Path) -> str:
+    """What a README should say."""
+    text = readme.read_text(encoding='utf-8')
+    return TABLE.sub(
+        lambda match: f'{match[1]}\n{table(match[2], readme.parent)}\n'
+        f'{match[3]}', text)
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        '--check',
+        action='store_true',
+        help='change nothing; exit with an error where a table is not what '
+        'the metafile says')
+    args = parser.parse_args()
+    outdated = [
+        name for name in READMES
+        if updated(ROOT / name) != (ROOT / name).read_text(encoding='utf-8')
+    ]
+    if args.check and outdated:
+        sys.exit(f'{", ".join(outdated)}: not as the metafile says; run '
+                 'python .dev_scripts/update_tables.py')
+    for name in outdated:
+        text = updated(ROOT / name)
+        with atomic_write(ROOT / name) as temporary:
+            temporary.write_text(text, encoding='utf-8')
+        print(f'{name} is updated')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,83 @@
+"""The rows of the model zoo, as the metafile lists them."""
+import difflib
+from pathlib import Path
+from typing import Dict, NamedTuple, Optional
+
+from mmengine.fileio import load
+
+__all__ = ['Row', 'find_row', 'root', 'rows']
+
+_METAFILE = 'configs/positional_encoding_in_gans/metafile.yml'
+
+
+class Row(NamedTuple):
+    """A released model.
+
+    Args:
+        name: Name of the row and of its config file.
+        config: Path of the config file.
+        weights: Address of the checkpoint.
+        pickle: Address of the ``.pkl`` file that belongs to it, for SinGAN.
+        metadata: What it was trained on, and the like.
+        metrics: Published scores.
+    """
+
+    name: str
+    config: Path
+    weights: str
+    pickle: Optional[str]
+    metadata: dict
+    metrics: dict
+
+
+def root() -> Path:
+    """The folder that holds ``configs``.
+
+    It is the clone that the package lies in, or what the installation keeps
+    beside the code.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package.parent, package / '.mim'):
+        if (folder / _METAFILE).is_file():
+            return folder
+    raise FileNotFoundError(
+        f'`{package / ".mim" / _METAFILE}` does not exist: the installation '
+        'of mmpe is incomplete.')
+
+
+def rows() -> Dict[str, Row]:
+    """All rows by name, in the order of the metafile.
+
+    Raises:
+        FileNotFoundError: The installation has no metafile.
+    """
+    folder = root()
+    models = load(folder / _METAFILE)['Models']
+    return {model['Name']: _row(model, folder) for model in models}
+
+
+def find_row(name: str) -> Row:
+    """The row of a name.
+
+    Raises:
+        ValueError: There is no such row; names those that are called alike.
+    """
+    known = rows()
+    if name not in known:
+        alike = difflib.get_close_matches(name, known, cutoff=0.5) or known
+        raise ValueError(f'There is no row {name!r}; there is '
+                         f'{", ".join(alike)}.')
+    return known[name]
+
+
+def _row(model: dict, folder: Path) -> Row:
+    weights = model['Weights']
+    weights, *pickles = [weights] if isinstance(weights, str) else weights
+    results = model.get('Results', [dict(Metrics={})])
+    return Row(
+        name=model['Name'],
+        config=folder / model['Config'],
+        weights=weights,
+        pickle=pickles[0] if pickles else None,
+        metadata=model['Metadata'],
+        metrics=results[0]['Metrics'])
