@@ -4,8 +4,12 @@ from typing import Sequence, Tuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 __all__ = ['fir_filter2d', 'fir_kernel', 'resize_bilinear']
+
+# Zeros before and after the rows, and before and after the columns.
+Pads = Tuple[int, int, int, int]
 
 
 def fir_kernel(taps: Sequence[float], gain: float = 1.) -> Tensor:
@@ -43,25 +47,75 @@ def fir_filter2d(x: Tensor,
         down: Every ``down``-th value of the result is kept.
 
     Returns:
-        (N, C, H', W') with H' = (H * up + sum(pad) - K) // down + 1.
+        (N, C, H', W') with H' = (H * up + sum(pad) - K) // down + 1, in the
+        dtype of ``x``.
     """
-    num_channels = x.shape[1]
-    # A copy, since wrappers for distributed training may write into buffers.
-    weight = kernel.to(x.dtype).expand(num_channels, 1, -1, -1)
-    if up > 1:
-        # A transposed convolution convolves with the zeros left out. It gives
-        # K - 1 values before the first input and K - up after the last.
-        size = kernel.shape[-1]
-        x = F.conv_transpose2d(
-            x, weight.contiguous(), stride=up, groups=num_channels)
-        before, after = pad[0] - size + 1, pad[1] - size + up
-        x = F.pad(x, (before, after, before, after))
-        return x[:, :, ::down, ::down] if down > 1 else x
-    weight = weight.flip(2, 3)
-    if pad[0] != pad[1] or pad[0] < 0:
-        x, pad = F.pad(x, (pad[0], pad[1], pad[0], pad[1])), (0, 0)
-    return F.conv2d(
-        x, weight, stride=down, padding=pad[0], groups=num_channels)
+    return _FIR.apply(x, kernel, (*pad, *pad), up, down)
+
+
+class _FIR(torch.autograd.Function):
+    """The filter. Its gradient is one too, with a flipped kernel."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, kernel: Tensor, pads: Pads,
+                up: int, down: int) -> Tensor:
+        out = _filter(x, kernel, pads, up, down)
+        # A copy, as wrappers for distributed training may write into buffers.
+        ctx.kernel = kernel.flip(0, 1)
+        ctx.pads = tuple(
+            value for axis in range(2) for value in _gradient_pads(
+                x.shape[2 + axis], out.shape[2 + axis], len(kernel),
+                pads[2 * axis], up, down))
+        ctx.up, ctx.down = up, down
+        return out
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, grad: Tensor) -> Tuple:
+        grad = _FIR.apply(grad, ctx.kernel, ctx.pads, ctx.down, ctx.up)
+        return grad, None, None, None, None
+
+
+def _gradient_pads(in_size: int, out_size: int, taps: int, before: int,
+                   up: int, down: int) -> Tuple[int, int]:
+    """Zeros before and after an axis in the gradient of the filter."""
+    return taps - 1 - before, in_size * up - out_size * down + before - up + 1
+
+
+def _filter(x: Tensor, kernel: Tensor, pads: Pads, up: int,
+            down: int) -> Tensor:
+    """The filter for any zeros on the four sides."""
+    weight = kernel.to(x.dtype).expand(x.shape[1], 1, -1, -1)
+    with torch.autocast(x.device.type, enabled=False):
+        if up > 1:
+            x = _spread_and_filter(x, weight, pads, up)
+            return x[:, :, ::down, ::down] if down > 1 else x
+        top, bottom, left, right = pads
+        if top != bottom or left != right or min(top, left) < 0:
+            x = F.pad(x, (left, right, top, bottom))
+            top = left = 0
+        return F.conv2d(
+            x,
+            weight.flip(2, 3),
+            stride=down,
+            padding=(top, left),
+            groups=x.shape[1])
+
+
+def _spread_and_filter(x: Tensor, weight: Tensor, pads: Pads,
+                       up: int) -> Tensor:
+    """Filter a map with zeros in between by a transposed convolution."""
+    # It gives K - 1 values before the first input and K - up after the last.
+    size = weight.shape[-1]
+    before = (size - 1 - pads[0], size - 1 - pads[2])
+    after = (size - up - pads[1], size - up - pads[3])
+    extra = tuple(first - last for first, last in zip(before, after))
+    kwargs = dict(stride=up, groups=x.shape[1])
+    weight = weight.contiguous()
+    if min(before) >= 0 and min(extra) >= 0 and max(extra) < up:
+        return F.conv_transpose2d(
+            x, weight, padding=before, output_padding=extra, **kwargs)
+    x = F.conv_transpose2d(x, weight, **kwargs)
+    return F.pad(x, (-before[1], -after[1], -before[0], -after[0]))
 
 
 def resize_bilinear(x: Tensor, size: Tuple[int, int]) -> Tensor:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmpe.functional.bias_act import GAIN, leaky_relu_
+from mmpe.functional.conv import conv2d
 from mmpe.functional.dtypes import at_least_float32
 
 __all__ = [
@@ -122,8 +123,12 @@ class EqualizedConv2d(nn.Module):
 
     def forward(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
-        return F.conv2d(
-            x, self.conv(), bias, stride=self.stride, padding=self.padding)
+        return conv2d(
+            x,
+            self.conv(),
+            bias,
+            stride=self.stride,
+            padding=self.padding)
 
 
 class ActivationBias(nn.Module):

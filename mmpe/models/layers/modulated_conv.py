@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmpe.functional.bias_act import GAIN, noise_bias_act_
+from mmpe.functional.conv import conv2d, conv_transpose2d
 from mmpe.functional.dtypes import at_least_float32
 from .equalized import ActivationBias, EqualizedLinear
 from .resample import FIRFilter
@@ -88,7 +89,7 @@ class ModulatedConv2d(nn.Module):
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """The policy: convolve, and change the size, as this class does."""
-        return F.conv2d(x, weight, padding=self.padding)
+        return conv2d(x, weight, padding=self.padding)
 
     def output_size(self, size: Size) -> Size:
         """Size of the output for an input of the given size."""
@@ -111,7 +112,7 @@ class TransposedConvUp(ModulatedConv2d):
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """Convolve, spreading the input, and filter."""
         return self.blur(
-            F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
+            conv_transpose2d(x, weight.transpose(0, 1), stride=2))
 
     def output_size(self, size: Size) -> Size:
         """Size of the output for an input of the given size."""
