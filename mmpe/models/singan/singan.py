@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mmagic.models.base_models import BaseGAN
 from mmagic.structures import DataSample
 from mmengine import MessageHub
-from mmengine.dist import broadcast
+from mmengine.dist import all_reduce_params, broadcast
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 
@@ -171,7 +171,9 @@ class SinGAN(BaseGAN):
                              f'{" and more" if len(wrong) > 4 else ""}.')
 
     def _weights(self) -> List[Tuple[str, Tensor]]:
-        return [*self.named_parameters(), *self.named_buffers()]
+        # Not `named_parameters`: a distributed model has other names there.
+        return [(key, value) for key, value in self.state_dict().items()
+                if isinstance(value, Tensor)]
 
     def load_test_pkl(self) -> None:
         """Take fixed noises, noise weights and scale from a ``.pkl`` file.
@@ -428,6 +430,7 @@ class SinGAN(BaseGAN):
         # The images are in `self.reals`: none have to be prepared again.
         log_vars = super().train_step(
             dict(inputs={}, data_samples=None), wrappers)
+        self._average_statistics(stage)
 
         log_vars['curr_stage'] = stage
         if step + 1 == self.iters_of_scale and stage < self.num_scales:
@@ -593,6 +596,14 @@ class SinGAN(BaseGAN):
             self._recon_input = upsample(
                 self._reconstruct(stage - 1), self.reals[stage].shape[-2:])
         self._active_stage = stage
+
+    def _average_statistics(self, stage: int) -> None:
+        """Let BatchNorm's statistics be the same in all processes."""
+        all_reduce_params([
+            buffer for network in (self.generator, self.discriminator)
+            for buffer in unwrap(network).blocks[stage].buffers()
+            if buffer.is_floating_point()
+        ], op='mean')
 
     def _finish_scale(self) -> None:
         """Set the weight of the next scale's noise (SinGAN, Sec. 3.2)."""

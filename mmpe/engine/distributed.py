@@ -1,0 +1,87 @@
+"""Several processes: on GPUs by NCCL, on CPUs by gloo, with one config."""
+import datetime
+from typing import Dict, List, Optional
+
+import torch
+from mmengine.dist import broadcast, is_distributed
+from mmengine.model import \
+    MMSeparateDistributedDataParallel as SeparateDistributedDataParallel
+from mmengine.runner import Runner as BaseRunner
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from mmpe.registry import MODEL_WRAPPERS, RUNNERS
+from mmpe.utils.wrappers import unwrap
+
+__all__ = ['MMSeparateDistributedDataParallel', 'Runner']
+
+
+@MODEL_WRAPPERS.register_module()
+class MMSeparateDistributedDataParallel(SeparateDistributedDataParallel):
+    """mmengine's wrapper of each network, which also works on CPUs.
+
+    Checkpoints are the same whatever the number of processes: mmengine names
+    weights ``generator.module.*`` here, of which a single process, or one
+    that samples, loads nothing and does not say so.
+
+    Args:
+        module: The model; its networks are wrapped in place.
+        device_ids: GPU of this process; not used where there are none.
+        kwargs: As for mmengine's class.
+    """
+
+    def __init__(self,
+                 module: nn.Module,
+                 device_ids: Optional[List[int]] = None,
+                 **kwargs) -> None:
+        if not torch.cuda.is_available():
+            device_ids = None
+        super().__init__(module, device_ids=device_ids, **kwargs)
+        for network in module.children():
+            if isinstance(network, DistributedDataParallel):
+                network.state_dict = network.module.state_dict
+
+
+@RUNNERS.register_module()
+class Runner(BaseRunner):
+    """mmengine's runner, which also works in several processes on CPUs.
+
+    A config asks for NCCL, as everywhere in OpenMMLab; where there is no GPU,
+    processes speak gloo.
+    """
+
+    def setup_env(self, env_cfg: Dict) -> None:
+        """Join the other processes, and set up the environment.
+
+        Args:
+            env_cfg: As for mmengine's runner.
+
+        Raises:
+            ValueError: The launcher needs GPUs and there are none.
+        """
+        if (self.distributed and not is_distributed()
+                and not torch.cuda.is_available()):
+            if self.launcher != 'pytorch':
+                raise ValueError(
+                    'Argument `launcher` must be "pytorch" (torchrun, as in '
+                    'tools/dist_train.sh) where there are no GPUs, but got '
+                    f'{self.launcher!r}.')
+            _init_gloo(**env_cfg.get('dist_cfg', {}))
+        super().setup_env(env_cfg)
+
+    def _init_model_weights(self) -> None:
+        """Initialise the weights; all processes get those of rank 0."""
+        model = unwrap(self.model)
+        model.init_weights()
+        for value in model.state_dict().values():
+            # mmengine would also send SinGAN's lists, which cannot be done.
+            if isinstance(value, torch.Tensor):
+                broadcast(value)
+
+
+def _init_gloo(timeout: Optional[float] = None, **dist_cfg) -> None:
+    """Make the process group that torchrun's variables describe."""
+    options = {}
+    if timeout is not None:
+        options['timeout'] = datetime.timedelta(seconds=timeout)
+    torch.distributed.init_process_group('gloo', **options)

@@ -1,0 +1,343 @@
+"""The launching scripts, with processes on the CPU that speak gloo."""
+import json
+import os
+import os.path as osp
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmpe.checkpoint import read_checkpoint
+from .conftest import ROOT
+
+# A model of 16 and 24 pixels that learns from a folder of images.
+MSPIE = """
+_base_ = '{root}/configs/_base_/default_runtime.py'
+model = dict(
+    type='MSPIEStyleGAN2',
+    data_preprocessor=dict(type='DataPreprocessor'),
+    generator=dict(
+        type='MSStyleGANv2Generator', out_size=16, style_channels=8,
+        num_mlps=2, width=1 / 64, deconv2conv=True, up_after_conv=True,
+        up_config=dict(scale_factor=2, mode='bilinear', align_corners=True),
+        head_pos_encoding=dict(
+            type='SPE', embedding_dim=4, padding_idx=0, init_size=16,
+            center_shift=5)),
+    discriminator=dict(
+        type='MSStyleGAN2Discriminator', in_size=16, width=1 / 64,
+        with_adaptive_pool=True),
+    ema_config=dict(type='ExponentialMovingAverage', momentum=0.1),
+    loss_config=dict(norm_mode='HWC', r1_interval=2, g_reg_interval=2),
+    train_settings=dict(num_upblocks=2, multi_input_scales=[0, 2]))
+train_dataloader = dict(
+    batch_size=2, num_workers=0,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(type='ImageFolderDataset', data_root='{images}'))
+optim_wrapper = dict(
+    constructor='MultiOptimWrapperConstructor',
+    generator=dict(optimizer=dict(type='Adam', lr=1e-3)),
+    discriminator=dict(optimizer=dict(type='Adam', lr=1e-3)))
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=10**9)
+default_hooks = dict(
+    logger=dict(interval=1), checkpoint=dict(interval=2))
+custom_hooks = [dict(type='DumpHook', folder='{dumps}')]
+custom_imports = dict(imports=['dump_hook'])
+"""
+# What each rank ends with, and a way to slow a training down.
+HOOK = """
+import time
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.hooks import Hook
+from mmpe.registry import HOOKS
+from mmpe.utils.wrappers import unwrap
+
+@HOOKS.register_module()
+class DumpHook(Hook):
+    def __init__(self, folder, pause=0):
+        self.folder, self.pause, self.losses = folder, pause, []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None,
+                         outputs=None):
+        time.sleep(self.pause)
+        self.losses.append(float(outputs['loss_disc_fake']))
+
+    def after_train(self, runner):
+        torch.save(
+            dict(state=unwrap(runner.model).state_dict(), losses=self.losses),
+            f'{self.folder}/{get_rank()}_of_{get_world_size()}.pt')
+"""
+SINGAN = osp.join(ROOT, 'configs/positional_encoding_in_gans')
+SMALL = [
+    'model.iters_per_scale=2', 'model.generator.base_channels=8',
+    'model.generator.min_feat_channels=8',
+    'model.discriminator.base_channels=8',
+    'model.discriminator.min_feat_channels=8',
+    'train_dataloader.dataset.max_size=32', 'model.num_scales=None',
+    'default_hooks.checkpoint.interval=9'
+]
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Variables of a process: one thread, this machine alone."""
+    (tmp_path / 'dump_hook.py').write_text(HOOK)
+    return dict(
+        os.environ,
+        PATH=osp.dirname(sys.executable) + os.pathsep + os.environ['PATH'],
+        PYTHONPATH=os.pathsep.join([ROOT, str(tmp_path)]),
+        OMP_NUM_THREADS='1',
+        CUDA_VISIBLE_DEVICES='',
+        GLOO_SOCKET_IFNAME='lo')
+
+
+@pytest.fixture
+def mspie(tmp_path):
+    """A config, and images to train on."""
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(
+            folder / f'{index}.png')
+    config = tmp_path / 'mspie.py'
+    config.write_text(
+        MSPIE.format(root=ROOT, images=folder, dumps=tmp_path))
+    return config
+
+
+@pytest.fixture
+def launch(environment, tmp_path):
+    """Run one of the scripts to its end, in bounded time."""
+
+    def run(script, *args, fails=False, **variables):
+        result = subprocess.run(
+            [osp.join(ROOT, 'tools', script), *map(str, args)],
+            cwd=tmp_path,
+            env=dict(environment, **variables),
+            timeout=100,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
+        assert (result.returncode != 0) == fails, result.stdout[-3000:]
+        return result
+
+    return run
+
+
+def load(path):
+    return torch.load(path, weights_only=True)
+
+
+def assert_equal(one, two):
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, two[name]), name
+        elif isinstance(value, dict):
+            assert_equal(value, two[name])
+        elif isinstance(value, list):
+            assert_equal(dict(enumerate(value)), dict(enumerate(two[name])))
+        else:
+            assert value == two[name], name
+
+
+def test_mspie_trains_and_goes_on_with_any_number(launch, mspie, tmp_path):
+    work = tmp_path / 'work'
+    result = launch('dist_train.sh', mspie, 2, '--work-dir', work, '--seed', 1)
+    one, two = (load(tmp_path / f'{rank}_of_2.pt') for rank in range(2))
+    assert_equal(one['state'], two['state'])
+    assert one['losses'] != two['losses']  # other images and noise on each
+    # One set of outputs, and each line once.
+    assert result.stdout.count('Iter(train) [4/4]') == 1
+    assert result.stdout.count('Checkpoints, logs and pictures are in') == 1
+    assert len(list(work.glob('*/*.log'))) == 1
+    # Whatever the number of processes, the keys are those of the model.
+    saved = read_checkpoint(work / 'iter_4.pth')
+    assert_equal(saved['state_dict'], one['state'])
+    assert len(saved['random_states']) == 2
+    assert any(key.startswith('generator.convs.') for key in one['state'])
+    assert saved['state_dict']['generator_ema.steps'] == 4
+
+    # Two processes go on exactly; one process and then two go on as well.
+    options = ['--seed', 1, '--cfg-options', 'train_cfg.max_iters=4']
+    again = tmp_path / 'again'
+    launch('dist_train.sh', mspie, 2, '--work-dir', again, '--resume',
+           work / 'iter_2.pth', *options)
+    assert_equal(load(tmp_path / '0_of_2.pt')['state'], one['state'])
+    launch('dist_train.sh', mspie, 1, '--work-dir', again, '--resume',
+           '--cfg-options', 'train_cfg.max_iters=6')
+    assert len(read_checkpoint(again / 'iter_6.pth')['random_states']) == 1
+    result = launch('dist_train.sh', mspie, 2, '--work-dir', again, '--resume',
+                    '--cfg-options', 'train_cfg.max_iters=8')
+    assert 'Iter(train) [7/8]' in result.stdout
+    one, two = (load(tmp_path / f'{rank}_of_2.pt') for rank in range(2))
+    assert_equal(one['state'], two['state'])
+    assert len(one['losses']) == 2 and one['losses'] != two['losses']
+
+
+def test_singan_on_two_processes(launch, photograph, tmp_path):
+    config = osp.join(SINGAN, 'singan_spe-dim4_fish.py')
+    work = tmp_path / 'work'
+    options = [
+        '--seed', 3, '--cfg-options', *SMALL,
+        f'train_dataloader.dataset.data_root={photograph}'
+    ]
+    wrapper = tmp_path / 'singan.py'
+    wrapper.write_text(
+        f"_base_ = '{config}'\n"
+        "custom_hooks = [dict(type='SinGANVisualizationHook'),\n"
+        f"    dict(type='DumpHook', folder='{tmp_path}')]\n"
+        "custom_imports = dict(imports=['dump_hook'])\n")
+    launch('dist_train.sh', wrapper, 2, '--work-dir', work, *options)
+    one, two = (load(tmp_path / f'{rank}_of_2.pt') for rank in range(2))
+    # Also the statistics of BatchNorm, the fixed noise and the noise weights.
+    assert_equal(one['state'], two['state'])
+    assert any('running_mean' in key for key in one['state'])
+    assert one['losses'] != two['losses']
+    sheets = sorted(x.name for x in (work / 'scales').iterdir())
+    assert sheets == ['scale_0_25x32.png', 'scale_1_25x32.png']
+    # One process goes on, in the midst of the second scale.
+    launch('dist_train.sh', wrapper, 1, '--work-dir', tmp_path / 'alone',
+           '--resume', work / 'iter_9.pth', *options)
+    assert len(load(tmp_path / '0_of_1.pt')['losses']) == 3
+
+
+def test_a_killed_process_ends_the_job(mspie, environment, tmp_path):
+    work = tmp_path / 'work'
+    command = [
+        osp.join(ROOT, 'tools/dist_train.sh'), mspie, '2', '--work-dir', work,
+        '--cfg-options', 'train_cfg.max_iters=100000',
+        'custom_hooks.0.pause=0.05'
+    ]
+    log = tmp_path / 'log'
+    with open(log, 'w') as file:
+        job = subprocess.Popen(
+            command, env=environment, stdout=file, stderr=file)
+    try:
+        wait_for(lambda: (work / 'iter_4.pth').exists(), job)
+        os.kill(worker(job.pid, 0), signal.SIGKILL)
+        assert job.wait(timeout=60) != 0
+    finally:
+        job.kill()
+    last = (work / 'last_checkpoint').read_text()
+    assert 'state_dict' in read_checkpoint(last)
+    assert 'Signal 9' in log.read_text()
+
+
+def wait_for(condition, job):
+    for _ in range(900):
+        if condition():
+            return
+        assert job.poll() is None, 'the job has ended'
+        time.sleep(0.1)
+    raise AssertionError('nothing happened in 90 seconds')
+
+
+def worker(parent, rank):
+    """The process of a rank, from the variables it was started with."""
+    for name in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{name}/stat') as file:
+                is_child = file.read().rsplit(')')[-1].split()[1] == str(
+                    parent)
+            with open(f'/proc/{name}/environ') as file:
+                variables = file.read().split('\0')
+        except OSError:
+            continue
+        if is_child and f'RANK={rank}' in variables:
+            return int(name)
+    raise AssertionError(f'there is no rank {rank}')
+
+
+def test_errors_and_exit_codes(launch, tmp_path):
+    result = launch('dist_train.sh', 'nothing.py', 1, fails=True)
+    assert "There is no config file 'nothing.py'" in result.stdout
+    for script in ('dist_train.sh', 'dist_test.sh', 'slurm_train.sh',
+                   'slurm_test.sh'):
+        result = launch(script, 'config.py', fails=True)
+        assert result.returncode == 2
+        assert f'tools/{script}' in result.stdout
+        result = launch(script, '--help')
+        assert 'For example' in result.stdout
+
+
+FAKE = """#!/usr/bin/env python3
+import json, os, sys
+names = ('PORT', 'NNODES', 'NODE_RANK', 'MASTER_ADDR')
+json.dump(dict(args=sys.argv[1:], env={n: os.environ.get(n) for n in names}),
+          open('call.json', 'w'))
+sys.exit(7)
+"""
+# Runs the command as Slurm would on the second machine of two.
+SRUN = """#!/usr/bin/env bash
+printf '%s\\n' "$@" > srun.txt
+while [[ $1 == --* ]]; do shift; done
+SLURM_NNODES=2 SLURM_NODEID=1 SLURM_JOB_NODELIST='node[1-2]' "$@"
+"""
+SCONTROL = """#!/usr/bin/env bash
+[ "$*" = 'show hostnames node[1-2]' ] && printf 'node1\\nnode2\\n'
+"""
+
+
+@pytest.fixture
+def fakes(environment, tmp_path):
+    """In place of torchrun and Slurm's programs: they note their call."""
+    folder = tmp_path / 'bin'
+    folder.mkdir()
+    for name, text in dict(
+            torchrun=FAKE, srun=SRUN, scontrol=SCONTROL).items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return dict(PATH=f'{folder}{os.pathsep}{environment["PATH"]}')
+
+
+def test_several_machines(launch, fakes, tmp_path):
+    result = launch(
+        'dist_test.sh', 'config.py', 'a.pth', 4, '--out', 'a b', fails=True,
+        NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1', PORT='1234',
+        **fakes)
+    assert result.returncode == 7
+    args = json.loads((tmp_path / 'call.json').read_text())['args']
+    assert args == [
+        '--nnodes=2', '--node-rank=1', '--master-addr=10.0.0.1',
+        '--master-port=1234', '--nproc-per-node=4',
+        osp.join(ROOT, 'tools/test.py'), 'config.py', 'a.pth', '--out', 'a b',
+        '--launcher', 'pytorch'
+    ]
+
+
+def test_slurm(launch, fakes, tmp_path):
+    result = launch(
+        'slurm_train.sh', 'gpu', 'name', 'config.py', 'dir', '--seed', 1,
+        fails=True, GPUS='16', SRUN_ARGS='--time=1 --mem=2', **fakes)
+    assert result.returncode == 7
+    call = json.loads((tmp_path / 'call.json').read_text())
+    assert call['env'] == dict(
+        NNODES='2', NODE_RANK='1', MASTER_ADDR='node1', PORT=call['env']['PORT'])
+    assert call['args'][-7:] == [
+        'config.py', '--work-dir', 'dir', '--seed', '1', '--launcher',
+        'pytorch'
+    ]
+    assert '--nproc-per-node=8' in call['args']
+    srun = (tmp_path / 'srun.txt').read_text().splitlines()
+    assert srun[:11] == [
+        '--partition=gpu', '--job-name=name', '--nodes=2', '--ntasks=2',
+        '--ntasks-per-node=1', '--kill-on-bad-exit=1', '--gres=gpu:8',
+        '--cpus-per-task=40', '--time=1', '--mem=2', 'bash'
+    ]
+
+    launch('slurm_test.sh', 'gpu', 'name', 'config.py', 'a.pth', fails=True,
+           GPUS='2', PORT='99', **fakes)
+    call = json.loads((tmp_path / 'call.json').read_text())
+    assert call['args'][4:] == [
+        '--nproc-per-node=2',
+        osp.join(ROOT, 'tools/test.py'), 'config.py', 'a.pth', '--launcher',
+        'pytorch'
+    ]
+    assert call['env']['PORT'] == '99'
