@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 import numpy as np
-from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from mmengine.config import DictAction
 
 from mmpe.datasets import read_photograph
-from mmpe.engine import fit_to_photograph
+from mmpe.engine import Runner, fit_to_photograph
 from mmpe.inference import SinGANSampler, load
+from mmpe.utils.command_line import one_line_errors, open_config
 from mmpe.utils.images import contact_sheet, save_image
 
 QUICK_CONFIG = osp.join(
@@ -90,11 +90,10 @@ def bundled_photograph(folder: Path) -> str:
 def train(image: str, folder: Path,
           args: argparse.Namespace) -> SinGANSampler:
     """Train the small model on a photograph and load it."""
-    cfg = Config.fromfile(QUICK_CONFIG)
+    cfg = open_config(QUICK_CONFIG, args.cfg_options)
     cfg.train_dataloader.dataset.data_root = image
     cfg.work_dir = str(folder)
     cfg.randomness = dict(seed=args.seed)
-    cfg.merge_from_dict(args.cfg_options or {})
     fit_to_photograph(cfg)
     runner = Runner.from_cfg(cfg)
     runner.train()
@@ -136,7 +135,7 @@ def main() -> None:
     """Run the command."""
     args = parse_args()
     folder = Path(args.out_dir)
-    try:
+    with one_line_errors():
         if args.config:
             sampler = load(args.config, args.checkpoint, args.device)
         else:
@@ -145,8 +144,6 @@ def main() -> None:
             sampler = train(image, folder / 'training', args)
             sampler.model.to(args.device)
         sheet = draw(sampler, args, folder)
-    except (OSError, ValueError) as error:
-        sys.exit(f'{type(error).__name__}: {error}')
     print(f'The contact sheet is {sheet}')
 
 
