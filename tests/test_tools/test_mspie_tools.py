@@ -13,6 +13,9 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmpe.checkpoint import read_checkpoint
+from mmpe.datasets import read_photograph
+from mmpe.evaluation import references
+from mmpe.models.mspie import MSStyleGANv2Generator
 from mmpe.registry import MODELS, build_from
 from tests.test_evaluation.tiny import StandIn, save_images
 
@@ -167,3 +170,231 @@ def test_row(config, train, test_tool, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f'FID-50k/fid: {figures["FID-50k/fid"]:.6g}' in printed
     assert str(folder / 'results_iter_6.json') in printed.splitlines()[-1]
+
+
+def test_evaluation_is_at_the_largest_scale(train, test_tool, monkeypatch):
+    work = train(ROW_F, '--no-validate')
+    drawn, compared = [], []
+    forward = MSStyleGANv2Generator.forward
+    resize = references.resize_images
+    monkeypatch.setattr(
+        MSStyleGANv2Generator, 'forward', lambda *args, **kwargs: drawn.append(
+            kwargs['chosen_scale']) or forward(*args, **kwargs))
+    monkeypatch.setattr(
+        references, 'resize_images', lambda image, size: compared.append(size)
+        or resize(image, size))
+    test_tool(ROW_F, work / 'iter_6.pth')
+    assert set(drawn) == {4} and set(compared) == {(32, 32)}
+
+
+@pytest.mark.parametrize('scales, labels', [
+    (['all'], ['16x16', '24x24', '32x32']),
+    (['0', '3'], ['16x16', '28x28']),
+])
+def test_several_scales_and_their_table(train, test_tool, tmp_path, capsys,
+                                        scales, labels):
+    work = train(ROW_I, '--no-validate')
+    out = tmp_path / 'new' / 'figures.json'
+    test_tool(ROW_I, work / 'iter_6.pth', '--scales', *scales, '--out', out)
+    figures = json.loads(out.read_text())['results']
+    assert set(figures) == {
+        f'{label}/{name}' for label in labels for name in FIGURES
+    }
+    table = [x for x in capsys.readouterr().out.splitlines()
+             if x.startswith('| ')]
+    assert [line.split()[1] for line in table[2:]] == labels
+
+
+def test_validation_does_not_change_the_training(train, network):
+    """Neither the rest of it, nor one that is resumed right before."""
+    options = ['train_cfg.val_interval=3', *feature_options(network)]
+    work = train(ROW_F, folder='validated', options=options)
+    assert len(list(work.glob('best_FID-50k_fid_iter_*.pth'))) == 1
+    resumed = train(
+        ROW_F, '--resume', work / 'iter_3.pth', '--no-validate',
+        folder='resumed')
+    without = train(ROW_F, '--no-validate', folder='without')
+    states = [
+        read_checkpoint(folder / 'iter_6.pth')['state_dict']
+        for folder in (work, resumed, without)
+    ]
+    assert same(states[0], states[1]) and same(states[0], states[2])
+
+
+def test_workers_and_amp(train):
+    """Workers that read ahead, in the first training and in a resumed one."""
+    options = [
+        'train_dataloader.num_workers=1',
+        'train_dataloader.persistent_workers=True'
+    ]
+    work = train(ROW_F, '--no-validate', '--amp', options=options)
+    state = read_checkpoint(work / 'iter_6.pth')
+    weights = state['state_dict']['generator.to_rgb1.bias']
+    assert weights.dtype == torch.float32 and weights.isfinite().all()
+    folder = train(
+        ROW_F,
+        '--no-validate',
+        '--amp',
+        '--resume',
+        work / 'iter_3.pth',
+        folder='resumed',
+        options=options)
+    resumed = read_checkpoint(folder / 'iter_6.pth')
+    assert same(resumed['state_dict'], state['state_dict'])
+
+
+def test_resuming_reads_no_old_images(train, monkeypatch):
+    work = train(ROW_F, '--no-validate')
+    read = []
+    monkeypatch.setattr(
+        'mmpe.datasets.image_folder.read_photograph',
+        lambda path: read.append(path) or read_photograph(path))
+    train(ROW_F, '--no-validate', '--resume', work / 'iter_3.pth')
+    assert len(read) == 2 * 3
+
+
+def test_checkpoint_of_mmengines_wrapper(train, test_tool, tmp_path):
+    work = train(ROW_F, '--no-validate')
+    state = torch.load(work / 'iter_6.pth', weights_only=False)
+    state['state_dict'] = {
+        key.replace('generator.', 'generator.module.', 1) if key.startswith(
+            'generator.') else key: value
+        for key, value in state['state_dict'].items()
+    }
+    torch.save(state, tmp_path / 'wrapped.pth')
+    results = []
+    for path in (work / 'iter_6.pth', tmp_path / 'wrapped.pth'):
+        folder = test_tool(
+            ROW_F,
+            path,
+            options=[
+                'test_evaluator.metrics.0.sample_model=orig',
+                'test_evaluator.metrics.1.sample_model=orig'
+            ])
+        file = folder / f'results_{path.stem}.json'
+        results.append(json.loads(file.read_text())['results'])
+    assert results[0] == results[1]
+
+
+# -- bad inputs --
+
+
+def test_no_images(train, tmp_path):
+    with pytest.raises(SystemExit, match='There is no folder .*none'):
+        train(ROW_F, '--no-validate', data=tmp_path / 'none')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(SystemExit, match='There are no images in .*empty'):
+        train(ROW_F, '--no-validate', data=tmp_path / 'empty')
+    assert not list(tmp_path.rglob('*.pth'))
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_unreadable_image(train, images, caplog, workers):
+    (images / '003.png').write_text('some text')
+    cut = (images / '004.png').read_bytes()[:200]
+    (images / '004.png').write_bytes(cut)
+    options = [f'train_dataloader.num_workers={workers}']
+    with pytest.raises(SystemExit) as error:
+        train(ROW_F, '--no-validate', options=options)
+    message, = str(error.value).splitlines()
+    assert '003.png' in message or '004.png' in message
+    work = train(
+        ROW_F,
+        '--no-validate',
+        options=[*options, 'train_dataloader.dataset.skip_unreadable=True'])
+    assert (work / 'iter_6.pth').exists()
+
+
+def test_small_images_are_reported_once(train, tmp_path, capfd):
+    images = save_images(tmp_path / 'small', 5, size=(31, 40))
+    train(ROW_F, '--no-validate', data=images)
+    said = capfd.readouterr()
+    text = said.out + said.err
+    assert text.count('less than the largest scale of the model, 32 x 32') == 1
+    assert '31 x 40 pixels' in text
+
+
+def test_large_images_are_not_reported(train, capfd):
+    train(ROW_F, '--no-validate')
+    said = capfd.readouterr()
+    assert 'less than the largest scale' not in said.out + said.err
+
+
+def test_images_of_several_sizes(train, images):
+    for path in list(images.iterdir())[::2]:
+        Image.open(path).resize((48, 64)).save(path)
+    with pytest.raises(SystemExit, match='one size, but got .*48.*resize'):
+        train(ROW_F, '--no-validate')
+
+
+@pytest.mark.parametrize('option, message', [
+    ('multi_scale_probability=[0.5,0.5]', 'one value for each of 3 scales'),
+    ('multi_scale_probability=[0.5,0.4,0.3]', 'add up to 1, but got'),
+    ('multi_input_scales=[]', 'must be a list of numbers of extra cells'),
+    ('num_upblocks=3', '`num_upblocks` must be 2'),
+])
+def test_settings_that_do_not_fit(train, option, message):
+    with pytest.raises(SystemExit, match=message):
+        train(
+            ROW_F,
+            '--no-validate',
+            options=[f'model.train_settings.{option}'])
+
+
+def test_checkpoint_of_another_row(train, test_tool):
+    work = train(ROW_F, '--no-validate')
+    message = 'belongs to another config: `generator.conv1.*'
+    with pytest.raises(SystemExit, match=message):
+        train(ROW_I, '--no-validate', '--resume', work / 'iter_6.pth')
+    with pytest.raises(SystemExit, match=message):
+        test_tool(ROW_I, work / 'iter_6.pth')
+
+
+def test_test_needs_sensible_arguments(train, test_tool, tmp_path, run_tool,
+                                       monkeypatch):
+    path = tmp_path / 'iter_6.pth'
+    with pytest.raises(SystemExit, match='There is no checkpoint .*iter_6'):
+        test_tool(ROW_F, path)
+    path.write_bytes(b'PK cut')
+    with pytest.raises(SystemExit, match='iter_6.pth. is truncated'):
+        test_tool(ROW_F, path)
+    with pytest.raises(SystemExit, match='no config file .*none.py'):
+        run_tool('tools/test.py', 'none.py', path)
+    with pytest.raises(SystemExit, match="'largest', 'all' or numbers"):
+        test_tool(ROW_F, path, '--scales', '2', 'all')
+    singan = osp.join(CONFIGS, 'singan-csg_fish.py')
+    with pytest.raises(SystemExit, match='says nothing about evaluation'):
+        run_tool('tools/test.py', singan, path)
+    with pytest.raises(SystemExit, match='no_such.pt.*is published at'):
+        test_tool(
+            ROW_F,
+            path,
+            options=[
+                'test_evaluator.metrics.0.inception_path=no_such.pt'
+            ])
+    assert not list(tmp_path.rglob('*.json'))
+
+
+def test_validation_needs_enough_images(train, network):
+    with pytest.raises(SystemExit, match='number of real images, 7'):
+        train(ROW_F, options=feature_options(network, num=8))
+
+
+def test_in_processes_of_their_own(images, network, tmp_path):
+    env = {**os.environ, 'PYTHONPATH': ROOT, 'OMP_NUM_THREADS': '1'}
+
+    def run(*command):
+        return subprocess.run([sys.executable, *command],
+                              cwd=ROOT,
+                              env=env,
+                              text=True,
+                              capture_output=True)
+
+    result = run('tools/test.py', '--help')
+    assert result.returncode == 0 and 'Example' in result.stdout
+    command = [
+        'tools/test.py', ROW_A, tmp_path / 'none.pth', '--data-root', images
+    ]
+    result = run(*command)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith('FileNotFoundError: ')

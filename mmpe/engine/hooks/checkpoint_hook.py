@@ -73,11 +73,14 @@ class CheckpointHook(BaseCheckpointHook):
         super().__init__(*args, backend_args=backend_args, **kwargs)
         self._states: List[dict] = []
         self._resumed_states: Optional[List[dict]] = None
+        self._state_before_val: Optional[dict] = None
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int,
                                    meta: dict) -> None:
         # Only here are all processes together; the rest is rank 0's work.
-        self._states = all_gather_object(random_state())
+        # A new best score saves the checkpoint again, after the validation.
+        self._states = all_gather_object(self._state_before_val
+                                         or random_state())
         super()._save_checkpoint_with_step(runner, step, meta)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -86,12 +89,13 @@ class CheckpointHook(BaseCheckpointHook):
         checkpoint['random_states'] = self._states
 
     def before_val(self, runner: Runner) -> None:
-        """Note the random states; the best checkpoint is saved with them."""
-        self._states = all_gather_object(random_state())
+        """Note the random state."""
+        self._state_before_val = random_state()
 
     def after_val(self, runner: Runner) -> None:
         """Go on as if there had been no validation: a resumed run has none."""
-        set_random_state(self._states[get_rank()])
+        set_random_state(self._state_before_val)
+        self._state_before_val = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the random states until the first iteration."""

@@ -72,27 +72,33 @@ class CheckHook(Hook):
                 self._largest = (0, 0)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compare the generator's weights with those in a checkpoint."""
-        # The names of the moving average are not the same in all releases.
-        found = _generator_shapes(checkpoint.get('state_dict', checkpoint))
-        expected = _generator_shapes(unwrap(runner.model).state_dict())
-        for name in sorted({*found, *expected}):
-            if found.get(name) != expected.get(name):
-                raise ValueError(
-                    f'The checkpoint belongs to another config: `{name}` is '
-                    f'{found.get(name, "missing")} in it, but '
-                    f'{expected.get(name, "missing")} in the model.')
+        """Compare the networks' weights with those in a checkpoint."""
+        state = checkpoint.get('state_dict', checkpoint)
+        _leave_out_wrappers(state)
+        model = unwrap(runner.model).state_dict()
+        for network in ('generator.', 'discriminator.'):
+            found, expected = _shapes(state, network), _shapes(model, network)
+            for name in sorted({*found, *expected}):
+                if found.get(name) != expected.get(name):
+                    raise ValueError(
+                        f'The checkpoint belongs to another config: `{name}` '
+                        f'is {found.get(name, "missing")} in it, but '
+                        f'{expected.get(name, "missing")} in the model.')
 
 
-def _generator_shapes(state: dict) -> Dict[str, tuple]:
-    """Shapes by name, without wrappers of distributed training."""
-    shapes = {}
-    for key, value in state.items():
-        parts = key.split('.')
-        if 'generator' in parts[:2]:
-            name = '.'.join(part for part in parts if part != 'module')
-            shapes[name] = tuple(value.shape)
-    return shapes
+def _leave_out_wrappers(state: dict) -> None:
+    """Undo the names that mmengine gives to networks of several processes."""
+    for key in list(state):
+        network, _, rest = key.partition('.module.')
+        if rest and network in ('generator', 'discriminator'):
+            state[f'{network}.{rest}'] = state.pop(key)
+
+
+def _shapes(state: dict, prefix: str) -> Dict[str, tuple]:
+    return {
+        key: tuple(value.shape)
+        for key, value in state.items() if key.startswith(prefix)
+    }
 
 
 @HOOKS.register_module()
