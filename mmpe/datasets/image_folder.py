@@ -7,7 +7,7 @@ from mmagic.datasets import BasicImageDataset
 from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 
-from mmpe.registry import DATASETS, TRANSFORMS
+from mmpe.registry import DATASETS, TRANSFORMS, build_from
 from .singan_dataset import read_photograph
 
 __all__ = ['ImageFolderDataset', 'LoadPhotograph']
@@ -88,10 +88,12 @@ class ImageFolderDataset(BasicImageDataset):
         self.mirror = mirror
         self.skip_unreadable = skip_unreadable
         kwargs.setdefault('data_prefix', dict(gt=''))
+        transforms = [
+            build_from(TRANSFORMS, part) if isinstance(part, dict) else part
+            for part in (_PIPELINE if pipeline is None else pipeline)
+        ]
         super().__init__(
-            data_root=str(data_root),
-            pipeline=_PIPELINE if pipeline is None else pipeline,
-            **kwargs)
+            data_root=str(data_root), pipeline=transforms, **kwargs)
 
     def load_data_list(self) -> List[dict]:
         """Find the images.

@@ -1,7 +1,7 @@
 """One photograph as the image pyramid that SinGAN learns from."""
 import os.path as osp
 from copy import deepcopy
-from typing import Dict, List, Optional, Tuple
+from typing import BinaryIO, Dict, List, Optional, Tuple, Union
 
 import mmcv
 import numpy as np
@@ -13,7 +13,8 @@ from mmpe.functional.pyramid import last_stage, pyramid_sizes
 from mmpe.registry import DATASETS
 
 __all__ = [
-    'SinGANDataset', 'create_real_pyramid', 'num_scales_of', 'read_photograph'
+    'SinGANDataset', 'create_real_pyramid', 'num_scales_of', 'open_rgb',
+    'read_photograph'
 ]
 
 
@@ -37,16 +38,32 @@ def read_photograph(path: str) -> np.ndarray:
         raise FileNotFoundError(
             f'There is no image file at {path!r}; set the path of the '
             'photograph (`data_root` of the dataset).')
-    try:
-        with Image.open(path) as image:
-            rgb = _to_rgb(ImageOps.exif_transpose(image))
-    except UnidentifiedImageError:
-        raise ValueError(f'{path!r} is not an image file that can be read '
-                         '(PNG, JPEG, TIFF, WebP, BMP, ...).') from None
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f'The image file {path!r} cannot be read: '
-                         f'{error}') from error
+    rgb = open_rgb(path, path)
     return np.ascontiguousarray(np.asarray(rgb)[..., ::-1])
+
+
+def open_rgb(file: Union[str, BinaryIO], name: str) -> Image.Image:
+    """Read an image as :func:`read_photograph` does.
+
+    Args:
+        file: The file, or its path.
+        name: What an error calls it.
+
+    Returns:
+        The image, in mode RGB.
+
+    Raises:
+        ValueError: The file is not an image, or is damaged.
+    """
+    try:
+        with Image.open(file) as image:
+            return _to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        raise ValueError(f'{name!r} is not an image file that can be read '
+                         '(PNG, JPEG, TIFF, WebP, BMP, ...).') from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f'The image file {name!r} cannot be read: '
+                         f'{error}') from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
