@@ -3,7 +3,6 @@ from typing import Optional, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseModule
-from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 from torch import Tensor, nn
 
 from mmpe.functional.bias_act import GAIN
@@ -13,7 +12,9 @@ from mmpe.models.layers.equalized import (EqualizedConv2d, EqualizedConvAct,
 from mmpe.models.layers.resample import FIRFilter
 from mmpe.registry import MODELS
 from .channels import channels_per_size, log2_size
+from .mapping import LabelMapping
 from .precision import clamp, low_precision
+from .pretrained import load_pretrained
 
 __all__ = [
     'BaseStyleDiscriminator', 'MinibatchStddev', 'ResBlock',
@@ -108,6 +109,7 @@ class BaseStyleDiscriminator(BaseModule):
         final_size: Height and width of the map the linear layers read.
         width: Factor on all channels, for smaller networks.
         num_low_precision: Number of (highest) resolutions in half precision.
+        num_outputs: Channels of the output.
     """
 
     def __init__(self,
@@ -118,7 +120,8 @@ class BaseStyleDiscriminator(BaseModule):
                  mbstd_cfg: Optional[dict] = None,
                  final_size: Tuple[int, int] = (4, 4),
                  width: float = 1.,
-                 num_low_precision: int = 0) -> None:
+                 num_low_precision: int = 0,
+                 num_outputs: int = 1) -> None:
         super().__init__()
         log_size = log2_size('in_size', in_size)
         channels = channels_per_size(channel_multiplier, width)
@@ -137,14 +140,14 @@ class BaseStyleDiscriminator(BaseModule):
         num_features = channels[4] * final_size[0] * final_size[1]
         self.final_linear = nn.Sequential(
             EqualizedLinear(num_features, channels[4], activate=True),
-            EqualizedLinear(channels[4], 1))
+            EqualizedLinear(channels[4], num_outputs))
         self.in_size = in_size
         self.final_size = tuple(final_size)
         self.num_low_precision = num_low_precision
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
         """Run all convolutions: (N, C, h, w)."""
-        x = images.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
         for index, block in enumerate(self.convs):
             low = max(0, index - 1) < self.num_low_precision
             if index == self.num_low_precision + 1 > 1:
@@ -163,19 +166,19 @@ class BaseStyleDiscriminator(BaseModule):
                 f'{self.final_size}.')
         return x
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Score images.
 
         Args:
-            images: (N, img_channels, H, W).
+            x: Images (N, img_channels, H, W).
 
         Returns:
-            Float32 (N, 1), larger for real images.
+            Float32 (N, num_outputs), larger for real images.
 
         Raises:
             ValueError: Images have a size the discriminator cannot read.
         """
-        return self.final_linear(self.pool(self.features(images)).flatten(1))
+        return self.final_linear(self.pool(self.features(x)).flatten(1))
 
 
 @MODELS.register_module('StyleGANv2Discriminator')
@@ -189,9 +192,16 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
         channel_multiplier: Factor on the channels from 64 x 64 on.
         blur_kernel: Taps of the filters.
         mbstd_cfg: Arguments of :class:`MinibatchStddev`.
+        cond_size: Channels of a label to condition on; None for no label.
+        cond_mapping_channels: Channels of the label's code, 512 by default.
+        cond_mapping_layers: Layers that make it, 8 by default.
         num_fp16_scales: Number of (highest) resolutions in half precision.
         fp16_enabled: Whether all of them are.
+        out_fp32: Accepted for compatibility; scores are float32.
+        convert_input_fp32: Accepted for compatibility; blocks convert what
+            they need.
         input_bgr2rgb: Whether the channels of images are reversed first.
+        init_cfg: Accepted for compatibility.
         pretrained: ``ckpt_path`` and ``prefix`` of weights to load.
         width: Factor on all channels, for smaller networks.
     """
@@ -202,11 +212,19 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
                  channel_multiplier: float = 2,
                  blur_kernel: Taps = (1, 3, 3, 1),
                  mbstd_cfg: Optional[dict] = None,
+                 cond_size: Optional[int] = None,
+                 cond_mapping_channels: Optional[int] = None,
+                 cond_mapping_layers: Optional[int] = None,
                  num_fp16_scales: int = 0,
                  fp16_enabled: bool = False,
+                 out_fp32: bool = True,
+                 convert_input_fp32: bool = True,
                  input_bgr2rgb: bool = False,
+                 init_cfg: Optional[dict] = None,
                  pretrained: Optional[dict] = None,
                  width: float = 1.) -> None:
+        cond_size = cond_size or 0
+        code_channels = cond_mapping_channels or 512
         super().__init__(
             in_size,
             img_channels,
@@ -214,21 +232,36 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
             blur_kernel,
             mbstd_cfg,
             width=width,
-            num_low_precision=9 if fp16_enabled else num_fp16_scales)
+            num_low_precision=9 if fp16_enabled else num_fp16_scales,
+            num_outputs=code_channels if cond_size > 0 else 1)
+        self.cond_size = cond_size
+        if cond_size > 0:
+            self.mapping = LabelMapping(cond_size, code_channels,
+                                        cond_mapping_layers or 8)
         self.input_bgr2rgb = input_bgr2rgb
         if pretrained is not None:
-            self._load_pretrained(**pretrained)
+            load_pretrained(self, **pretrained)
 
-    def _load_pretrained(self,
-                         ckpt_path: str,
-                         prefix: str = '',
-                         map_location: str = 'cpu',
-                         strict: bool = True) -> None:
-        self.load_state_dict(
-            _load_checkpoint_with_prefix(prefix, ckpt_path, map_location),
-            strict=strict)
+    def forward(self, x: Tensor, label: Optional[Tensor] = None) -> Tensor:
+        """Score images.
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Score images; see :class:`BaseStyleDiscriminator`."""
-        return super().forward(
-            images.flip(1) if self.input_bgr2rgb else images)
+        Args:
+            x: Images (N, img_channels, H, W).
+            label: (N, cond_size) where the discriminator is conditional.
+
+        Returns:
+            Float32 (N, 1), larger for real images.
+
+        Raises:
+            ValueError: Images or label have a size that does not fit.
+        """
+        outputs = super().forward(x.flip(1) if self.input_bgr2rgb else x)
+        if not self.cond_size:
+            return outputs
+        if label is None or label.shape[-1] != self.cond_size:
+            raise ValueError('Argument `label` must have '
+                             f'{self.cond_size} channels, but got '
+                             f'{None if label is None else label.shape}.')
+        code = self.mapping(label)
+        return (outputs * code).sum(
+            dim=1, keepdim=True) / code.shape[1]**0.5

@@ -2,7 +2,6 @@
 from typing import Dict, Optional, Sequence, Union
 
 import torch
-from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 from torch import Tensor, nn
 
 from mmpe.models.layers.equalized import EqualizedLinear, PixelNorm
@@ -12,6 +11,7 @@ from mmpe.models.layers.resample import FIRFilter
 from mmpe.registry import MODELS
 from .base_generator import BaseStyleGenerator, Size, Styles
 from .mapping import StyleMapping, codes_per_layer
+from .pretrained import load_pretrained
 
 __all__ = ['ConstantInput', 'StyleGAN2Generator']
 
@@ -113,16 +113,7 @@ class StyleGAN2Generator(BaseStyleGenerator):
         if cond_channels or update_mean_latent_with_ema:
             self.register_buffer('w_avg', torch.zeros(style_channels))
         if pretrained is not None:
-            self._load_pretrained(**pretrained)
-
-    def _load_pretrained(self,
-                         ckpt_path: str,
-                         prefix: str = '',
-                         map_location: str = 'cpu',
-                         strict: bool = True) -> None:
-        self.load_state_dict(
-            _load_checkpoint_with_prefix(prefix, ckpt_path, map_location),
-            strict=strict)
+            load_pretrained(self, **pretrained)
 
     def make_conv(self, in_channels: int, out_channels: int,
                   upsample: bool) -> ModulatedConv2d:

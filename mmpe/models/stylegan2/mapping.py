@@ -2,11 +2,14 @@
 from typing import Optional, Sequence, Tuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmpe.functional.bias_act import GAIN, leaky_relu_
+from mmpe.functional.dtypes import at_least_float32
 from mmpe.models.layers.equalized import EqualizedLinear
 
-__all__ = ['StyleMapping', 'codes_per_layer', 'truncate']
+__all__ = ['LabelMapping', 'StyleMapping', 'codes_per_layer', 'truncate']
 
 
 class StyleMapping(nn.Sequential):
@@ -35,6 +38,48 @@ class StyleMapping(nn.Sequential):
                     lr_mul=lr_mul,
                     activate=True))
         super().__init__(*layers)
+
+
+class _Linear(nn.Module):
+    """Equalised linear layer under the names of a label's mapping network."""
+
+    def __init__(self, in_channels: int, out_channels: int,
+                 lr_mul: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(
+            torch.randn(out_channels, in_channels) / lr_mul)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.lr_mul = lr_mul
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.lr_mul / self.weight.shape[1]**0.5
+        return F.linear(x * scale, self.weight, self.bias * self.lr_mul)
+
+
+class LabelMapping(nn.Module):
+    """Code of a label, for a conditional discriminator.
+
+    Args:
+        cond_size: Channels of the label.
+        channels: Channels of the code.
+        num_layers: Layers behind the embedding.
+    """
+
+    def __init__(self, cond_size: int, channels: int, num_layers: int) -> None:
+        super().__init__()
+        self.num_layers = num_layers
+        self.embed = _Linear(cond_size, channels, 1.)
+        for index in range(num_layers):
+            setattr(self, f'fc{index}', _Linear(channels, channels, 0.01))
+
+    def forward(self, label: Tensor) -> Tensor:
+        """Map (N, cond_size) to float32 (N, channels)."""
+        with torch.autocast(label.device.type, enabled=False):
+            x = self.embed(at_least_float32(label))
+            x = x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+            for index in range(self.num_layers):
+                x = leaky_relu_(getattr(self, f'fc{index}')(x) * GAIN)
+        return x
 
 
 def codes_per_layer(codes: Sequence[Tensor], num_layers: int,

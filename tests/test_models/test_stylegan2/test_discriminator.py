@@ -63,6 +63,21 @@ def test_options_against_mmagic(config):
     assert_close(ours(images), theirs(images))
 
 
+def test_label_against_mmagic():
+    ours, theirs = build_pair(
+        dict(
+            type='StyleGAN2Discriminator',
+            in_size=16,
+            cond_size=3,
+            cond_mapping_channels=8,
+            cond_mapping_layers=2), 1 / 32)
+    assert shapes(ours) == shapes(theirs)
+    images, label = torch.randn(2, 3, 16, 16), torch.rand(2, 3)
+    assert_close(ours(images, label), theirs(images, label))
+    with pytest.raises(ValueError, match='`label` must have 3 channels'):
+        ours(images)
+
+
 def test_adaptive_pool_takes_any_size():
     model = MSStyleGAN2Discriminator(32, width=1 / 32, with_adaptive_pool=True)
     for size in ((32, 32), (48, 64), (8, 8)):

@@ -1,0 +1,31 @@
+"""Weights of a network out of a whole model's checkpoint (``pretrained``)."""
+from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
+from torch import nn
+
+__all__ = ['load_pretrained']
+
+
+def load_pretrained(network: nn.Module,
+                    ckpt_path: str,
+                    prefix: str = '',
+                    map_location: str = 'cpu',
+                    strict: bool = True) -> None:
+    """Load a network's weights.
+
+    Args:
+        network: Generator or discriminator.
+        ckpt_path: Checkpoint.
+        prefix: What the names of the network's weights start with in the
+            checkpoint, for instance 'generator_ema'.
+        map_location: Device to load to.
+        strict: Whether missing and unknown weights are errors.
+    """
+    state = _load_checkpoint_with_prefix(prefix, ckpt_path, map_location)
+    # A moving average has its weights in a module, and counts its steps.
+    state.pop('steps', None)
+    network.load_state_dict(
+        {
+            key[7:] if key.startswith('module.') else key: value
+            for key, value in state.items()
+        },
+        strict=strict)
