@@ -8,7 +8,9 @@ from typing import Iterator, Optional
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-__all__ = ['make_parser', 'one_line_errors', 'parse', 'read_config']
+__all__ = [
+    'make_parser', 'one_line_errors', 'open_config', 'parse', 'read_config'
+]
 
 _DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -66,6 +68,23 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return args
 
 
+def open_config(path: str, options: Optional[dict] = None) -> Config:
+    """Read a config file.
+
+    Args:
+        path: Its path.
+        options: Settings that override its own, as in ``{'a.b': 1}``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'There is no config file {path!r}.')
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(options or {})
+    return cfg
+
+
 def read_config(args: argparse.Namespace) -> Config:
     """The config with the command line's settings in it.
 
@@ -78,9 +97,7 @@ def read_config(args: argparse.Namespace) -> Config:
     Raises:
         FileNotFoundError: There is no such config file.
     """
-    if not osp.isfile(args.config):
-        raise FileNotFoundError(f'There is no config file {args.config!r}.')
-    cfg = Config.fromfile(args.config)
+    cfg = open_config(args.config)
     if args.data_root:
         for name in _DATALOADERS:
             if cfg.get(name):

@@ -17,6 +17,8 @@ def run_tool(monkeypatch):
         spec = importlib.util.spec_from_file_location(
             'tool_under_test', osp.join(ROOT, path))
         module = importlib.util.module_from_spec(spec)
+        # Where worker processes look for the tool's functions.
+        monkeypatch.setitem(sys.modules, spec.name, module)
         spec.loader.exec_module(module)
         monkeypatch.setattr(sys, 'argv', [path, *map(str, args)])
         module.main()

@@ -103,11 +103,10 @@ def mspie(tmp_path):
     folder.mkdir()
     rng = np.random.default_rng(0)
     for index in range(6):
-        Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(
-            folder / f'{index}.png')
+        Image.fromarray(rng.integers(0, 256, (24, 24, 3),
+                                     np.uint8)).save(folder / f'{index}.png')
     config = tmp_path / 'mspie.py'
-    config.write_text(
-        MSPIE.format(root=ROOT, images=folder, dumps=tmp_path))
+    config.write_text(MSPIE.format(root=ROOT, images=folder, dumps=tmp_path))
     return config
 
 
@@ -299,8 +298,17 @@ def fakes(environment, tmp_path):
 
 def test_several_machines(launch, fakes, tmp_path):
     result = launch(
-        'dist_test.sh', 'config.py', 'a.pth', 4, '--out', 'a b', fails=True,
-        NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1', PORT='1234',
+        'dist_test.sh',
+        'config.py',
+        'a.pth',
+        4,
+        '--out',
+        'a b',
+        fails=True,
+        NNODES='2',
+        NODE_RANK='1',
+        MASTER_ADDR='10.0.0.1',
+        PORT='1234',
         **fakes)
     assert result.returncode == 7
     args = json.loads((tmp_path / 'call.json').read_text())['args']
@@ -314,12 +322,24 @@ def test_several_machines(launch, fakes, tmp_path):
 
 def test_slurm(launch, fakes, tmp_path):
     result = launch(
-        'slurm_train.sh', 'gpu', 'name', 'config.py', 'dir', '--seed', 1,
-        fails=True, GPUS='16', SRUN_ARGS='--time=1 --mem=2', **fakes)
+        'slurm_train.sh',
+        'gpu',
+        'name',
+        'config.py',
+        'dir',
+        '--seed',
+        1,
+        fails=True,
+        GPUS='16',
+        SRUN_ARGS='--time=1 --mem=2',
+        **fakes)
     assert result.returncode == 7
     call = json.loads((tmp_path / 'call.json').read_text())
     assert call['env'] == dict(
-        NNODES='2', NODE_RANK='1', MASTER_ADDR='node1', PORT=call['env']['PORT'])
+        NNODES='2',
+        NODE_RANK='1',
+        MASTER_ADDR='node1',
+        PORT=call['env']['PORT'])
     assert call['args'][-7:] == [
         'config.py', '--work-dir', 'dir', '--seed', '1', '--launcher',
         'pytorch'
@@ -332,8 +352,16 @@ def test_slurm(launch, fakes, tmp_path):
         '--cpus-per-task=40', '--time=1', '--mem=2', 'bash'
     ]
 
-    launch('slurm_test.sh', 'gpu', 'name', 'config.py', 'a.pth', fails=True,
-           GPUS='2', PORT='99', **fakes)
+    launch(
+        'slurm_test.sh',
+        'gpu',
+        'name',
+        'config.py',
+        'a.pth',
+        fails=True,
+        GPUS='2',
+        PORT='99',
+        **fakes)
     call = json.loads((tmp_path / 'call.json').read_text())
     assert call['args'][4:] == [
         '--nproc-per-node=2',

@@ -1,0 +1,308 @@
+r"""Make folders of square images of given sizes, for training.
+
+Images of any sizes and kinds are read from a folder, a zip or a tar file;
+their centres are cropped and resized with an antialiasing filter. What is
+there already is not made again, so that an interrupted run can be repeated.
+Files that cannot be read are left out and listed.
+
+Example, for FFHQ (images1024x1024 is its published folder):
+    python tools/prepare_images.py images1024x1024 data/ffhq \
+        --sizes 256 512 1024 --folders ffhq_256 ffhq_512 images
+"""
+import argparse
+import io
+import os
+import signal
+import tarfile
+import zipfile
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
+
+from PIL import Image
+from tqdm import tqdm
+
+import mmpe  # noqa: F401  (installs the host bridge)
+from mmpe.datasets.singan_dataset import open_rgb
+from mmpe.utils.command_line import one_line_errors
+from mmpe.utils.files import atomic_write
+
+SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
+LEFT_OUT = 'left_out.txt'
+NUM_SHOWN = 10
+# Reads the file of a name in the source.
+Read = Callable[[str], bytes]
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('source', type=Path, help='folder, zip or tar file')
+    parser.add_argument('out', type=Path, help='folder of the new folders')
+    parser.add_argument(
+        '--sizes',
+        type=int,
+        nargs='+',
+        required=True,
+        metavar='SIZE',
+        help='height and width of the new images')
+    parser.add_argument(
+        '--folders',
+        nargs='+',
+        metavar='NAME',
+        help='names of the new folders, one for each size (default: '
+        'OUT_SIZE, as in ffhq_256)')
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count(),
+        help='number of processes (default: %(default)s)')
+    return parser.parse_args()
+
+
+def target_folders(args: argparse.Namespace) -> Dict[int, Path]:
+    """Folder of each size.
+
+    Raises:
+        FileNotFoundError: There is no source.
+        ValueError: Arguments make no sense.
+    """
+    if not args.source.exists():
+        raise FileNotFoundError(f'There is no {str(args.source)!r}.')
+    if args.workers < 1 or min(args.sizes) < 1:
+        raise ValueError('Arguments `--sizes` and `--workers` must be at '
+                         f'least 1, but got {args.sizes} and {args.workers}.')
+    names = args.folders or [
+        f'{args.out.resolve().name}_{size}' for size in args.sizes
+    ]
+    if len(names) != len(args.sizes) or len(set(names)) < len(names):
+        raise ValueError('Argument `--folders` must have another name for '
+                         f'each of {len(args.sizes)} sizes, but got {names}.')
+    folders = {size: args.out / name for size, name in zip(args.sizes, names)}
+    source = args.source.resolve()
+    for folder in folders.values():
+        if source in (folder.resolve(), *folder.resolve().parents):
+            raise ValueError(f'New images must not be in the source, but '
+                             f'`{folder}` is.')
+    return folders
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Tuple[List[str], Read]]:
+    """Names of all files in a folder or an archive, and how to read them.
+
+    Nothing is unpacked: files of an archive are read into memory, and links
+    and devices in it are not followed.
+
+    Raises:
+        ValueError: The file is no archive, or is damaged.
+    """
+    try:
+        if path.is_dir():
+            yield _files_of(path), lambda name: (path / name).read_bytes()
+        elif tarfile.is_tarfile(path):
+            with tarfile.open(path) as archive:
+                members = {x.name: x for x in archive if x.isreg()}
+                yield list(members), lambda name: archive.extractfile(members[
+                    name]).read()
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                yield archive.namelist(), archive.read
+        else:
+            raise ValueError(
+                f'{str(path)!r} is neither a folder nor a zip or tar file.')
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f'{str(path)!r} is damaged: {error}') from error
+
+
+def _files_of(folder: Path) -> List[str]:
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob('*')
+        if path.is_file())
+
+
+def target_names(names: List[str]) -> Tuple[Dict[str, str], List[str]]:
+    """Where images of the source go, below the folder of a size.
+
+    Args:
+        names: Names of all files.
+
+    Returns:
+        Name of the new image for each that shall be read, all different; and
+        names that lead out of the folder.
+    """
+    targets, taken, outside = {}, set(), []
+    for name in names:
+        if not name.lower().endswith(SUFFIXES):
+            continue
+        parts = PurePosixPath(name.replace('\\', '/')).parts
+        if '..' in parts or parts[0] == '/' or parts[0][1:2] == ':':
+            outside.append(name)
+            continue
+        path = PurePosixPath(*parts)
+        target = str(path.with_suffix('.png'))
+        while target in taken:  # as that of a.jpg, after a.png
+            path = PurePosixPath(f'{path}.png')
+            target = str(path)
+        taken.add(target)
+        targets[name] = target
+    return targets, outside
+
+
+def convert(data: bytes, name: str,
+            targets: Dict[int, Path]) -> Tuple[bool, Optional[str]]:
+    """Crop and resize one image; runs in a process of its own.
+
+    Args:
+        data: The file.
+        name: Its name.
+        targets: Where the image of each size goes.
+
+    Returns:
+        Whether an image had to be enlarged, and what is wrong with the file.
+
+    Raises:
+        OSError: A new image cannot be written.
+    """
+    try:
+        image = open_rgb(io.BytesIO(data), name)
+    except ValueError as error:
+        return False, str(error)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    for size, path in targets.items():
+        with atomic_write(path) as temporary:
+            image.resize((size, size), Image.Resampling.LANCZOS, box).save(
+                temporary, format='PNG')
+    return side < max(targets), None
+
+
+class Report:
+    """What has been done.
+
+    Attributes:
+        num_images: Number of images of the source that were made anew.
+        num_enlarged: Number of those that had to be enlarged.
+        left_out: What is wrong with files that were left out, by name.
+    """
+
+    def __init__(self) -> None:
+        self.num_images = self.num_enlarged = 0
+        self.left_out: Dict[str, str] = {}
+
+    def add(self, name: str, enlarged: bool, problem: Optional[str]) -> None:
+        """Note the outcome of one file."""
+        if problem:
+            self.left_out[name] = problem
+        else:
+            self.num_images += 1
+            self.num_enlarged += enlarged
+
+    def write(self, path: Path) -> None:
+        """List what was left out, if anything was."""
+        print(f'{self.num_images} images are new, {self.num_enlarged} of them '
+              'enlarged.')
+        path.unlink(missing_ok=True)
+        if self.left_out:
+            lines = [f'{name}: {why}' for name, why in self.left_out.items()]
+            with atomic_write(path) as temporary:
+                temporary.write_text('\n'.join(lines) + '\n')
+            print(f'{len(lines)} files were left out, listed in {path}:')
+            print('\n'.join(lines[:NUM_SHOWN]))
+
+
+def prepare(source: Path, folders: Dict[int, Path], workers: int) -> Report:
+    """Make all images that are not there yet.
+
+    Args:
+        source: Folder, zip or tar file.
+        folders: Folder of each size.
+        workers: Number of processes.
+
+    Returns:
+        What has been done.
+
+    Raises:
+        OSError: An image cannot be written, or a process died.
+        ValueError: There are no images in the source, or it is damaged.
+    """
+    report = Report()
+    with open_source(source) as (names, read):
+        targets, outside = target_names(names)
+        if not targets:
+            raise ValueError(f'There are no images in {str(source)!r} (files '
+                             f'that end with {", ".join(SUFFIXES)}).')
+        for name in outside:
+            report.left_out[name] = 'its name leads out of the folder.'
+        with ProcessPoolExecutor(workers, initializer=_ignore_ctrl_c) as pool:
+            jobs = _submitted(pool, 4 * workers, targets, folders, read,
+                              report)
+            for _ in tqdm(jobs, total=len(targets), unit='image'):
+                pass
+    return report
+
+
+def _ignore_ctrl_c() -> None:
+    """Leave it to the main process to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _submitted(pool: ProcessPoolExecutor, num_ahead: int,
+               targets: Dict[str, str], folders: Dict[int, Path], read: Read,
+               report: Report) -> Iterator[None]:
+    """Let the pool convert what is missing; yields once for each file.
+
+    At most ``num_ahead`` files are in memory.
+    """
+    pending = {}
+
+    def collect(num_left: int) -> Iterator[None]:
+        while len(pending) > num_left:
+            for job in wait(pending, return_when=FIRST_COMPLETED).done:
+                report.add(pending.pop(job), *job.result())
+                yield
+
+    for name, target in targets.items():
+        missing = {
+            size: folder / target
+            for size, folder in folders.items()
+            if not (folder / target).exists()
+        }
+        if not missing:
+            yield
+            continue
+        try:
+            data = read(name)
+        except Exception as error:  # damaged archives can fail in any way
+            report.add(name, False, f'{type(error).__name__}: {error}')
+            yield
+            continue
+        pending[pool.submit(convert, data, name, missing)] = name
+        yield from collect(num_ahead)
+    yield from collect(0)
+
+
+def main() -> None:
+    """Run the command."""
+    args = parse_args()
+    with one_line_errors():
+        folders = target_folders(args)
+        try:
+            report = prepare(args.source, folders, args.workers)
+        except BrokenProcessPool as error:
+            raise OSError('A process died, perhaps for lack of memory; set '
+                          'fewer --workers and run this again.') from error
+        report.write(args.out / LEFT_OUT)
+        made = [folder for folder in folders.values() if folder.is_dir()]
+        if not made:
+            raise ValueError('No image could be read.')
+    print(f'The images are in {", ".join(map(str, made))}')
+
+
+if __name__ == '__main__':
+    main()
