@@ -23,7 +23,7 @@ class StyleGAN2Sampler:
     Args:
         model: The model, in evaluation mode.
         sample_model: 'ema' for the average of the generator, 'orig' for the
-            generator itself.
+            generator itself; the average if None and there is one.
         batch_size: Images computed at a time.
 
     Raises:
@@ -32,17 +32,17 @@ class StyleGAN2Sampler:
 
     def __init__(self,
                  model: StyleGAN2,
-                 sample_model: str = 'ema',
+                 sample_model: Optional[str] = None,
                  batch_size: int = 4) -> None:
+        if sample_model is None:
+            sample_model = 'ema' if model.with_ema_gen else 'orig'
         if sample_model not in ('ema', 'orig'):
             raise ValueError("Argument `sample_model` must be 'ema' or "
                              f"'orig', but got {sample_model!r}.")
         if sample_model == 'ema' and not model.with_ema_gen:
             raise ValueError("Argument `sample_model` must be 'orig' for a "
                              'model without `ema_config`.')
-        if batch_size < 1:
-            raise ValueError('Argument `batch_size` must be at least 1, but '
-                             f'got {batch_size}.')
+        _check_positive(batch_size=batch_size)
         self.model = model
         self.generator = model.generator_ema.module \
             if sample_model == 'ema' else model.generator

