@@ -27,11 +27,12 @@ from mmengine.logging import HistoryBuffer
 from mmengine.utils import digit_version
 from torch._weights_only_unpickler import _get_allowed_globals
 
+from .utils.download import download
 from .utils.files import PathLike, atomic_write
 
 __all__ = [
-    'CheckpointError', 'install', 'load_pickle', 'read_checkpoint',
-    'save_pickle'
+    'CheckpointError', 'fetch', 'install', 'load_pickle', 'read_checkpoint',
+    'save_pickle', 'to_current_layout'
 ]
 
 MapLocation = Optional[Union[str, torch.device, Callable, Dict[str, str]]]
@@ -55,35 +56,88 @@ def install() -> None:
 def load_from_local(filename: PathLike,
                     map_location: MapLocation = None) -> Any:
     """Loader of local paths for mmengine; see :func:`read_checkpoint`."""
-    return read_checkpoint(os.path.expanduser(filename), map_location)
+    checkpoint = read_checkpoint(os.path.expanduser(filename), map_location)
+    if isinstance(checkpoint, dict) and 'state_dict' in checkpoint:
+        checkpoint['state_dict'] = to_current_layout(checkpoint['state_dict'])
+    return checkpoint
 
 
 def load_from_http(filename: str, map_location: MapLocation = None) -> Any:
     """Loader of addresses for mmengine: download once, then read safely.
 
     Raises:
-        OSError: The file cannot be downloaded.
+        DownloadError: The file cannot be downloaded.
         CheckpointError: See :func:`read_checkpoint`.
     """
+    return load_from_local(fetch(filename), map_location)
+
+
+def fetch(url: str) -> Path:
+    """Download a file once; later calls find it in PyTorch's cache.
+
+    The cache is ``torch.hub.get_dir()``, which ``TORCH_HOME`` moves.
+
+    Args:
+        url: Address of the file.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        DownloadError: See :func:`mmpe.utils.download.download`.
+    """
     path = Path(torch.hub.get_dir(), 'checkpoints',
-                Path(urlparse(filename).path).name)
+                Path(urlparse(url).path).name)
     if get_rank() > 0:
         barrier()  # the other ranks find what rank 0 has downloaded
     try:
         if not path.exists():
-            _download(filename, path)
+            download(url, path)
     finally:
         if get_rank() == 0:
             barrier()
-    return read_checkpoint(path, map_location)
+    return path
 
 
-def _download(url: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(url, str(path))
-    except OSError as error:
-        raise OSError(f'Cannot download {url}: {error}') from error
+def to_current_layout(state_dict: Dict[str, Any]) -> Dict[str, Any]:
+    """Weights of a GAN under the names of MMagic 1.x.
+
+    MMGeneration 0.x has the average of the generator under ``generator_ema``
+    itself, without a count of its updates, and the mean path length in the
+    loss. Distributed training in mmengine may leave a ``module`` in names.
+
+    Args:
+        state_dict: Weights by name; not changed.
+
+    Returns:
+        The same weights; those with current names are left alone.
+
+    Raises:
+        CheckpointError: It is not a dict with names.
+    """
+    if not isinstance(state_dict, dict) or not all(
+            isinstance(name, str) for name in state_dict):
+        raise CheckpointError('The checkpoint holds no weights by name.')
+    renamed = type(state_dict)()
+    for name, value in state_dict.items():
+        for pattern, replacement in _RENAMED:
+            name = pattern.sub(replacement, name)
+        renamed[name] = value
+    if any(name.startswith('generator_ema.') for name in renamed):
+        # With zero updates, training would overwrite the average at once.
+        renamed.setdefault('generator_ema.steps', torch.tensor(1))
+    if hasattr(state_dict, '_metadata'):
+        renamed._metadata = state_dict._metadata  # versions of the layers
+    return renamed
+
+
+_RENAMED = [(re.compile(pattern), replacement) for pattern, replacement in (
+    (r'^module\.', ''),
+    (r'^(generator|discriminator)\.module\.', r'\1.'),
+    (r'^generator_ema\.(?!module\.|steps$)', 'generator_ema.module.'),
+    (r'^generator_ema\.module\.module\.', 'generator_ema.module.'),
+    (r'^gen_auxiliary_losses\.\d+\.mean_path_length$', 'mean_path_length'),
+)]
 
 
 def read_checkpoint(path: PathLike,

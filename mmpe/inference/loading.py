@@ -1,31 +1,33 @@
 """From config and checkpoint to a sampler."""
-import os.path as osp
-from typing import Union
+from pathlib import Path
+from typing import Optional, Union
 
 import torch
 from mmengine.config import Config
 
-from mmpe.checkpoint import read_checkpoint
 from mmpe.models import SinGAN, StyleGAN2
 from mmpe.registry import MODELS, build_from
+from mmpe.utils.files import PathLike
+from mmpe.weights import Weights
+from mmpe.zoo import find_row, rows
 from .singan import SinGANSampler
 from .stylegan2 import StyleGAN2Sampler
 
 __all__ = ['load']
 
 Sampler = Union[SinGANSampler, StyleGAN2Sampler]
-# Sampling needs these parts only; some published files hold nothing else.
-_GENERATORS = ('generator.', 'generator_ema.')
 
 
-def load(config: Union[str, Config],
-         checkpoint: str,
+def load(row_or_config: Union[PathLike, Config],
+         checkpoint: Optional[PathLike] = None,
          device: Union[str, torch.device] = 'cpu') -> Sampler:
     """Load a trained model.
 
     Args:
-        config: Config file, or the config itself.
-        checkpoint: Path of the checkpoint (``.pth``).
+        row_or_config: Name of a row, path of a config file, or the config
+            itself.
+        checkpoint: Path or address of the checkpoint (``.pth``), or name of
+            a row; the released one of the row if None.
         device: Where to compute.
 
     Returns:
@@ -33,59 +35,45 @@ def load(config: Union[str, Config],
         :class:`StyleGAN2Sampler` for StyleGAN2 and MS-PIE.
 
     Raises:
-        FileNotFoundError: There is no such config or checkpoint.
+        FileNotFoundError: There is no such row, config or checkpoint.
+        DownloadError: The checkpoint cannot be downloaded.
         ValueError: The checkpoint cannot be read, or belongs to another
-            config; or the model is none of these.
+            config; the model is none of these; or there is no such device.
     """
-    if not isinstance(config, Config):
-        if not osp.isfile(config):
-            raise FileNotFoundError(f'There is no config file {config!r}.')
-        config = Config.fromfile(config)
-    model_config = config.model.copy()
-    state = read_checkpoint(checkpoint)
-    state = state.get('state_dict', state)
+    _check_device(device)
+    model_config = _read_config(row_or_config).model.copy()
+    kind = MODELS.get(model_config.type)
+    if kind is None or not issubclass(kind, (SinGAN, StyleGAN2)):
+        raise ValueError('Argument `row_or_config` must be one of SinGAN, '
+                         'StyleGAN2 or MS-PIE, but got '
+                         f'type={model_config.type!r}.')
+    if checkpoint is None:
+        checkpoint = find_row(str(row_or_config)).name
+    weights = Weights(checkpoint)
+    weights.check_row(model_config)
     if model_config.get('num_scales', 0) is None:
-        model_config.num_scales = _num_scales(state, checkpoint)
-    if not model_config.type.endswith('SinGAN'):
-        model_config.discriminator = None
+        model_config.num_scales = weights.num_scales
+    model_config.discriminator = None
     model = build_from(MODELS, model_config)
-    if isinstance(model, SinGAN):
-        model.load_state_dict(state)
-        return SinGANSampler(model.to(device).eval())
-    if isinstance(model, StyleGAN2):
-        _load_generators(model, state, checkpoint)
-        return StyleGAN2Sampler(model.to(device).eval())
-    raise ValueError('The config must be one of SinGAN, StyleGAN2 or MS-PIE, '
-                     f'but it is one of a {type(model).__name__}.')
+    weights.load_into(model)
+    sampler = SinGANSampler if issubclass(kind, SinGAN) else StyleGAN2Sampler
+    return sampler(model.to(device).eval())
 
 
-def _num_scales(state: dict, checkpoint: str) -> int:
-    scales = [
-        int(key.split('.')[2]) for key in state
-        if key.startswith('generator.blocks.')
-    ]
-    if not scales:
-        raise ValueError(f'{checkpoint!r} is not a checkpoint of a SinGAN.')
-    return max(scales)
+def _read_config(source: Union[PathLike, Config]) -> Config:
+    if isinstance(source, Config):
+        return source
+    row = rows().get(str(source))
+    if row is None and not Path(source).is_file():
+        raise FileNotFoundError(f'There is no config file {str(source)!r}, '
+                                'and no row of this name.')
+    return Config.fromfile(row.config if row else source)
 
 
-def _load_generators(model: StyleGAN2, state: dict, checkpoint: str) -> None:
-    """Load the generator and its average, and see that all of it is there."""
-    state = {
-        key: value for key, value in state.items()
-        if key.startswith(_GENERATORS)
-    }
+def _check_device(device: Union[str, torch.device]) -> None:
     try:
-        missing, unexpected = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:  # shapes
-        raise _other_row(checkpoint, str(error).splitlines()[1]) from None
-    missing = [key for key in missing if key.startswith(_GENERATORS)]
-    if missing:
-        raise _other_row(checkpoint, f'it lacks {missing[0]}')
-    if unexpected:
-        raise _other_row(checkpoint, f'it also holds {unexpected[0]}')
-
-
-def _other_row(checkpoint: str, reason: str) -> ValueError:
-    return ValueError(f'{checkpoint!r} belongs to another config: '
-                      f'{reason.strip()}')
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise ValueError('Argument `device` must be a device of this machine, '
+                         f'but got {str(device)!r}: '
+                         f'{str(error).splitlines()[0]}') from error

@@ -183,6 +183,10 @@ class SinGAN(BaseGAN):
                 another number of scales.
         """
         data = load_pickle(self.pkl_data)
+        expected = {'curr_stage', 'fixed_noises', 'noise_weights'}
+        if not isinstance(data, dict) or not expected <= set(data):
+            raise ValueError(f'{self.pkl_data!r} is no file of a SinGAN: it '
+                             f'must hold {sorted(expected)}.')
         if len(data['fixed_noises']) != self.num_scales + 1:
             raise ValueError(
                 f'{self.pkl_data!r} holds {len(data["fixed_noises"])} fixed '

@@ -1,0 +1,101 @@
+"""Files from the web, whole and as they were published, or not at all."""
+import hashlib
+import http.client
+import re
+from pathlib import Path
+from typing import Optional
+from urllib.error import HTTPError
+from urllib.parse import urlparse
+from urllib.request import Request, urlopen
+
+from tqdm import tqdm
+
+from .files import PathLike, atomic_write
+
+__all__ = ['DownloadError', 'download', 'is_url']
+
+_HASH = re.compile(r'-([0-9a-f]{8,64})\.pth$')
+_TIMEOUT = 60  # seconds without a byte
+
+
+class DownloadError(OSError):
+    """A file cannot be downloaded, or is not what its name says."""
+
+
+def is_url(source: PathLike) -> bool:
+    """Whether a source is an address of the web."""
+    return urlparse(str(source)).scheme in ('http', 'https')
+
+
+def download(url: str, path: PathLike) -> None:
+    """Download a file, with a progress bar.
+
+    Where the name of a checkpoint ends in a hash, as in
+    ``name-71d9634b.pth``, the file must have it. (A ``.pkl`` file of SinGAN
+    bears the hash of the checkpoint that it belongs to.)
+
+    Args:
+        url: Address of the file.
+        path: Where to keep it; nothing is there before it is complete.
+
+    Raises:
+        DownloadError: It cannot be downloaded, is a web page, is not
+            complete, or has another hash.
+        OSError: It cannot be written.
+    """
+    name = Path(urlparse(url).path).name
+    expected = _HASH.search(name)
+    with atomic_write(path) as temporary:
+        try:
+            digest = _fetch(url, temporary)
+        except HTTPError as error:
+            raise DownloadError(f'Cannot download {url}: the server says '
+                                f'{error.code} {error.reason}.') from None
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, DownloadError) or _is_local(error):
+                raise
+            reason = getattr(error, 'reason', error)
+            raise DownloadError(f'Cannot download {url}: {reason}.') from error
+        if expected and not digest.startswith(expected[1]):
+            raise DownloadError(
+                f'{url} is not the file that was published: its SHA-256 must '
+                f'begin with {expected[1]}, but is {digest[:len(expected[1])]}'
+                '....')
+
+
+def _is_local(error: Exception) -> bool:
+    """Whether writing failed."""
+    return getattr(error, 'filename', None) is not None
+
+
+def _fetch(url: str, path: Path) -> str:
+    """Write what an address serves; its SHA-256."""
+    sha256, received = hashlib.sha256(), 0
+    request = Request(url, headers={'User-Agent': 'mmpe'})
+    with urlopen(request, timeout=_TIMEOUT) as response:
+        total = _length(response)
+        with open(path, 'wb') as file, tqdm(
+                total=total, desc=Path(urlparse(url).path).name, unit='B',
+                unit_scale=True) as bar:
+            for chunk in iter(lambda: response.read(1 << 16), b''):
+                if not received and _is_web_page(chunk):
+                    raise DownloadError(
+                        f'{url} is a web page, not a file of weights.')
+                file.write(chunk)
+                sha256.update(chunk)
+                received += len(chunk)
+                bar.update(len(chunk))
+    if total is not None and received < total:
+        raise DownloadError(f'Cannot download {url}: the connection ended '
+                            f'after {received} of {total} bytes.')
+    return sha256.hexdigest()
+
+
+def _length(response: http.client.HTTPResponse) -> Optional[int]:
+    length = response.headers.get('Content-Length')
+    return int(length) if length else None
+
+
+def _is_web_page(beginning: bytes) -> bool:
+    start = beginning.lstrip()[:9].lower()
+    return start.startswith((b'<!doctype', b'<html'))

@@ -1,0 +1,273 @@
+"""Weights of trained models: found, read, compared with a model, loaded.
+
+The one loader of tools, demos and :mod:`mmpe.inference`. It takes the name of
+a row, a path or an address, and files of MMagic 1.x, of MMGeneration 0.x and
+of mmpe.
+"""
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Optional
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from mmpe.checkpoint import (CheckpointError, fetch, read_checkpoint,
+                             to_current_layout)
+from mmpe.models import SinGAN
+from mmpe.registry import MODELS, build_from
+from mmpe.utils.download import is_url
+from mmpe.utils.files import PathLike
+from mmpe.utils.wrappers import unwrap
+from mmpe.zoo import Row, rows
+
+__all__ = ['Weights', 'fitting_rows']
+
+# An error names so many weights of each kind.
+_NUM_NAMED = 3
+
+
+class Weights:
+    """Weights of a trained model, read from a file.
+
+    Args:
+        source: Name of a row, or path or address of a ``.pth`` file. What is
+            downloaded is kept in PyTorch's cache.
+
+    Raises:
+        FileNotFoundError: There is no such row or file.
+        DownloadError: It cannot be downloaded, or is not what its name says.
+        CheckpointError: The file holds no weights of a GAN.
+    """
+
+    def __init__(self, source: PathLike) -> None:
+        row = rows().get(str(source))
+        self.source = row.weights if row else str(source)
+        self.path = _locate(self.source)
+        self.state_dict = _read(self.path)
+
+    @property
+    def num_scales(self) -> Optional[int]:
+        """Index of SinGAN's finest scale; None for other models."""
+        return _num_scales(self.state_dict)
+
+    def check_row(self, model: ConfigDict) -> None:
+        """Refuse a released file under the config of another row.
+
+        Rows that differ in padding, or in an encoding without weights, have
+        weights of the same shapes; one would draw wrong pictures with the
+        other's. A config that is no row's is left alone.
+
+        Args:
+            model: Config of a model.
+
+        Raises:
+            CheckpointError: The model's generator is another row's.
+        """
+        for row in rows().values():
+            if not row.weights.endswith(f'/{self.path.name}'):
+                continue
+            if _generator(row) == model.generator:
+                return
+            others = [
+                other.name for other in rows().values()
+                if _generator(other) == model.generator
+            ]
+            if others:
+                raise CheckpointError(
+                    f'`{self.path}` is the released file of the row '
+                    f'{row.name}, but the config is that of '
+                    f'{" or ".join(others)}.')
+
+    def load_into(self, model: nn.Module) -> None:
+        """Load all that sampling needs; nothing if anything is amiss.
+
+        That is the generator, its average if the model has one, and SinGAN's
+        noises, which for files of MMagic and MMGeneration are in the ``.pkl``
+        file beside the checkpoint.
+
+        Args:
+            model: A GAN; it may be wrapped for distributed computing.
+
+        Raises:
+            CheckpointError: The weights are not those of this model; says
+                what differs, and which rows they fit.
+            FileNotFoundError: SinGAN's ``.pkl`` file is missing.
+        """
+        model = unwrap(model)
+        networks = _networks(model)
+        state_dict = self._with_generator(networks)
+        differences = _differences(state_dict, networks)
+        if differences:
+            raise CheckpointError(f'`{self.path}` belongs to another config: '
+                                  f'{differences}. {self._advice(model)}')
+        if isinstance(model, SinGAN):
+            self._load_singan_state(model)
+        for prefix, network in networks.items():
+            network.load_state_dict(_part(state_dict, prefix))
+
+    def _with_generator(self, networks: Dict[str, nn.Module]) -> dict:
+        """All weights; an average that comes alone is the generator too."""
+        if 'generator_ema' not in networks or _part(self.state_dict,
+                                                    'generator'):
+            return self.state_dict
+        print_log(
+            f'{self.path} holds only the average of the generator; it stands '
+            'for the generator as well.',
+            logger='current')
+        average = _part(self.state_dict, 'generator_ema.module')
+        return {
+            **self.state_dict,
+            **{f'generator.{name}': value
+               for name, value in average.items()}
+        }
+
+    def _load_singan_state(self, model: SinGAN) -> None:
+        if '_extra_state' in self.state_dict:
+            model.set_extra_state(self.state_dict['_extra_state'])
+            return
+        if model.pkl_data is None:
+            model.pkl_data = str(self._locate_pickle())
+        model.load_test_pkl()
+
+    def _locate_pickle(self) -> Path:
+        if is_url(self.source):
+            return fetch(self.source[:-len('pth')] + 'pkl')
+        path = self.path.with_suffix('.pkl')
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'`{path}` does not exist: it holds the noises of this SinGAN '
+                'and belongs beside the checkpoint (or name it as '
+                '`model.test_pkl_data`).')
+        return path
+
+    def _advice(self, model: nn.Module) -> str:
+        fitting = fitting_rows(self.state_dict)
+        if fitting:
+            return f'It fits the row {" or ".join(fitting)}.'
+        num_scales = self.num_scales
+        if num_scales is None or num_scales == getattr(model, 'num_scales',
+                                                       None):
+            return 'It fits no row of the model zoo.'
+        return (f'It was trained with num_scales={num_scales}: set '
+                f'`model.num_scales={num_scales}`.')
+
+
+def fitting_rows(state_dict: Dict[str, Any]) -> List[str]:
+    """Names of the rows whose models have weights of these names and shapes.
+
+    Rows that differ in padding or in an encoding without weights cannot be
+    told apart.
+
+    Args:
+        state_dict: Weights in MMagic's current layout.
+    """
+    shapes = _shapes(state_dict)
+    num_scales = _num_scales(shapes)
+    fitting = []
+    for row in rows().values():
+        if row.metadata.get('Number of Scales') != num_scales:
+            continue
+        with torch.device('meta'):
+            model = build_from(MODELS, Config.fromfile(row.config).model)
+        expected = _shapes(model.state_dict())
+        parts = {name for name in expected if _has_part(shapes, name)}
+        if shapes == {name: expected[name] for name in parts}:
+            fitting.append(row.name)
+    return fitting
+
+
+def _num_scales(names: Iterable[str]) -> Optional[int]:
+    scales = [
+        int(name.split('.')[2]) for name in names
+        if name.startswith('generator.blocks.')
+    ]
+    return max(scales, default=None)
+
+
+def _generator(row: Row) -> ConfigDict:
+    return Config.fromfile(row.config).model.generator
+
+
+def _has_part(names: Dict[str, Any], name: str) -> bool:
+    """Whether the network of a weight is among the named ones."""
+    prefix = name.split('.')[0] + '.'
+    return any(other.startswith(prefix) for other in names)
+
+
+def _locate(source: str) -> Path:
+    if is_url(source):
+        return fetch(source)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{source!r} is no checkpoint: there is no such file, and no row '
+            'of this name.')
+    return path
+
+
+def _read(path: Path) -> Dict[str, Any]:
+    checkpoint = read_checkpoint(path)
+    if isinstance(checkpoint, dict):
+        checkpoint = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(checkpoint, dict) or not any(
+            str(name).startswith(('generator.', 'generator_ema.', 'module.'))
+            for name in checkpoint):
+        raise CheckpointError(f'`{path}` holds no weights of a generator.')
+    return to_current_layout(checkpoint)
+
+
+def _networks(model: nn.Module) -> Dict[str, nn.Module]:
+    """The networks that sampling needs."""
+    networks = dict(generator=unwrap(model.generator))
+    if model.with_ema_gen:
+        networks['generator_ema'] = unwrap(model.generator_ema)
+    return networks
+
+
+def _part(state_dict: Dict[str, Any], prefix: str) -> Dict[str, Any]:
+    """Weights of one network, by their names in it."""
+    prefix += '.'
+    return {
+        name[len(prefix):]: value
+        for name, value in state_dict.items() if name.startswith(prefix)
+    }
+
+
+def _shapes(state_dict: Dict[str, Any]) -> Dict[str, tuple]:
+    """Shapes of the weights of generator, its average and discriminator."""
+    return {
+        name: tuple(value.shape)
+        for name, value in state_dict.items()
+        if isinstance(value, Tensor) and name.startswith(
+            ('generator.', 'generator_ema.module.', 'discriminator.'))
+    }
+
+
+def _differences(state_dict: Dict[str, Any],
+                 networks: Dict[str, nn.Module]) -> Optional[str]:
+    """What is missing, unexpected or of another shape, in words."""
+    actual, expected = {}, {}
+    for prefix, network in networks.items():
+        for target, part in ((actual, _part(state_dict, prefix)),
+                             (expected, network.state_dict())):
+            target.update({
+                f'{prefix}.{name}': tuple(value.shape)
+                for name, value in part.items()
+            })
+    wrong_shapes = [
+        f'{name} is {actual[name]} instead of {expected[name]}'
+        for name in expected
+        if name in actual and actual[name] != expected[name]
+    ]
+    kinds = [('missing', [x for x in expected if x not in actual]),
+             ('unexpected', [x for x in actual if x not in expected]),
+             ('of another shape', wrong_shapes)]
+    return '; '.join(
+        f'{len(names)} {kind} ({_named(names)})' for kind, names in kinds
+        if names)
+
+
+def _named(names: List[str]) -> str:
+    more = ', ...' if len(names) > _NUM_NAMED else ''
+    return ', '.join(names[:_NUM_NAMED]) + more
