@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from .dtypes import at_least_float32
+
 __all__ = ['fir_filter2d', 'fir_kernel', 'resize_bilinear']
 
 # Zeros before and after the rows, and before and after the columns.
@@ -87,7 +89,12 @@ def _filter(x: Tensor, kernel: Tensor, pads: Pads, up: int,
     weight = kernel.to(x.dtype).expand(x.shape[1], 1, -1, -1)
     with torch.autocast(x.device.type, enabled=False):
         if up > 1:
-            x = _spread_and_filter(x, weight, pads, up)
+            dtype = x.dtype
+            if not x.is_cuda:
+                # Depthwise transposed convolutions in bfloat16 take ten times
+                # as long as in float32 there.
+                x, weight = at_least_float32(x), at_least_float32(weight)
+            x = _spread_and_filter(x, weight, pads, up).to(dtype)
             return x[:, :, ::down, ::down] if down > 1 else x
         top, bottom, left, right = pads
         if top != bottom or left != right or min(top, left) < 0:

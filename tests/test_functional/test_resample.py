@@ -70,3 +70,13 @@ def test_resize_keeps_corners_and_leaves_fitting_maps_alone():
     torch.testing.assert_close(resized[..., 0, 0], x[..., 0, 0])
     torch.testing.assert_close(resized[..., -1, -1], x[..., -1, -1])
     assert resize_bilinear(x, (4, 4)) is x
+
+
+@pytest.mark.parametrize('up, down', [(1, 1), (2, 1), (1, 2)])
+def test_half_precision_stays_and_float32_does_too(up, down):
+    x, kernel = torch.randn(1, 2, 6, 6), fir_kernel([1, 3, 3, 1])
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        exact = fir_filter2d(x, kernel, (2, 1), up, down)
+        half = fir_filter2d(x.bfloat16(), kernel, (2, 1), up, down)
+    assert exact.dtype == torch.float32 and half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), exact, rtol=0.02, atol=0.02)
