@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.egg_info import egg_info
 
 ROOT = Path(__file__).resolve().parent
 EXTRAS = ('demo', 'efficientnet', 'lite', 'mmagic', 'tests')
@@ -45,8 +46,25 @@ def add_mim_items() -> None:
             shutil.copy(source, target)
 
 
+class EggInfo(egg_info):
+    """Tells openmim where the code of a development install is.
+
+    openmim expects a package beside its metadata, which a development install
+    keeps elsewhere. It joins that folder with the first line of
+    ``top_level.txt``, and an absolute path replaces what it is joined to.
+    """
+
+    def run(self) -> None:
+        """Write the metadata."""
+        super().run()
+        if 'editable_wheel' in sys.argv:
+            names = Path(self.egg_info, 'top_level.txt')
+            names.write_text(f'{ROOT / "mmpe"}\nmmpe\n', encoding='utf-8')
+
+
 add_mim_items()
 setup(
+    cmdclass=dict(egg_info=EggInfo),
     name='mmpe',
     version=runpy.run_path(str(ROOT / 'mmpe' / 'version.py'))['__version__'],
     description='Positional encoding as spatial inductive bias in GANs, '
