@@ -27,7 +27,9 @@ def scale(text: str) -> Union[int, str]:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = make_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'checkpoint',
+        help='path or address of a checkpoint, or name of a released row')
     parser.add_argument(
         '--scales',
         nargs='+',
@@ -49,11 +51,6 @@ def load_config(args: argparse.Namespace) -> Config:
     if not cfg.get('test_evaluator'):
         raise ValueError(f'The config {args.config!r} says nothing about '
                          'evaluation (`test_evaluator`).')
-    if '://' not in args.checkpoint and not osp.isfile(args.checkpoint):
-        raise FileNotFoundError(
-            f'There is no checkpoint {args.checkpoint!r}.')
-    cfg.load_from = args.checkpoint
-    cfg.resume = False
     if args.scales:
         cfg.test_evaluator.scales = chosen_scales(args.scales)
     stem = osp.splitext(osp.basename(args.checkpoint))[0]
@@ -81,7 +78,13 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         from mmpe.engine import Runner
-        Runner.from_cfg(load_config(args)).test()
+        from mmpe.weights import Weights
+        cfg = load_config(args)
+        runner = Runner.from_cfg(cfg)
+        weights = Weights(args.checkpoint)
+        weights.check_row(cfg.model)
+        weights.load_into(runner.model)
+        runner.test()
 
 
 if __name__ == '__main__':

@@ -74,7 +74,6 @@ class CheckHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the networks' weights with those in a checkpoint."""
         state = checkpoint.get('state_dict', checkpoint)
-        _leave_out_wrappers(state)
         model = unwrap(runner.model).state_dict()
         for network in ('generator.', 'discriminator.'):
             found, expected = _shapes(state, network), _shapes(model, network)
@@ -84,14 +83,6 @@ class CheckHook(Hook):
                         f'The checkpoint belongs to another config: `{name}` '
                         f'is {found.get(name, "missing")} in it, but '
                         f'{expected.get(name, "missing")} in the model.')
-
-
-def _leave_out_wrappers(state: dict) -> None:
-    """Undo the names that mmengine gives to networks of several processes."""
-    for key in list(state):
-        network, _, rest = key.partition('.module.')
-        if rest and network in ('generator', 'discriminator'):
-            state[f'{network}.{rest}'] = state.pop(key)
 
 
 def _shapes(state: dict, prefix: str) -> Dict[str, tuple]:
