@@ -166,6 +166,8 @@ def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
         (N, out, (H - 1) * stride + K, (W - 1) * stride + K).
     """
     x, weight = _autocast(x, weight)
+    if not torch.is_grad_enabled():  # the form that can be exported
+        return F.conv_transpose2d(x, weight, stride=stride)
     sides = ((side - 1) * stride + weight.shape[-1] for side in x.shape[2:])
     shape = (len(x), weight.shape[1], *sides)
     return _InputGrad.apply(x, weight, shape, _Geometry(stride, 0))

@@ -120,14 +120,16 @@ def read_config(args: argparse.Namespace) -> Config:
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn errors about files and arguments into one line and exit code 1.
+    """Turn errors about files, arguments and packages into one line.
+
+    The exit code is 1.
 
     Raises:
         SystemExit: With the line.
     """
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         lines = str(error).strip().splitlines() or ['']
         # A worker's error brings its traceback; its own text comes last.
         line = lines[-1] if lines[0].startswith('Caught ') else lines[0]

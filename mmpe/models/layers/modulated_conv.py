@@ -73,7 +73,8 @@ class ModulatedConv2d(nn.Module):
         """
         weight = self.weight_orig.squeeze(0)
         scale = (style * factor).to(x.dtype)
-        if len(scale) == 1 and weight.numel() < x.numel():
+        # Not `len`, which cannot be a symbol when a model is exported.
+        if scale.shape[0] == 1 and weight.numel() < x.numel():
             return self.convolve(x, weight * scale[..., None, None])
         return self.convolve(x * scale[..., None, None], weight)
 
