@@ -96,31 +96,14 @@ class Weights:
         """
         model = unwrap(model)
         networks = _networks(model)
-        state_dict = self._with_generator(networks)
-        differences = _differences(state_dict, networks)
+        differences = _differences(self.state_dict, networks)
         if differences:
             raise CheckpointError(f'`{self.path}` belongs to another config: '
                                   f'{differences}. {self._advice(model)}')
         if isinstance(model, SinGAN):
             self._load_singan_state(model)
         for prefix, network in networks.items():
-            network.load_state_dict(_part(state_dict, prefix))
-
-    def _with_generator(self, networks: Dict[str, nn.Module]) -> dict:
-        """All weights; an average that comes alone is the generator too."""
-        if 'generator_ema' not in networks or _part(self.state_dict,
-                                                    'generator'):
-            return self.state_dict
-        print_log(
-            f'{self.path} holds only the average of the generator; it stands '
-            'for the generator as well.',
-            logger='current')
-        average = _part(self.state_dict, 'generator_ema.module')
-        return {
-            **self.state_dict,
-            **{f'generator.{name}': value
-               for name, value in average.items()}
-        }
+            network.load_state_dict(_part(self.state_dict, prefix))
 
     def _load_singan_state(self, model: SinGAN) -> None:
         if '_extra_state' in self.state_dict:
@@ -214,7 +197,16 @@ def _read(path: Path) -> Dict[str, Any]:
             str(name).startswith(('generator.', 'generator_ema.', 'module.'))
             for name in checkpoint):
         raise CheckpointError(f'`{path}` holds no weights of a generator.')
-    return to_current_layout(checkpoint)
+    state_dict = to_current_layout(checkpoint)
+    if not _part(state_dict, 'generator'):
+        print_log(
+            f'{path} holds only the average of the generator; it stands for '
+            'the generator as well.',
+            logger='current')
+        average = _part(state_dict, 'generator_ema.module')
+        state_dict.update(
+            (f'generator.{name}', value) for name, value in average.items())
+    return state_dict
 
 
 def _networks(model: nn.Module) -> Dict[str, nn.Module]:
@@ -236,25 +228,26 @@ def _part(state_dict: Dict[str, Any], prefix: str) -> Dict[str, Any]:
 
 def _shapes(state_dict: Dict[str, Any]) -> Dict[str, tuple]:
     """Shapes of the weights of generator, its average and discriminator."""
+    parts = ('generator.', 'generator_ema.module.', 'discriminator.')
     return {
         name: tuple(value.shape)
         for name, value in state_dict.items()
-        if isinstance(value, Tensor) and name.startswith(
-            ('generator.', 'generator_ema.module.', 'discriminator.'))
+        if isinstance(value, Tensor) and name.startswith(parts)
     }
 
 
 def _differences(state_dict: Dict[str, Any],
                  networks: Dict[str, nn.Module]) -> Optional[str]:
     """What is missing, unexpected or of another shape, in words."""
-    actual, expected = {}, {}
-    for prefix, network in networks.items():
-        for target, part in ((actual, _part(state_dict, prefix)),
-                             (expected, network.state_dict())):
-            target.update({
-                f'{prefix}.{name}': tuple(value.shape)
-                for name, value in part.items()
-            })
+    actual = {
+        name: tuple(value.shape)
+        for name, value in state_dict.items() if name.split('.')[0] in networks
+    }
+    expected = {
+        f'{prefix}.{name}': tuple(value.shape)
+        for prefix, network in networks.items()
+        for name, value in network.state_dict().items()
+    }
     wrong_shapes = [
         f'{name} is {actual[name]} instead of {expected[name]}'
         for name in expected
@@ -263,9 +256,8 @@ def _differences(state_dict: Dict[str, Any],
     kinds = [('missing', [x for x in expected if x not in actual]),
              ('unexpected', [x for x in actual if x not in expected]),
              ('of another shape', wrong_shapes)]
-    return '; '.join(
-        f'{len(names)} {kind} ({_named(names)})' for kind, names in kinds
-        if names)
+    return '; '.join(f'{len(names)} {kind} ({_named(names)})'
+                     for kind, names in kinds if names)
 
 
 def _named(names: List[str]) -> str:

@@ -75,7 +75,9 @@ def _fetch(url: str, path: Path) -> str:
     with urlopen(request, timeout=_TIMEOUT) as response:
         total = _length(response)
         with open(path, 'wb') as file, tqdm(
-                total=total, desc=Path(urlparse(url).path).name, unit='B',
+                total=total,
+                desc=Path(urlparse(url).path).name,
+                unit='B',
                 unit_scale=True) as bar:
             for chunk in iter(lambda: response.read(1 << 16), b''):
                 if not received and _is_web_page(chunk):
