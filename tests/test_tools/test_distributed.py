@@ -7,45 +7,41 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from mmpe.checkpoint import read_checkpoint
+from tests.test_evaluation.tiny import StandIn, save_images
 from .conftest import ROOT
 
-# A model of 16 and 24 pixels that learns from a folder of images.
+# Row config-f with few channels, at 16 and 24 pixels.
 MSPIE = """
-_base_ = '{root}/configs/_base_/default_runtime.py'
+_base_ = '{row}'
 model = dict(
-    type='MSPIEStyleGAN2',
-    data_preprocessor=dict(type='DataPreprocessor'),
     generator=dict(
-        type='MSStyleGANv2Generator', out_size=16, style_channels=8,
-        num_mlps=2, width=1 / 64, deconv2conv=True, up_after_conv=True,
-        up_config=dict(scale_factor=2, mode='bilinear', align_corners=True),
-        head_pos_encoding=dict(
-            type='SPE', embedding_dim=4, padding_idx=0, init_size=16,
-            center_shift=5)),
-    discriminator=dict(
-        type='MSStyleGAN2Discriminator', in_size=16, width=1 / 64,
-        with_adaptive_pool=True),
-    ema_config=dict(type='ExponentialMovingAverage', momentum=0.1),
-    loss_config=dict(norm_mode='HWC', r1_interval=2, g_reg_interval=2),
-    train_settings=dict(num_upblocks=2, multi_input_scales=[0, 2]))
+        out_size=16, style_channels=8, num_mlps=2, width=1 / 64,
+        head_pos_encoding=dict(embedding_dim=4)),
+    discriminator=dict(in_size=16, width=1 / 64),
+    ema_config=dict(momentum=0.1),
+    loss_config=dict(r1_interval=2, g_reg_interval=2),
+    train_settings=dict(
+        num_upblocks=2, multi_input_scales=[0, 2],
+        multi_scale_probability=[0.5, 0.5]))
 train_dataloader = dict(
-    batch_size=2, num_workers=0,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(type='ImageFolderDataset', data_root='{images}'))
-optim_wrapper = dict(
-    constructor='MultiOptimWrapperConstructor',
-    generator=dict(optimizer=dict(type='Adam', lr=1e-3)),
-    discriminator=dict(optimizer=dict(type='Adam', lr=1e-3)))
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=10**9)
+    batch_size=2, num_workers=0, persistent_workers=False,
+    dataset=dict(data_root='{images}'))
+test_dataloader = dict(
+    batch_size=2, num_workers=0, persistent_workers=False,
+    dataset=dict(data_root='{images}'))
+test_evaluator = dict(metrics=[dict(
+    type='FrechetInceptionDistance', fake_nums=7, real_nums=5,
+    inception_style='StyleGAN', inception_path='{network}')])
+train_cfg = dict(max_iters=4)
 default_hooks = dict(
     logger=dict(interval=1), checkpoint=dict(interval=2))
-custom_hooks = [dict(type='DumpHook', folder='{dumps}')]
+custom_hooks = [
+    dict(type='CheckHook'), dict(type='SampleSheetHook'),
+    dict(type='DumpHook', folder='{dumps}')]
 custom_imports = dict(imports=['dump_hook'])
 """
 # What each rank ends with, and a way to slow a training down.
@@ -72,7 +68,7 @@ class DumpHook(Hook):
             dict(state=unwrap(runner.model).state_dict(), losses=self.losses),
             f'{self.folder}/{get_rank()}_of_{get_world_size()}.pt')
 """
-SINGAN = osp.join(ROOT, 'configs/positional_encoding_in_gans')
+ROWS = osp.join(ROOT, 'configs/positional_encoding_in_gans')
 SMALL = [
     'model.iters_per_scale=2', 'model.generator.base_channels=8',
     'model.generator.min_feat_channels=8',
@@ -91,6 +87,7 @@ def environment(tmp_path):
         os.environ,
         PATH=osp.dirname(sys.executable) + os.pathsep + os.environ['PATH'],
         PYTHONPATH=os.pathsep.join([ROOT, str(tmp_path)]),
+        HOME=str(tmp_path),
         OMP_NUM_THREADS='1',
         CUDA_VISIBLE_DEVICES='',
         GLOO_SOCKET_IFNAME='lo')
@@ -99,14 +96,17 @@ def environment(tmp_path):
 @pytest.fixture
 def mspie(tmp_path):
     """A config, and images to train on."""
-    folder = tmp_path / 'images'
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for index in range(6):
-        Image.fromarray(rng.integers(0, 256, (24, 24, 3),
-                                     np.uint8)).save(folder / f'{index}.png')
+    network = tmp_path / 'network.pt'
+    torch.jit.script(StandIn()).save(str(network))
     config = tmp_path / 'mspie.py'
-    config.write_text(MSPIE.format(root=ROOT, images=folder, dumps=tmp_path))
+    config.write_text(
+        MSPIE.format(
+            row=osp.join(
+                ROWS, 'mspie-stylegan2-config-f_c2_8xb3-1100kiters_'
+                'ffhq-256-512.py'),
+            images=save_images(tmp_path / 'images', 6),
+            network=network,
+            dumps=tmp_path))
     return config
 
 
@@ -119,7 +119,7 @@ def launch(environment, tmp_path):
             [osp.join(ROOT, 'tools', script), *map(str, args)],
             cwd=tmp_path,
             env=dict(environment, **variables),
-            timeout=100,
+            timeout=240,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
@@ -147,41 +147,52 @@ def assert_equal(one, two):
 
 
 def test_mspie_trains_and_goes_on_with_any_number(launch, mspie, tmp_path):
-    work = tmp_path / 'work'
-    result = launch('dist_train.sh', mspie, 2, '--work-dir', work, '--seed', 1)
-    one, two = (load(tmp_path / f'{rank}_of_2.pt') for rank in range(2))
-    assert_equal(one['state'], two['state'])
-    assert one['losses'] != two['losses']  # other images and noise on each
+
+    def train(num, folder, *args, max_iters=4):
+        return launch('dist_train.sh', mspie, num, '--work-dir', folder,
+                      '--no-validate', '--seed', 1, *args, '--cfg-options',
+                      f'train_cfg.max_iters={max_iters}').stdout
+
+    def results():
+        one, two = (load(tmp_path / f'{rank}_of_2.pt') for rank in range(2))
+        assert_equal(one['state'], two['state'])
+        assert one['losses'] != two['losses']  # other images and noise on each
+        return one
+
+    work, again = tmp_path / 'work', tmp_path / 'again'
+    printed = train(2, work)
+    whole = results()
     # One set of outputs, and each line once.
-    assert result.stdout.count('Iter(train) [4/4]') == 1
-    assert result.stdout.count('Checkpoints, logs and pictures are in') == 1
+    assert printed.count('Iter(train) [4/4]') == 1
+    assert printed.count('Checkpoints, logs and pictures are in') == 1
     assert len(list(work.glob('*/*.log'))) == 1
+    assert [x.name for x in work.glob('samples/*')] == ['iter_4.png']
     # Whatever the number of processes, the keys are those of the model.
     saved = read_checkpoint(work / 'iter_4.pth')
-    assert_equal(saved['state_dict'], one['state'])
+    assert_equal(saved['state_dict'], whole['state'])
     assert len(saved['random_states']) == 2
-    assert any(key.startswith('generator.convs.') for key in one['state'])
+    assert any(key.startswith('generator.convs.') for key in whole['state'])
     assert saved['state_dict']['generator_ema.steps'] == 4
 
     # Two processes go on exactly; one process and then two go on as well.
-    options = ['--seed', 1, '--cfg-options', 'train_cfg.max_iters=4']
-    again = tmp_path / 'again'
-    launch('dist_train.sh', mspie, 2, '--work-dir', again, '--resume',
-           work / 'iter_2.pth', *options)
-    assert_equal(load(tmp_path / '0_of_2.pt')['state'], one['state'])
-    launch('dist_train.sh', mspie, 1, '--work-dir', again, '--resume',
-           '--cfg-options', 'train_cfg.max_iters=6')
+    train(2, again, '--resume', work / 'iter_2.pth')
+    assert_equal(results()['state'], whole['state'])
+    train(1, again, '--resume', max_iters=6)
     assert len(read_checkpoint(again / 'iter_6.pth')['random_states']) == 1
-    result = launch('dist_train.sh', mspie, 2, '--work-dir', again, '--resume',
-                    '--cfg-options', 'train_cfg.max_iters=8')
-    assert 'Iter(train) [7/8]' in result.stdout
-    one, two = (load(tmp_path / f'{rank}_of_2.pt') for rank in range(2))
-    assert_equal(one['state'], two['state'])
-    assert len(one['losses']) == 2 and one['losses'] != two['losses']
+    assert 'Iter(train) [7/8]' in train(2, again, '--resume', max_iters=8)
+    assert len(results()['losses']) == 2
+
+    # Each process draws some of the images.
+    printed = launch('dist_test.sh', mspie, work / 'iter_4.pth', 2,
+                     '--work-dir', tmp_path / 'test', '--scales', 0, 2).stdout
+    assert printed.count('The figures are in') == 1
+    path, = tmp_path.glob('test/*.json')
+    figures = json.loads(path.read_text())['results']
+    assert len(figures) > 1 and all(x > 0 for x in figures.values())
 
 
 def test_singan_on_two_processes(launch, photograph, tmp_path):
-    config = osp.join(SINGAN, 'singan_spe-dim4_fish.py')
+    config = osp.join(ROWS, 'singan_spe-dim4_fish.py')
     work = tmp_path / 'work'
     options = [
         '--seed', 3, '--cfg-options', *SMALL,
@@ -211,8 +222,8 @@ def test_a_killed_process_ends_the_job(mspie, environment, tmp_path):
     work = tmp_path / 'work'
     command = [
         osp.join(ROOT, 'tools/dist_train.sh'), mspie, '2', '--work-dir', work,
-        '--cfg-options', 'train_cfg.max_iters=100000',
-        'custom_hooks.0.pause=0.05'
+        '--no-validate', '--cfg-options', 'train_cfg.max_iters=100000',
+        'custom_hooks.2.pause=0.05'
     ]
     log = tmp_path / 'log'
     with open(log, 'w') as file:
@@ -221,7 +232,7 @@ def test_a_killed_process_ends_the_job(mspie, environment, tmp_path):
     try:
         wait_for(lambda: (work / 'iter_4.pth').exists(), job)
         os.kill(worker(job.pid, 0), signal.SIGKILL)
-        assert job.wait(timeout=60) != 0
+        assert job.wait(timeout=120) != 0
     finally:
         job.kill()
     last = (work / 'last_checkpoint').read_text()
@@ -230,12 +241,12 @@ def test_a_killed_process_ends_the_job(mspie, environment, tmp_path):
 
 
 def wait_for(condition, job):
-    for _ in range(900):
+    for _ in range(2400):
         if condition():
             return
         assert job.poll() is None, 'the job has ended'
         time.sleep(0.1)
-    raise AssertionError('nothing happened in 90 seconds')
+    raise AssertionError('nothing happened in four minutes')
 
 
 def worker(parent, rank):
