@@ -106,17 +106,11 @@ def make_environment(folder: Path, sources: Path, editable: bool) -> Path:
     """A virtual environment with openmim and mmpe; its `bin` folder."""
     subprocess.run([sys.executable, '-m', 'venv', str(folder)], check=True)
     python = folder / 'bin' / 'python'
-    site = subprocess.run([
-        python, '-c', 'import sysconfig; '
-        'print(sysconfig.get_path("purelib"))'
-    ],
-                          check=True,
-                          stdout=subprocess.PIPE,
-                          text=True).stdout.strip()
+    site, = folder.glob('lib/python*/site-packages')
     # Read after the other .pth files, so that its mmpe comes first.
     borrowed = [path for path in sys.path if path.endswith('site-packages')]
-    Path(site, 'zz_borrowed.pth').write_text('\n'.join(borrowed))
-    mmpe = [*(['--editable'] if editable else []), '--no-deps', str(sources)]
+    (site / 'zz_borrowed.pth').write_text('\n'.join(borrowed))
+    mmpe = ['--no-deps', *(['--editable'] if editable else []), str(sources)]
     for command in [*COMMANDS, mmpe]:
         subprocess.run([python, '-m', 'pip', 'install', '--quiet', *command],
                        check=True)

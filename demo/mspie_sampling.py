@@ -9,6 +9,8 @@ Examples:
         work_dirs/mspie_spe_32-48-64/iter_8000.pth
     python demo/mspie_sampling.py CONFIG CHECKPOINT --size 256 512 --num 4 \
         --seed 7 --truncation 0.7 --out-dir out
+    python demo/mspie_sampling.py \
+        mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512 --num 4
 """
 import argparse
 import math

@@ -2,7 +2,8 @@ r"""Learn from one photograph, then draw new ones, of any size.
 
 Without arguments a small model is trained on a photograph that comes with
 scikit-image; this takes a few minutes on two processor cores. With a config
-and a checkpoint, a trained model is sampled at once.
+and a checkpoint, or the name of a released row, a trained model is sampled at
+once.
 
 Examples:
     python demo/sinGAN_manipulation.py
@@ -10,6 +11,7 @@ Examples:
     python demo/sinGAN_manipulation.py \
         configs/positional_encoding_in_gans/singan_spe-dim4_fish.py \
         work_dirs/fish/iter_66000.pth --size 200 450 --num 6
+    python demo/sinGAN_manipulation.py singan_spe-dim4_fish --num 6
 """
 import argparse
 import os.path as osp
@@ -25,6 +27,7 @@ from mmpe.engine import Runner, fit_to_photograph
 from mmpe.inference import SinGANSampler, load
 from mmpe.utils.command_line import one_line_errors, open_config
 from mmpe.utils.images import contact_sheet, save_image
+from mmpe.zoo import rows
 
 QUICK_CONFIG = osp.join(
     osp.dirname(osp.dirname(osp.abspath(__file__))),
@@ -37,8 +40,14 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', nargs='?', help='config of a trained model')
-    parser.add_argument('checkpoint', nargs='?', help='its checkpoint')
+    parser.add_argument(
+        'config',
+        nargs='?',
+        help='config of a trained model, or name of a released row')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='path or address of its checkpoint (default: that of the row)')
     parser.add_argument(
         '--image',
         help='photograph to train on (default: one of scikit-image)')
@@ -65,7 +74,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--device', default='cpu', help='where to sample (default: cpu)')
     args = parser.parse_args()
-    if args.config and not args.checkpoint:
+    if args.config and not args.checkpoint and args.config not in rows():
         parser.error('a config needs a checkpoint after it')
     if args.config and args.image:
         parser.error('--image is for training, without CONFIG CHECKPOINT')

@@ -64,9 +64,9 @@ def find_row(name: str) -> Row:
     """
     known = rows()
     if name not in known:
-        alike = difflib.get_close_matches(name, known, cutoff=0.5) or known
-        raise ValueError(f'There is no row {name!r}; there is '
-                         f'{", ".join(alike)}.')
+        alike = ', '.join(difflib.get_close_matches(name, known, cutoff=0.5))
+        raise ValueError(f'There is no row {name!r}' +
+                         (f'; did you mean {alike}?' if alike else '.'))
     return known[name]
 
 

@@ -319,6 +319,16 @@ def test_wrong_row_with_the_same_shapes(tmp_path, monkeypatch):
     Weights(path).check_row(own)
 
 
+def test_arguments_of_load(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no config file "
+                       "'singan_csg_fish'.*did you mean singan-csg_fish"):
+        load('singan_csg_fish')
+    with pytest.raises(ValueError, match='`checkpoint` is needed where'):
+        load(ROWS['singan-csg_fish'].config)
+    with pytest.raises(ValueError, match='`checkpoint` is needed where'):
+        load(Config.fromfile(ROWS['singan-csg_fish'].config))
+
+
 def test_other_number_of_scales(tmp_path):
     """A model of one's own fits no row."""
     row = 'singan_spe-dim4_fish'

@@ -48,7 +48,10 @@ def load(row_or_config: Union[PathLike, Config],
                          'StyleGAN2 or MS-PIE, but got '
                          f'type={model_config.type!r}.')
     if checkpoint is None:
-        checkpoint = find_row(str(row_or_config)).name
+        if str(row_or_config) not in rows():
+            raise ValueError('Argument `checkpoint` is needed where '
+                             '`row_or_config` is not the name of a row.')
+        checkpoint = row_or_config
     weights = Weights(checkpoint)
     weights.check_row(model_config)
     if model_config.get('num_scales', 0) is None:
@@ -63,11 +66,13 @@ def load(row_or_config: Union[PathLike, Config],
 def _read_config(source: Union[PathLike, Config]) -> Config:
     if isinstance(source, Config):
         return source
-    row = rows().get(str(source))
-    if row is None and not Path(source).is_file():
-        raise FileNotFoundError(f'There is no config file {str(source)!r}, '
-                                'and no row of this name.')
-    return Config.fromfile(row.config if row else source)
+    if Path(source).is_file():
+        return Config.fromfile(source)
+    try:
+        return Config.fromfile(find_row(str(source)).config)
+    except ValueError as error:
+        raise FileNotFoundError(
+            f'There is no config file {str(source)!r}. {error}') from None
 
 
 def _check_device(device: Union[str, torch.device]) -> None:
