@@ -1,8 +1,9 @@
 r"""Make a checkpoint fit for publication.
 
 What only training needs is left out: optimisers, logs, random states and the
-config, which holds paths of the machine. The name of the file tells its
-hash, which is checked when the file is downloaded.
+config, which holds paths of the machine. Weights get the names of MMagic 1.x.
+The name of the file tells its hash, which is checked when the file is
+downloaded.
 
 Example:
     python tools/publish_model.py work_dirs/config-f/iter_1100000.pth \
@@ -19,7 +20,8 @@ from typing import Any, Dict
 import torch
 
 import mmpe
-from mmpe.checkpoint import CheckpointError, read_checkpoint
+from mmpe.checkpoint import (CheckpointError, read_checkpoint,
+                             to_current_layout)
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write
 
@@ -57,7 +59,7 @@ def published(checkpoint: Dict[str, Any], ema_only: bool) -> Dict[str, Any]:
     if not isinstance(checkpoint, dict) or not isinstance(
             checkpoint.get('state_dict'), dict):
         raise CheckpointError('The checkpoint has no `state_dict`.')
-    state_dict = checkpoint['state_dict']
+    state_dict = to_current_layout(checkpoint['state_dict'])
     if ema_only:
         state_dict = {
             name: value

@@ -1,5 +1,6 @@
 """Several processes: on GPUs by NCCL, on CPUs by gloo, with one config."""
 import datetime
+import os
 from typing import Dict, List, Optional
 
 import torch
@@ -57,16 +58,19 @@ class Runner(BaseRunner):
             env_cfg: As for mmengine's runner.
 
         Raises:
-            ValueError: The launcher needs GPUs and there are none.
+            ValueError: There are no GPUs and the launcher needs some, or
+                there are fewer than processes.
         """
-        if (self.distributed and not is_distributed()
-                and not torch.cuda.is_available()):
-            if self.launcher != 'pytorch':
+        if self.distributed and not is_distributed():
+            if torch.cuda.is_available():
+                _check_gpus()
+            elif self.launcher == 'pytorch':
+                _init_gloo(**env_cfg.get('dist_cfg', {}))
+            else:
                 raise ValueError(
                     'Argument `launcher` must be "pytorch" (torchrun, as in '
                     'tools/dist_train.sh) where there are no GPUs, but got '
                     f'{self.launcher!r}.')
-            _init_gloo(**env_cfg.get('dist_cfg', {}))
         super().setup_env(env_cfg)
 
     def _init_model_weights(self) -> None:
@@ -77,6 +81,15 @@ class Runner(BaseRunner):
             # mmengine would also send SinGAN's lists, which cannot be done.
             if isinstance(value, torch.Tensor):
                 broadcast(value)
+
+
+def _check_gpus() -> None:
+    """See that each process of this machine has a GPU."""
+    num_gpus = torch.cuda.device_count()
+    num_processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    if num_processes > num_gpus:
+        raise ValueError(f'There must be a GPU for each of {num_processes} '
+                         f'processes of a machine, but there are {num_gpus}.')
 
 
 def _init_gloo(timeout: Optional[float] = None, **dist_cfg) -> None:

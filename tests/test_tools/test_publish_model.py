@@ -73,6 +73,21 @@ def test_ema_only(run_tool, checkpoint, tmp_path):
     ]
 
 
+def test_names_of_distributed_training(run_tool, tmp_path):
+    path = tmp_path / 'iter_4.pth'
+    torch.save(
+        dict(
+            state_dict={
+                'generator.module.weight': torch.ones(1),
+                'generator_ema.weight': torch.ones(1)
+            }), path)
+    run_tool(TOOL, path, tmp_path / 'out' / 'model.pth')
+    assert sorted(read_checkpoint(published(tmp_path))['state_dict']) == [
+        'generator.weight', 'generator_ema.module.weight',
+        'generator_ema.steps'
+    ]
+
+
 def test_bad_checkpoints(run_tool, tmp_path):
     text, other, no_average = (
         tmp_path / f'{name}.pth' for name in ('text', 'other', 'no_average'))
