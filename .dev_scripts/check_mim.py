@@ -76,11 +76,17 @@ def write_weights(folder: Path) -> None:
     model.save_test_pkl(str(path.with_suffix('.pkl')))
 
 
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder and does not say so."""
+
+    def log_message(self, *args: object) -> None:
+        """Write nothing."""
+
+
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[str]:
     """Address of a server of a folder."""
-    handler = functools.partial(
-        http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    handler = functools.partial(QuietHandler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
