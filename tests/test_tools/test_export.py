@@ -120,6 +120,19 @@ def test_mspie(run_tool, mspie, tmp_path, capsys, letter, suffix, scale):
     check(path, expected, noise)
 
 
+def test_pictures(run_tool, mspie, tmp_path):
+    """What the values stand for: BGR, from -1 to 1."""
+    config, checkpoint = mspie()
+    path = tmp_path / 'out.pt2'
+    run_tool(TOOL, config, checkpoint, path, '--size', 16, 16)
+    noise = torch.randn(1, 16, generator=torch.Generator().manual_seed(3))
+    picture, = load(config, checkpoint).sample(size=(16, 16), seed=3)
+    image = run_pt2(path, noise)[0, ::-1].transpose(1, 2, 0)
+    image = ((image + 1) * 127.5).clip(0, 255)
+    assert picture.std() > 10
+    assert np.abs(image - picture).max() <= 1
+
+
 def test_stylegan2(run_tool, stylegan2, tmp_path):
     path = tmp_path / 'out.onnx'
     run_tool(TOOL, *stylegan2, path)
