@@ -13,6 +13,7 @@ import argparse
 import io
 import os
 import signal
+import sys
 import tarfile
 import zipfile
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -297,6 +298,8 @@ def main() -> None:
         except BrokenProcessPool as error:
             raise OSError('A process died, perhaps for lack of memory; set '
                           'fewer --workers and run this again.') from error
+        except KeyboardInterrupt:
+            sys.exit('Stopped. The same command goes on from here.')
         report.write(args.out / LEFT_OUT)
         made = [folder for folder in folders.values() if folder.is_dir()]
         if not made:
