@@ -60,7 +60,7 @@ class SinGANSampler:
         if num < 1 or batch_size < 1:
             raise ValueError('Arguments `num` and `batch_size` must be at '
                              f'least 1, but got {num} and {batch_size}.')
-        seed = torch.seed() if seed is None else seed
+        seed = int(torch.randint(2**31, ())) if seed is None else seed
         shapes = self.model.noise_shapes(size)
         images: List[np.ndarray] = []
         for start in range(0, num, batch_size):

@@ -297,8 +297,8 @@ class SinGAN(BaseGAN):
                 the photograph.
             curr_scale: Index of the last scale to run; by default the last
                 one that has been trained.
-            size: (H, W) of the finest scale in pixels; by default that of the
-                training image.
+            size: (H, W) of the images in pixels; by default that of the
+                training image at ``curr_scale``.
             sample_model: 'orig' or 'ema' (the default where there is one).
             noises: Noise (N, C, H, W) of each scale instead of that of a
                 mode; :meth:`noise_shapes` says which shapes.
@@ -311,13 +311,7 @@ class SinGAN(BaseGAN):
             ValueError: The model holds no fixed noises, the scale has not
                 been trained, or a size is given for a reconstruction.
         """
-        if self.pkl_data is not None:
-            self.load_test_pkl()
-        if not self.fixed_noises:
-            raise ValueError(
-                'The model holds no fixed noises, so it cannot be sampled: '
-                'load a checkpoint written by mmpe, or give the `.pkl` file '
-                'that belongs to the checkpoint (`model.test_pkl_data`).')
+        self._need_noises()
         if curr_scale is None:
             curr_scale = self.curr_stage
         if not 0 <= curr_scale <= self.curr_stage:
@@ -332,7 +326,9 @@ class SinGAN(BaseGAN):
             mode, num_batches = 'recon', noises[0].shape[0]
         elif size is not None:
             zero = self.fixed_noises[0].new_zeros(1)
-            noises = [zero.expand(x) for x in self.noise_shapes(size)]
+            noises = [
+                zero.expand(x) for x in self.noise_shapes(size, curr_scale)
+            ]
         generator = self._inner_generator
         if (sample_model or self._get_valid_model({})) == 'ema':
             generator = self.generator_ema.module
@@ -346,27 +342,43 @@ class SinGAN(BaseGAN):
                 num_batches=num_batches,
                 **kwargs)
 
+    def _need_noises(self) -> None:
+        if self.pkl_data is not None:
+            self.load_test_pkl()
+        if not self.fixed_noises:
+            raise ValueError(
+                'The model holds no fixed noises, so it cannot be sampled: '
+                'load a checkpoint written by mmpe, or give the `.pkl` file '
+                'that belongs to the checkpoint (`model.test_pkl_data`).')
+
     @property
     def pyramid_sizes(self) -> List[Size]:
         """(H, W) of the image of each scale, the coarsest first."""
+        self._need_noises()
         return [self._inner_generator.image_size(x) for x in self.fixed_noises]
 
     def noise_shapes(self,
-                     size: Optional[Size] = None
+                     size: Optional[Size] = None,
+                     curr_scale: Optional[int] = None
                      ) -> List[Tuple[int, int, int, int]]:
         """Shapes of the noises that make an image of the given size.
 
         Args:
-            size: (H, W) of the finest scale in pixels; by default that of the
+            size: (H, W) of the last scale in pixels; by default that of the
                 training image.
+            curr_scale: Index of the last scale; by default the last one that
+                has been trained.
 
         Returns:
-            (1, C, H, W) for each scale.
+            (1, C, H, W) for each scale up to the last.
 
         Raises:
             ValueError: The coarsest scale would have fewer than 2 x 2 cells.
         """
         old_sizes = self.pyramid_sizes
+        if curr_scale is None:
+            curr_scale = self.curr_stage
+        old_sizes = old_sizes[:curr_scale + 1]
         new_sizes = resized_pyramid(old_sizes, size or old_sizes[-1])
         if min(new_sizes[0]) < 2:
             least = [

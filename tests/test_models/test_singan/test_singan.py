@@ -56,6 +56,7 @@ def test_released_checkpoints_have_weights_only(trained, head, tmp_path):
     path = str(tmp_path / 'beside.pkl')
     trained.save_test_pkl(path)
     other = build(head, test_pkl_data=path)
+    assert other.pyramid_sizes == SIZES
     other.load_state_dict(state)
     other.eval()
     assert torch.equal(
@@ -121,6 +122,12 @@ def test_options_of_forward(trained):
     assert sample.fake_img.shape[1:] == SIZES[1]
 
 
+def test_size_is_that_of_the_last_scale(trained):
+    assert trained.sample(size=(19, 44), curr_scale=2).shape[2:] == (19, 44)
+    trained.curr_stage = 3
+    assert trained.sample(size=(50, 31)).shape[2:] == (50, 31)
+
+
 def test_given_noises(trained):
     noises = [torch.randn(2, *x[1:]) for x in trained.noise_shapes((20, 30))]
     first, second = trained.sample(noises=noises), trained.sample(
@@ -178,8 +185,10 @@ def test_bad_options(trained, kwargs, message):
 
 
 def test_nothing_to_sample(model):
-    with pytest.raises(ValueError, match='holds no fixed noises'):
-        model(dict())
+    for use in (lambda: model({}), lambda: model.pyramid_sizes,
+                lambda: model.noise_shapes((30, 40))):
+        with pytest.raises(ValueError, match='holds no fixed noises'):
+            use()
     with pytest.raises(TypeError, match='must be a dict of options'):
         model(torch.zeros(1))
 
