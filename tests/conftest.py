@@ -1,6 +1,7 @@
 """Settings of all tests: few threads, and MMagic behind the host bridge."""
 import pytest
 import torch
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 
 import mmpe  # noqa: F401
@@ -9,9 +10,15 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _no_scope_is_left():
-    """Runners set a default scope, in which MMagic would build our parts."""
-    scopes = DefaultScope._instance_dict.copy()
+def _nothing_global_is_left():
+    """Forget what Runners leave in mmengine's lists of current instances.
+
+    In their default scope MMagic would build our parts; and a Runner of the
+    same name, which tells the second of its start, would not become current.
+    """
+    managers = (DefaultScope, MessageHub, MMLogger)
+    before = [manager._instance_dict.copy() for manager in managers]
     yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(scopes)
+    for manager, instances in zip(managers, before):
+        manager._instance_dict.clear()
+        manager._instance_dict.update(instances)
