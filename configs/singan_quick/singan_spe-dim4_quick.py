@@ -4,8 +4,8 @@ _base_ = ['../positional_encoding_in_gans/singan_spe-dim4_bohemian.py']
 
 model = dict(
     num_scales=None,
-    iters_per_scale=400,
-    lr_scheduler_args=dict(milestones=[320], gamma=0.1))
+    iters_per_scale=340,
+    lr_scheduler_args=dict(milestones=[272], gamma=0.1))
 
 train_dataloader = dict(
     dataset=dict(data_root=None, max_size=112, scale_factor_init=0.6))
