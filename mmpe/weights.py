@@ -5,7 +5,7 @@ a row, a path or an address, and files of MMagic 1.x, of MMGeneration 0.x and
 of mmpe.
 """
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, List, Optional
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmpe.checkpoint import (CheckpointError, fetch, read_checkpoint,
                              to_current_layout)
 from mmpe.models import SinGAN
+from mmpe.models.singan.singan import trained_scales
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.download import is_url
 from mmpe.utils.files import PathLike
@@ -49,7 +50,7 @@ class Weights:
     @property
     def num_scales(self) -> Optional[int]:
         """Index of SinGAN's finest scale; None for other models."""
-        return _num_scales(self.state_dict)
+        return trained_scales(self.state_dict)
 
     def check_row(self, model: ConfigDict) -> None:
         """Refuse a released file under the config of another row.
@@ -146,7 +147,7 @@ def fitting_rows(state_dict: Dict[str, Any]) -> List[str]:
         state_dict: Weights in MMagic's current layout.
     """
     shapes = _shapes(state_dict)
-    num_scales = _num_scales(shapes)
+    num_scales = trained_scales(shapes)
     fitting = []
     for row in rows().values():
         if row.metadata.get('Number of Scales') != num_scales:
@@ -158,14 +159,6 @@ def fitting_rows(state_dict: Dict[str, Any]) -> List[str]:
         if shapes == {name: expected[name] for name in parts}:
             fitting.append(row.name)
     return fitting
-
-
-def _num_scales(names: Iterable[str]) -> Optional[int]:
-    scales = [
-        int(name.split('.')[2]) for name in names
-        if name.startswith('generator.blocks.')
-    ]
-    return max(scales, default=None)
 
 
 def _generator(row: Row) -> ConfigDict:

@@ -2,7 +2,7 @@
 import math
 from bisect import bisect_right
 from copy import deepcopy
-from typing import Callable, Dict, List, Optional, Tuple, Union
+from typing import Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 import torch
 import torch.nn as nn
@@ -21,7 +21,7 @@ from mmpe.registry import MODELS, build_from
 from mmpe.utils.wrappers import unwrap
 from .padding import upsample
 
-__all__ = ['PESinGAN', 'SinGAN']
+__all__ = ['PESinGAN', 'SinGAN', 'trained_scales']
 
 ModelType = Union[dict, nn.Module]
 Size = Tuple[int, int]
@@ -149,16 +149,14 @@ class SinGAN(BaseGAN):
             missing_keys.remove(key)
 
     def _check_state_dict(self, state_dict: dict, prefix: str) -> None:
-        scales = [
-            int(key[len(prefix):].split('.')[2]) for key in state_dict
-            if key.startswith(f'{prefix}generator.blocks.')
-        ]
-        if scales and max(scales) != self.num_scales:
+        trained = trained_scales(
+            key[len(prefix):] for key in state_dict if key.startswith(prefix))
+        if trained not in (None, self.num_scales):
             raise ValueError(
-                f'The checkpoint was trained with num_scales={max(scales)} '
+                f'The checkpoint was trained with num_scales={trained} '
                 f'(counted from zero), but the model has num_scales='
                 f'{self.num_scales}: use the config that belongs to the '
-                f'checkpoint, or set `model.num_scales={max(scales)}`.')
+                f'checkpoint, or set `model.num_scales={trained}`.')
         wrong = [
             f'{key} is {tuple(state_dict[prefix + key].shape)} instead of '
             f'{tuple(value.shape)}' for key, value in self._weights()
@@ -720,6 +718,22 @@ class PESinGAN(SinGAN):
         if stage == 0:
             return torch.randn(1, self.first_fixed_noises_ch, *size).to(real)
         return torch.zeros(1, 1, *size).to(real)
+
+
+def trained_scales(names: Iterable[str]) -> Optional[int]:
+    """Index of the finest scale that the names of weights speak of.
+
+    Args:
+        names: Keys of a state dict.
+
+    Returns:
+        The index, or None where there is no SinGAN's generator.
+    """
+    scales = [
+        int(name.split('.')[2]) for name in names
+        if name.startswith('generator.blocks.')
+    ]
+    return max(scales, default=None)
 
 
 def _build_scales(model: ModelType,
