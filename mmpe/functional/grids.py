@@ -10,9 +10,48 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    'cartesian_grid', 'centered_positions', 'counted_positions',
+    'GROWTHS', 'axis_positions', 'cartesian_grid', 'centered_positions', 'counted_positions',
     'sinusoidal_encoding', 'sinusoidal_grid'
 ]
+
+GROWTHS = ('stretch', 'extend', 'centre', 'tile')
+
+
+def axis_positions(cells: Tensor, length: int, trained_length: int,
+                   growth: str) -> Tensor:
+    """Positions on one axis of a map that has another length than trained.
+
+    - 'stretch': the ends stay at the ends (what CSG does).
+    - 'extend': counted from the first cell on, beyond what was trained (what
+      SPE does).
+    - 'centre': the middle stays in the middle; both sides are beyond what was
+      trained, or cut off.
+    - 'tile': the trained positions over and over again.
+
+    Args:
+        cells: Indices of cells of the map, of any shape; need not be whole.
+        length: Number of cells of the map.
+        trained_length: Number of cells that the model was trained with.
+        growth: One of these.
+
+    Returns:
+        Float32 positions in cells of the trained axis, counted from 0, in the
+        shape of ``cells``.
+
+    Raises:
+        ValueError: ``growth`` is none of these.
+    """
+    cells = cells.float()
+    if growth == 'stretch':
+        return cells * ((trained_length - 1) / max(length - 1, 1))
+    if growth == 'extend':
+        return cells
+    if growth == 'centre':
+        return cells - ((length + 1) // 2 - (trained_length + 1) // 2)
+    if growth == 'tile':
+        return cells.remainder(trained_length)
+    raise ValueError(f'Argument `growth` must be one of {GROWTHS}, but got '
+                     f'{growth!r}.')
 
 
 def cartesian_grid(height: int,

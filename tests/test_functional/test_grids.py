@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from mmpe.functional.grids import (cartesian_grid, centered_positions,
-                                   counted_positions, sinusoidal_encoding,
-                                   sinusoidal_grid)
+from mmpe.functional.grids import (GROWTHS, axis_positions, cartesian_grid,
+                                   centered_positions, counted_positions,
+                                   sinusoidal_encoding, sinusoidal_grid)
 
 
 @pytest.mark.parametrize('height, width', [(2, 2), (4, 7), (9, 3)])
@@ -74,3 +74,25 @@ def test_sinusoidal_grid_has_x_first():
     for j in range(5):
         torch.testing.assert_close(grid[4:, :, j],
                                    sinusoidal_encoding(y, 4).t())
+
+
+@pytest.mark.parametrize('growth, expected', [
+    ('stretch', [0, 0.6, 1.2, 1.8, 2.4, 3]),
+    ('extend', [0, 1, 2, 3, 4, 5]),
+    ('centre', [-1, 0, 1, 2, 3, 4]),
+    ('tile', [0, 1, 2, 3, 0, 1]),
+])
+def test_axis_positions_of_a_longer_axis(growth, expected):
+    positions = axis_positions(torch.arange(6), 6, 4, growth)
+    assert positions.tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('growth', GROWTHS)
+def test_axis_positions_of_the_trained_axis_are_its_cells(growth):
+    positions = axis_positions(torch.arange(5), 5, 5, growth)
+    assert positions.tolist() == pytest.approx([0, 1, 2, 3, 4])
+
+
+def test_axis_positions_name_what_there_is():
+    with pytest.raises(ValueError, match="'stretch'.*'tile'.*but got 'grow'"):
+        axis_positions(torch.arange(3), 3, 2, 'grow')

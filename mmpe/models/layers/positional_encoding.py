@@ -1,5 +1,5 @@
 """Explicit positional encodings as modules: SPE and CSG."""
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 from mmengine.model import BaseModule
@@ -11,6 +11,8 @@ from mmpe.functional.grids import (cartesian_grid, centered_positions,
 from mmpe.registry import MODELS
 
 __all__ = ['CartesianGrid', 'SinusoidalPositionalEmbedding']
+
+Size = Tuple[int, int]
 
 
 @MODELS.register_module('SPE')
@@ -132,6 +134,33 @@ class SinusoidalPositionalEmbedding(BaseModule):
         """
         return self.make_grid2d(*x.shape[-2:], x.shape[0], center_shift).to(x)
 
+    @property
+    def growth(self) -> str:
+        """What becomes of the grid of a larger map; see ``axis_positions``."""
+        return 'centre' if self.centered else 'extend'
+
+    def encode_positions(self, positions: Tensor, size: Size) -> Tensor:
+        """Encoding of positions anywhere, for manipulating a layout.
+
+        Args:
+            positions: (2, H, W), y and x in cells of a grid, counted from 0
+                at its top-left cell; need not be whole.
+            size: (H, W) of that grid, which the model was trained with.
+
+        Returns:
+            Float32 (2 * embedding_dim, H, W) in [-1, 1]; that of
+            :meth:`make_grid2d` for the cells of the grid themselves.
+        """
+        first = positions.new_ones(2, 1, 1)
+        if self.centered:
+            first = positions.new_tensor([
+                float(centered_positions(length, self.center_shift)[0])
+                for length in size
+            ])[:, None, None]
+        y, x = sinusoidal_encoding(positions + first, self.embedding_dim,
+                                   self.div_half_dim).permute(0, 3, 1, 2)
+        return torch.cat((x, y))
+
 
 @MODELS.register_module('CSG')
 @MODELS.register_module('CSG2d')
@@ -190,3 +219,19 @@ class CartesianGrid(BaseModule):
         """
         grid = self.make_grid2d(*x.shape[-2:], x.shape[0], requires_grad)
         return grid.to(x)
+
+    growth = 'stretch'
+
+    def encode_positions(self, positions: Tensor, size: Size) -> Tensor:
+        """Coordinates of positions anywhere, for manipulating a layout.
+
+        Args:
+            positions: (2, H, W), y and x in cells of a grid, counted from 0
+                at its top-left cell; need not be whole.
+            size: (H, W) of that grid, which the model was trained with.
+
+        Returns:
+            Float32 (2, H, W), x and y; from -1 to 1 inside the grid.
+        """
+        last = positions.new_tensor(size)[:, None, None] - 1
+        return (2 * positions / last - 1).flip(0).float()

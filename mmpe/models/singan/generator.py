@@ -79,7 +79,8 @@ class SinGANMultiScaleGenerator(BaseModule):
                 num_batches: int = 1,
                 get_prev_res: bool = False,
                 return_noise: bool = False,
-                start_scale: int = 0
+                start_scale: int = 0,
+                position_codes: Optional[Tensor] = None
                 ) -> Union[Tensor, Dict[str, Union[Tensor, List[Tensor]]]]:
         """Generate images from the coarsest stage up.
 
@@ -96,6 +97,8 @@ class SinGANMultiScaleGenerator(BaseModule):
             return_noise: Whether to return the noise of all stages.
             start_scale: Index of the first stage to run; ``input_sample``
                 then has the size of this stage.
+            position_codes: Encoded positions (C, H, W) of the first stage
+                instead of those of an unchanged grid.
 
         Returns:
             Images (N, C, H, W), in about [-1, 1]; or with ``get_prev_res`` or
@@ -103,9 +106,13 @@ class SinGANMultiScaleGenerator(BaseModule):
             stages before the last) and ``noise_batch``.
 
         Raises:
-            ValueError: ``rand_mode`` or a stage does not exist.
+            ValueError: ``rand_mode`` or a stage does not exist, or positions
+                are given to a generator that takes none.
         """
         self._check_stages(rand_mode, start_scale, curr_scale)
+        if position_codes is not None and self.head_position_encode is None:
+            raise ValueError('Argument `position_codes` needs a generator '
+                             'with `positional_encoding` (SPE or CSG).')
         noises = self._noises(fixed_noises[:curr_scale + 1], rand_mode,
                               num_batches)
         if input_sample is None:
@@ -118,7 +125,7 @@ class SinGANMultiScaleGenerator(BaseModule):
             if stage > start_scale:
                 image = upsample(image, self.image_size(noises[stage]))
             x = self._block_input(stage, noises[stage], noise_weights[stage],
-                                  image)
+                                  image, position_codes)
             image = self.blocks[stage](x.detach(), image)
             results.append(image)
 
@@ -174,12 +181,18 @@ class SinGANMultiScaleGenerator(BaseModule):
                         device=noise.device) for noise in fixed_noises
         ]
 
-    def _block_input(self, stage: int, noise: Tensor, weight: float,
-                     image: Tensor) -> Tensor:
+    def _block_input(self,
+                     stage: int,
+                     noise: Tensor,
+                     weight: float,
+                     image: Tensor,
+                     position_codes: Optional[Tensor] = None) -> Tensor:
         """Noise around the image; at the first stage, noise and positions."""
         with_positions = stage == 0 and self.head_position_encode is not None
         if with_positions:
-            noise = noise + self.head_position_encode(noise)
+            if position_codes is None:
+                position_codes = self.head_position_encode(noise)
+            noise = noise + position_codes
         if not self.noise_with_pad:
             noise = self.head_padding(noise)
         if with_positions:

@@ -286,6 +286,7 @@ class SinGAN(BaseGAN):
                size: Optional[Size] = None,
                sample_model: Optional[str] = None,
                noises: Optional[List[Tensor]] = None,
+               positions: Optional[Tensor] = None,
                **kwargs) -> Union[Tensor, dict]:
         """Images of the generator, without post-processing.
 
@@ -300,6 +301,9 @@ class SinGAN(BaseGAN):
             sample_model: 'orig' or 'ema' (the default where there is one).
             noises: Noise (N, C, H, W) of each scale instead of that of a
                 mode; :meth:`noise_shapes` says which shapes.
+            positions: Positions (2, H, W) of the first scale's cells, y and
+                x in cells of the trained grid counted from 0, instead of
+                those that the encoding gives to this size.
             kwargs: Further arguments of the generator's ``forward``.
 
         Returns:
@@ -307,9 +311,12 @@ class SinGAN(BaseGAN):
 
         Raises:
             ValueError: The model holds no fixed noises, the scale has not
-                been trained, or a size is given for a reconstruction.
+                been trained, a size is given for a reconstruction, or
+                positions for a model without explicit ones.
         """
         self._need_noises()
+        if positions is not None:
+            kwargs['position_codes'] = self.encode_positions(positions)
         if curr_scale is None:
             curr_scale = self.curr_stage
         if not 0 <= curr_scale <= self.curr_stage:
@@ -348,6 +355,27 @@ class SinGAN(BaseGAN):
                 'The model holds no fixed noises, so it cannot be sampled: '
                 'load a checkpoint written by mmpe, or give the `.pkl` file '
                 'that belongs to the checkpoint (`model.test_pkl_data`).')
+
+    def encode_positions(self, positions: Tensor) -> Tensor:
+        """Encode positions of the first scale.
+
+        Args:
+            positions: (2, H, W), y and x in cells of the first scale's grid
+                in training, counted from 0; need not be whole.
+
+        Returns:
+            Float32 (C, H, W).
+
+        Raises:
+            ValueError: The model has no explicit positions.
+        """
+        encoding = self._inner_generator.head_position_encode
+        if encoding is None:
+            raise ValueError(
+                'This model has no explicit positions: use one trained with '
+                '`positional_encoding` (a CSG or SPE config).')
+        return encoding.encode_positions(positions,
+                                         self.fixed_noises[0].shape[-2:])
 
     @property
     def pyramid_sizes(self) -> List[Size]:

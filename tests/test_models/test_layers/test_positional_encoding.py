@@ -2,7 +2,7 @@ import mmagic.models.editors.mspie.positional_encoding as reference
 import pytest
 import torch
 
-from mmpe.functional.grids import sinusoidal_encoding
+from mmpe.functional.grids import axis_positions, sinusoidal_encoding
 from mmpe.models.layers import CartesianGrid, SinusoidalPositionalEmbedding
 from mmpe.registry import MODELS
 
@@ -105,3 +105,22 @@ def test_csg_equals_mmagic(size):
 def test_wrong_number_of_dimensions(module):
     with pytest.raises(ValueError, match=r'must be .*but got \(2, 3, 4\)'):
         module(torch.zeros(2, 3, 4))
+
+
+@pytest.mark.parametrize('encoding', [
+    SinusoidalPositionalEmbedding(8),
+    SinusoidalPositionalEmbedding(4, center_shift=30, centered=True),
+    CartesianGrid()
+])
+@pytest.mark.parametrize('size', [(5, 8), (6, 4), (9, 13)])
+def test_own_growth_gives_the_own_grid(encoding, size):
+    trained = (5, 8)
+    rows, columns = (axis_positions(
+        torch.arange(new), new, old, encoding.growth)
+                     for new, old in zip(size, trained))
+    positions = torch.stack(torch.meshgrid(rows, columns, indexing='ij'))
+    torch.testing.assert_close(
+        encoding.encode_positions(positions, trained),
+        encoding.make_grid2d(*size)[0],
+        atol=1e-5,
+        rtol=1e-5)

@@ -258,3 +258,20 @@ def test_frozen_stages_stay_frozen():
 
 def test_unwrap(model):
     assert unwrap(model) is model and not is_model_wrapper(model)
+
+
+@pytest.mark.parametrize('head', ['csg', 'spe4-noise8'], indirect=True)
+def test_positions_of_the_cells_change_nothing(trained):
+    rows, columns = (torch.arange(x) for x in trained.pyramid_sizes[0])
+    positions = torch.stack(torch.meshgrid(rows, columns, indexing='ij'))
+    expected = trained.sample(mode='recon')
+    torch.testing.assert_close(
+        trained.sample(mode='recon', positions=positions), expected)
+    mirrored = trained.sample(mode='recon', positions=positions.flip(2))
+    assert (mirrored - expected).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize('head', ['zero-pad'], indirect=True)
+def test_positions_need_an_encoding(trained):
+    with pytest.raises(ValueError, match='no explicit positions'):
+        trained.sample(positions=torch.zeros(2, *SIZES[0]))
