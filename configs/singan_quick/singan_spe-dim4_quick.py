@@ -10,8 +10,10 @@ model = dict(
 train_dataloader = dict(
     dataset=dict(data_root=None, max_size=112, scale_factor_init=0.6))
 
+# a checkpoint after each scale: 3 iterations are one round
 default_hooks = dict(
-    logger=dict(interval=10**9), checkpoint=dict(interval=10**9))
+    logger=dict(interval=10**9),
+    checkpoint=dict(interval=3 * 340, max_keep_ckpts=2))
 custom_hooks = [
     dict(type='SinGANVisualizationHook'),
     dict(type='SinGANProgressHook')

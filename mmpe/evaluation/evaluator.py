@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from torch.utils.data import DataLoader
 
 from mmpe.registry import EVALUATORS
+from mmpe.utils.tables import markdown_table
 from .scales import EvaluationScale, Scale, evaluation_scales
 
 __all__ = ['MultiScaleEvaluator', 'results_table']
@@ -30,11 +31,7 @@ def results_table(rows: Dict[str, Dict[str, float]]) -> str:
             size, *(f'{row[name]:.4g}' if name in row else ''
                     for name in names)
         ])
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    cells.insert(1, ['-' * width for width in widths])
-    return '\n'.join(
-        '| ' + ' | '.join(map(str.ljust, row, widths)) + ' |'
-        for row in cells)
+    return markdown_table(cells)
 
 
 @EVALUATORS.register_module('Evaluator')

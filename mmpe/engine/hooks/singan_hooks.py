@@ -203,8 +203,9 @@ class SinGANProgressHook(Hook):
 
     @master_only
     def after_train(self, runner: Runner) -> None:
-        """Close the bar."""
-        self._bar.close()
+        """Close the bar, if there was an iteration at all."""
+        if hasattr(self, '_bar'):
+            self._bar.close()
 
     def _work(self, iters: int, model: nn.Module) -> float:
         scales, rest = divmod(iters, model.iters_of_scale)

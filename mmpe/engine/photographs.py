@@ -1,0 +1,543 @@
+"""SinGAN trainings, one for each photograph, each in a folder of its own.
+
+A folder holds ``config.py``, checkpoints, and ``result.json`` once the
+training is finished; ``mmpe.inference.load(folder / 'config.py', checkpoint)``
+is all that it takes to sample it.
+"""
+import csv
+import hashlib
+import json
+import os
+import os.path as osp
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, deque
+from copy import deepcopy
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, TextIO, Tuple
+
+import cv2
+import torch
+from mmengine.config import Config
+from mmengine.hooks.hook import DATA_BATCH
+from tqdm import tqdm
+
+import mmpe
+from mmpe.datasets import read_photograph
+from mmpe.inference import load
+from mmpe.utils.files import PathLike, atomic_write
+from mmpe.utils.images import save_image
+from mmpe.utils.tables import markdown_table
+from mmpe.utils.wrappers import unwrap
+from .distributed import Runner
+from .hooks.singan_hooks import SinGANProgressHook, scale_costs
+from .runner import fit_to_photograph
+
+__all__ = [
+    'Training', 'TrainingResult', 'bundled_photograph', 'plan_training',
+    'run_trainings', 'summary_table', 'train_photograph', 'train_photographs'
+]
+
+CONFIG = 'config.py'
+RESULT = 'result.json'
+LOG = 'training.log'
+BUNDLED = 'rocket'
+# The parts of a config that decide what is learnt.
+_DECISIVE = ('photograph_sha256', 'model', 'train_dataloader',
+             'optim_wrapper', 'train_cfg', 'randomness')
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that has been checked and may start.
+
+    Attributes:
+        photograph: Path of the photograph.
+        folder: Where everything is written.
+        config: Complete config, with photograph, folder and seed in it.
+    """
+
+    photograph: str
+    folder: Path
+    config: Config
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What has become of a training.
+
+    Attributes:
+        photograph: Path of the photograph.
+        status: 'trained', 'reused' (it was finished before) or 'failed'.
+        size: (H, W) of the finest scale in pixels.
+        scales: Number of scales.
+        seconds: Time in training, that of interrupted runs included.
+        psnr: PSNR of the reconstruction of the photograph in dB.
+        config, checkpoint: What :func:`mmpe.inference.load` needs.
+        error: Why it has failed, and the file that tells more.
+    """
+
+    photograph: str
+    status: str
+    size: Optional[Tuple[int, int]] = None
+    scales: Optional[int] = None
+    seconds: Optional[float] = None
+    psnr: Optional[float] = None
+    config: Optional[str] = None
+    checkpoint: Optional[str] = None
+    error: Optional[str] = None
+
+
+def bundled_photograph(folder: PathLike) -> str:
+    """Write the photograph that scikit-image ships to a file.
+
+    Args:
+        folder: Where ``photograph.png`` is written.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        ImportError: scikit-image is not installed.
+    """
+    try:
+        import skimage.data
+    except ImportError:
+        raise ImportError(
+            'Without a photograph one of scikit-image is used, which is not '
+            'installed: `pip install scikit-image`.') from None
+    image = getattr(skimage.data, BUNDLED)()
+    return str(save_image(Path(folder, 'photograph.png'), image))
+
+
+def plan_training(config: Config,
+                  image: PathLike,
+                  folder: PathLike,
+                  seed: int = 0) -> Training:
+    """Check that a SinGAN can be trained; nothing is written yet.
+
+    Args:
+        config: Config of a SinGAN; not changed. ``model.num_scales=None`` is
+            computed from the photograph.
+        image: Path of the photograph.
+        folder: Folder of this training; new, or one that this very training
+            was begun or finished in.
+        seed: Random seed.
+
+    Returns:
+        The training.
+
+    Raises:
+        FileNotFoundError: There is no such photograph.
+        ValueError: The photograph cannot be read or is too small, the config
+            is not one of SinGAN, or the folder holds a training with another
+            photograph or other settings.
+    """
+    config, image = deepcopy(config), osp.abspath(image)
+    pixels = read_photograph(image)
+    config.photograph_sha256 = hashlib.sha256(
+        str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+    config.train_dataloader.dataset.data_root = image
+    config.work_dir = str(folder)
+    config.randomness = dict(seed=seed)
+    if fit_to_photograph(config) is None:
+        raise ValueError('Argument `config` must be a config of SinGAN, but '
+                         f'got one of {config.model.type!r}.')
+    training = Training(image, Path(folder), config)
+    _check_folder(training)
+    return training
+
+
+def _check_folder(training: Training) -> None:
+    """See that a folder is new, or of the same training."""
+    folder = training.folder
+    if not (folder / CONFIG).is_file():
+        if _latest_checkpoint(folder):
+            raise ValueError(f'The folder {str(folder)!r} holds checkpoints '
+                             f'without {CONFIG!r}: use another folder.')
+        return
+    old = _settings(Config.fromfile(folder / CONFIG))
+    new = _settings(training.config)
+    for key in [*new, *old]:
+        if old.get(key) == new.get(key):
+            continue
+        what = ('another photograph' if key == 'photograph_sha256' else
+                f'{key}={old.get(key)!r} instead of {new.get(key)!r}')
+        raise ValueError(f'The folder {str(folder)!r} holds a training with '
+                         f'{what}: use another folder.')
+
+
+def _settings(config: Config) -> Dict[str, object]:
+    """What decides about the result, by dotted names."""
+    settings: Dict[str, object] = {}
+
+    def walk(name: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                walk(f'{name}.{key}', item)
+        else:
+            settings[name] = list(value) if isinstance(value, tuple) else value
+
+    for key in _DECISIVE:
+        walk(key, config.get(key))
+    # the same photograph may lie elsewhere now
+    settings.pop('train_dataloader.dataset.data_root', None)
+    return settings
+
+
+def _latest_checkpoint(folder: Path) -> Optional[Path]:
+    return max(
+        folder.glob('iter_*.pth'),
+        key=lambda path: int(path.stem.split('_')[1]),
+        default=None)
+
+
+def _finished(training: Training, status: str) -> Optional[TrainingResult]:
+    """What a finished training has written, or None."""
+    folder = training.folder
+    if not (folder / RESULT).is_file():
+        return None
+    result = json.loads((folder / RESULT).read_text())
+    checkpoint = folder / result.pop('checkpoint')
+    if not checkpoint.is_file():
+        return None
+    result['size'] = tuple(result['size'])
+    return TrainingResult(
+        training.photograph,
+        status,
+        config=str(folder / CONFIG),
+        checkpoint=str(checkpoint),
+        **result)
+
+
+def train_photograph(config: Config,
+                     image: PathLike,
+                     folder: PathLike,
+                     seed: int = 0) -> Path:
+    """Train a SinGAN on one photograph, in this process.
+
+    A finished training is recognised, and an interrupted one goes on from its
+    last checkpoint. The device is mmengine's choice: a GPU if there is one.
+
+    Args:
+        config: As for :func:`plan_training`.
+        image: As there.
+        folder: As there.
+        seed: As there.
+
+    Returns:
+        The last checkpoint. ``mmpe.inference.load(folder / 'config.py',
+        checkpoint)`` samples it.
+
+    Raises:
+        FileNotFoundError: See :func:`plan_training`.
+        ValueError: See :func:`plan_training`.
+        OSError: A file cannot be written.
+    """
+    training = plan_training(config, image, folder, seed)
+    if not _finished(training, 'reused'):
+        _write_config(training)
+        _train(training.folder)
+    return Path(_finished(training, 'trained').checkpoint)
+
+
+def _write_config(training: Training) -> None:
+    with atomic_write(training.folder / CONFIG) as temporary:
+        training.config.dump(temporary)
+
+
+def _train(folder: Path, report: Optional[TextIO] = None) -> None:
+    """Train as a folder's config says; write its result.
+
+    Args:
+        folder: The folder.
+        report: Gets the part that is done after each iteration, in place of
+            a progress bar.
+    """
+    config = Config.fromfile(folder / CONFIG)
+    config.work_dir = str(folder)
+    latest = _latest_checkpoint(folder)
+    if latest:
+        config.resume, config.load_from = True, str(latest)
+    if report:
+        config.custom_hooks = [
+            hook for hook in config.get('custom_hooks', [])
+            if hook['type'] != 'SinGANProgressHook'
+        ]
+    runner = Runner.from_cfg(config)
+    if report:
+        runner.register_hook(_ReportHook(report))
+    runner.train()
+    times, _ = runner.message_hub.get_scalar('train/time').data
+    _write_result(folder, float(times.sum()))
+
+
+def _write_result(folder: Path, seconds: float) -> None:
+    checkpoint = _latest_checkpoint(folder)
+    sampler = load(folder / CONFIG, checkpoint)
+    result = dict(
+        size=sampler.size,
+        scales=sampler.model.num_scales + 1,
+        seconds=round(seconds, 1),
+        psnr=round(cv2.PSNR(sampler.photograph, sampler.reconstruct()), 2),
+        checkpoint=checkpoint.name)
+    with atomic_write(folder / RESULT) as temporary:
+        temporary.write_text(json.dumps(result, indent=2) + '\n')
+
+
+def train_photographs(config: Config,
+                      images: Sequence[PathLike],
+                      folder: PathLike,
+                      seed: int = 0,
+                      jobs: int = 1) -> List[TrainingResult]:
+    """Train a SinGAN on each of several photographs.
+
+    Each has a folder that is named after it, as :func:`train_photograph`
+    leaves it; photographs of the same name get a code that follows from their
+    paths. ``summary.json`` and ``summary.csv`` list what
+    :func:`summary_table` shows.
+
+    Args:
+        config: As for :func:`plan_training`.
+        images: Paths of the photographs.
+        folder: Folder of the folders.
+        seed: Random seed of each training.
+        jobs: How many are trained at the same time, in processes that share
+            the threads of this one.
+
+    Returns:
+        One result for each photograph, in their order; look for the status
+        'failed', which does not stop the others.
+
+    Raises:
+        ValueError: Photographs cannot be trained on (all of them are named,
+            before any training starts), or ``jobs`` is below 1.
+        OSError: A file cannot be written.
+    """
+    trainings, problems = [], []
+    for image, name in zip(images, _folder_names(images)):
+        try:
+            trainings.append(
+                plan_training(config, image, Path(folder, name), seed))
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError(f'{len(problems)} of {len(images)} photographs '
+                         f'cannot be trained on: {" ".join(problems)}')
+    results = run_trainings(trainings, jobs)
+    _write_summary(Path(folder), results)
+    return results
+
+
+def _folder_names(images: Sequence[PathLike]) -> List[str]:
+    """Names of files without suffix, and with a code where two are equal."""
+    paths = [osp.abspath(image) for image in images]
+    twice = [path for path, num in Counter(paths).items() if num > 1]
+    if twice:
+        raise ValueError(f'The photograph {twice[0]!r} is given twice.')
+    # 'A' and 'a' are the same folder on some systems
+    counts = Counter(Path(path).stem.lower() for path in paths)
+    names = []
+    for path in paths:
+        name = Path(path).stem
+        if counts[name.lower()] > 1:
+            name += '-' + hashlib.sha256(path.encode()).hexdigest()[:8]
+        names.append(name)
+    return names
+
+
+def run_trainings(trainings: Sequence[Training],
+                  jobs: int = 1) -> List[TrainingResult]:
+    """Work through trainings in processes of their own, with one bar.
+
+    Args:
+        trainings: What :func:`plan_training` gave.
+        jobs: How many run at the same time; they share the threads of this
+            process.
+
+    Returns:
+        One result for each training, in their order.
+
+    Raises:
+        ValueError: ``jobs`` is below 1.
+        OSError: A file cannot be written.
+    """
+    if jobs < 1:
+        raise ValueError('Argument `jobs` must be at least 1, but got '
+                         f'{jobs}.')
+    results = {x.folder: _finished(x, 'reused') for x in trainings}
+    waiting = deque(x for x in trainings if results[x.folder] is None)
+    jobs = max(1, min(jobs, len(waiting)))
+    threads = max(1, torch.get_num_threads() // jobs)
+    running: List[_Child] = []
+    with tqdm(
+            total=len(trainings),
+            initial=len(trainings) - len(waiting),
+            disable=not waiting,
+            mininterval=0.5,
+            smoothing=0,
+            bar_format='{desc} {percentage:3.0f}%|{bar}| '
+            '{elapsed} so far, {remaining} to go') as bar:
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    running.append(_Child(waiting.popleft(), threads))
+                time.sleep(0.1)
+                for child in [x for x in running if x.has_ended]:
+                    running.remove(child)
+                    results[child.training.folder] = child.result()
+                _show(bar, running, results)
+        finally:
+            for child in running:
+                child.stop()
+    return [results[x.folder] for x in trainings]
+
+
+def _show(bar: tqdm, running: List['_Child'],
+          results: Dict[Path, Optional[TrainingResult]]) -> None:
+    done = sum(result is not None for result in results.values())
+    names = ', '.join(child.training.folder.name for child in running)
+    bar.set_description_str(
+        f'{done}/{len(results)} photographs' +
+        (f', now {names}' if names else ''),
+        refresh=False)
+    bar.update(done + sum(child.part for child in running) - bar.n)
+
+
+class _Child:
+    """A process that trains."""
+
+    def __init__(self, training: Training, threads: int) -> None:
+        self.training = training
+        self.part = 0.
+        self._log = training.folder / LOG
+        _write_config(training)
+        with open(self._log, 'w') as log:
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', __name__,
+                 str(training.folder)],
+                env=_environment(threads),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self.part = float(line)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def result(self) -> TrainingResult:
+        """What has become of the training that has ended."""
+        self._reader.join()
+        self._process.stdout.close()
+        if self._process.returncode == 0:
+            return _finished(self.training, 'trained')
+        lines = self._log.read_text(errors='replace').strip().splitlines()
+        reason = lines[-1] if lines else ''
+        if self._process.returncode < 0:
+            reason = f'killed by signal {-self._process.returncode}'
+        return TrainingResult(
+            self.training.photograph,
+            'failed',
+            error=f'{reason} (see {self._log})')
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.wait()
+
+
+def _environment(threads: int) -> Dict[str, str]:
+    """Variables of a child; it finds the same package as its parent."""
+    package = osp.dirname(osp.dirname(osp.abspath(mmpe.__file__)))
+    paths = [package, os.environ.get('PYTHONPATH', '')]
+    return {
+        **os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths)),
+        'OMP_NUM_THREADS': str(threads),
+        'MKL_NUM_THREADS': str(threads)
+    }
+
+
+class _ReportHook(SinGANProgressHook):
+    """Tells the parent which part of the work is done.
+
+    Where the parent has been killed, this fails and ends the training.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def after_train_iter(self,
+                         runner: Runner,
+                         batch_idx: int,
+                         data_batch: DATA_BATCH = None,
+                         outputs: Optional[dict] = None) -> None:
+        """Write a number from 0 to 1."""
+        model = unwrap(runner.model)
+        if runner.iter == self._start:
+            self._costs = scale_costs(model)
+        part = self._work(runner.iter + 1, model) / self._work(
+            runner.max_iters, model)
+        print(f'{part:.5f}', file=self._stream, flush=True)
+
+    def after_train(self, runner: Runner) -> None:
+        """There is no bar to close."""
+
+
+def summary_table(results: Sequence[TrainingResult]) -> str:
+    """Results for people to read.
+
+    Args:
+        results: What :func:`train_photographs` gave.
+
+    Returns:
+        A table in Markdown, and a line for each training that has failed.
+    """
+    rows = [[
+        'photograph', 'status', 'size', 'scales', 'seconds', 'PSNR',
+        'checkpoint'
+    ]]
+    for x in results:
+        figures = ['', '', '', ''] if x.status == 'failed' else [
+            f'{x.size[0]}x{x.size[1]}', f'{x.scales}', f'{x.seconds:.0f}',
+            f'{x.psnr:.1f}'
+        ]
+        rows.append([
+            osp.basename(x.photograph), x.status, *figures, x.checkpoint or ''
+        ])
+    errors = [f'{x.photograph}: {x.error}' for x in results if x.error]
+    return '\n'.join([markdown_table(rows), *errors])
+
+
+def _write_summary(folder: Path, results: Sequence[TrainingResult]) -> None:
+    rows = [asdict(result) for result in results]
+    with atomic_write(folder / 'summary.json') as temporary:
+        temporary.write_text(json.dumps(rows, indent=2) + '\n')
+    for row in rows:
+        row['size'] = 'x'.join(map(str, row['size'] or ()))
+    with atomic_write(folder / 'summary.csv') as temporary, \
+            open(temporary, 'w', newline='') as file:
+        writer = csv.DictWriter(file, [x.name for x in fields(TrainingResult)])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _main() -> None:
+    """Train in the folder that the command line names, for a parent."""
+    # The parent reads stdout: all that others print goes to the log.
+    report = os.fdopen(os.dup(1), 'w')
+    os.dup2(2, 1)
+    _train(Path(sys.argv[1]), report)
+
+
+if __name__ == '__main__':
+    _main()
