@@ -1,15 +1,62 @@
 """How good the images are that a model has learnt from one photograph.
 
 All images are uint8 arrays (H, W, 3) in RGB order, as `mmpe.inference` gives
-them; no figure needs a network.
+them. No figure needs a network; those that do are in `perceptual`.
 """
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
+from mmagic.evaluation.metrics.psnr import psnr
+from torch import Tensor
 
-__all__ = ['layout_correlation']
+from mmpe.functional.distances import (laplacian_pyramid, patch_descriptors,
+                                       sliced_wasserstein_distance, ssim)
+from .sliced_wasserstein import normalised_patches
+
+__all__ = [
+    'PatchMatch', 'check_image', 'check_images', 'diversity',
+    'layout_correlation', 'nearest_patches', 'patch_swd', 'reconstruction',
+    'to_tensor'
+]
+
+_PATCH = 7
+# Each patch of the smallest level has another one that it does not overlap.
+_MIN_SIZE = 3 * _PATCH
+_MAX_LEVELS = 4
+# Patches compared at a time: bounds the memory, whatever the image.
+_BLOCK = 2**15
 
 
-def _check_image(name: str, image: np.ndarray) -> None:
+class PatchMatch(NamedTuple):
+    """How the patches of images and of a photograph match.
+
+    Attributes:
+        distance: From patches of the images to the nearest ones of the
+            photograph, as a multiple of the distance from patches of the
+            photograph to the nearest ones elsewhere in it: 0 for copies, 1
+            where images are as new as one part of the photograph is to
+            another.
+        coverage: Share of the photograph's patches to which an image has a
+            nearer one than the rest of the photograph has, in [0, 1].
+    """
+
+    distance: float
+    coverage: float
+
+
+def check_image(name: str, image: np.ndarray) -> None:
+    """See that an argument is an image.
+
+    Args:
+        name: Name of the argument.
+        image: Its value.
+
+    Raises:
+        ValueError: It is no uint8 array (H, W, 3).
+    """
     if not isinstance(image, np.ndarray):
         raise ValueError(f'Argument `{name}` must be a uint8 array (H, W, 3), '
                          f'but got {type(image).__name__}.')
@@ -17,6 +64,98 @@ def _check_image(name: str, image: np.ndarray) -> None:
             or image.size == 0):
         raise ValueError(f'Argument `{name}` must be a uint8 array (H, W, 3), '
                          f'but got {image.dtype} of shape {image.shape}.')
+
+
+def check_images(images: Sequence[np.ndarray],
+                 photograph: np.ndarray,
+                 min_num: int = 1) -> None:
+    """See that images can be compared with their photograph.
+
+    Args:
+        images: uint8 (H, W, 3) of one size.
+        photograph: uint8 (H', W', 3).
+        min_num: Least number of images.
+
+    Raises:
+        ValueError: An array is no such image, there are too few images, they
+            differ in size, or the photograph is a plain area.
+    """
+    if len(images) < min_num:
+        raise ValueError(f'Argument `images` must hold at least {min_num} '
+                         f'images, but got {len(images)}.')
+    for image in images:
+        check_image('images', image)
+    sizes = sorted({image.shape[:2] for image in images})
+    if len(sizes) > 1:
+        raise ValueError('Argument `images` must hold images of one size, but '
+                         f'got {sizes[0]} and {sizes[1]}.')
+    check_image('photograph', photograph)
+    if (photograph == photograph[0, 0]).all():
+        raise ValueError('Argument `photograph` must show something, but is '
+                         'a plain area.')
+
+
+def to_tensor(image: np.ndarray) -> Tensor:
+    """An image as the functions on tensors take it.
+
+    Args:
+        image: uint8 (H, W, 3).
+
+    Returns:
+        Float32 (1, 3, H, W) in [0, 255].
+    """
+    return torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
+
+
+def reconstruction(image: np.ndarray,
+                   photograph: np.ndarray) -> Dict[str, float]:
+    """How exactly a model remembers its photograph.
+
+    Args:
+        image: The model's own version of it, uint8 (H, W, 3).
+        photograph: uint8 (H, W, 3).
+
+    Returns:
+        ``PSNR`` in dB, infinite for equal images, and ``SSIM`` in [-1, 1].
+
+    Raises:
+        ValueError: An array is no such image, the sizes differ, or are below
+            11 pixels.
+    """
+    check_image('image', image)
+    check_image('photograph', photograph)
+    if image.shape != photograph.shape:
+        raise ValueError('Arguments `image` and `photograph` must have one '
+                         f'size, but got {image.shape[:2]} and '
+                         f'{photograph.shape[:2]}.')
+    similarity = ssim(to_tensor(image), to_tensor(photograph))
+    return dict(PSNR=float(psnr(image, photograph)), SSIM=float(similarity))
+
+
+def diversity(images: Sequence[np.ndarray], photograph: np.ndarray) -> float:
+    """How much random images differ (Rott Shaham et al., ICCV 2019).
+
+    The standard deviation of the intensity of each pixel over the images,
+    averaged over the pixels, divided by the standard deviation of the
+    intensity of the photograph.
+
+    Args:
+        images: uint8 (H, W, 3) of one size, at least two.
+        photograph: uint8 (H', W', 3).
+
+    Returns:
+        0 for equal images; about 1 for images that share no layout.
+
+    Raises:
+        ValueError: See :func:`check_images`.
+    """
+    check_images(images, photograph, min_num=2)
+    spread = np.stack([_intensity(x) for x in images]).std(axis=0).mean()
+    return float(spread / _intensity(photograph).std())
+
+
+def _intensity(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2GRAY)
 
 
 def layout_correlation(image: np.ndarray,
@@ -43,25 +182,189 @@ def layout_correlation(image: np.ndarray,
         ValueError: An array is no such image, fewer than 2 cells, or more
             than an image has pixels.
     """
-    _check_image('image', image)
-    _check_image('photograph', photograph)
-    height, width = photograph.shape[:2]
-    grid = [max(cells, round(cells * x / min(height, width)))
-            for x in (height, width)]
-    room = min(size // num for picture in (image, photograph)
-               for size, num in zip(picture.shape, grid))
-    if cells < 2 or room < 1:
+    check_image('image', image)
+    check_image('photograph', photograph)
+    size = photograph.shape[:2]
+    grid = [max(cells, round(cells * side / min(size))) for side in size]
+    if cells < 2 or any(side < num for picture in (image, photograph)
+                        for side, num in zip(picture.shape, grid)):
         raise ValueError('Argument `cells` must be at least 2 and leave a '
                          f'pixel in each cell, but got {cells} for images of '
-                         f'{image.shape[:2]} and {height, width} pixels.')
+                         f'{image.shape[:2]} and {size} pixels.')
     x, y = (_coarse(picture, grid) for picture in (image, photograph))
     norm = np.linalg.norm(x) * np.linalg.norm(y)
     # averaging leaves rounding errors, about 1e-12, in a plain area
     return float((x * y).sum() / norm) if norm > 1e-6 else 0.
 
 
-def _coarse(image: np.ndarray, grid: list) -> np.ndarray:
+def _coarse(image: np.ndarray, grid: List[int]) -> np.ndarray:
     """Deviation of the cells' colours from the mean colour."""
     image = cv2.resize(
         image.astype(np.float64), grid[::-1], interpolation=cv2.INTER_AREA)
     return image - image.mean(axis=(0, 1))
+
+
+def _level_names(*images: np.ndarray) -> List[str]:
+    """Levels of a pyramid, '1/1' first, down to three patches in a side."""
+    side = min(min(image.shape[:2]) for image in images)
+    if side < _MIN_SIZE:
+        raise ValueError(f'Images must be at least {_MIN_SIZE} pixels high '
+                         f'and wide, but got {side}.')
+    names = []
+    while side >= _MIN_SIZE and len(names) < _MAX_LEVELS:
+        names.append(f'1/{2**len(names)}')
+        side = -(-side // 2)
+    return names
+
+
+def patch_swd(images: Sequence[np.ndarray],
+              photograph: np.ndarray,
+              num_patches: int = 256,
+              seed: int = 0) -> Dict[str, float]:
+    """Sliced Wasserstein distance of patches to those of the photograph.
+
+    Computed as :class:`~mmpe.evaluation.SlicedWassersteinDistance` does: 7 x
+    7 patches of a Laplacian pyramid, normalised in each colour channel, 512
+    directions, times 1000. Images of the photograph's size lend their patches
+    at the same random places, so that copies give 0. Two random sets from one
+    image do not: compare figures of equally many images and patches only.
+
+    Args:
+        images: uint8 (H, W, 3) of one size.
+        photograph: uint8 (H', W', 3).
+        num_patches: Patches of each image at each level.
+        seed: Seed of places and directions.
+
+    Returns:
+        The distance at each level: '1/1' (the finest), '1/2', ...
+
+    Raises:
+        ValueError: See :func:`check_images`; or images are too small.
+    """
+    check_images(images, photograph)
+    names = _level_names(images[0], photograph)
+    fake = _pyramid_patches(images, len(names), num_patches, seed)
+    real = _pyramid_patches([photograph] * len(images), len(names),
+                            num_patches, seed)
+    return {
+        name: 1000 * sliced_wasserstein_distance(
+            normalised_patches(x), normalised_patches(y), seed=seed)
+        for name, x, y in zip(names, fake, real)
+    }
+
+
+def _pyramid_patches(images: Sequence[np.ndarray], num_levels: int,
+                     num_patches: int, seed: int) -> List[Tensor]:
+    """Patches (N, 3, P, P) of all images for each level."""
+    generator = torch.Generator().manual_seed(seed)
+    patches = [[
+        patch_descriptors(level, _PATCH, num_patches, generator)[0]
+        for level in laplacian_pyramid(to_tensor(image), num_levels)
+    ] for image in images]
+    return [torch.cat(level) for level in zip(*patches)]
+
+
+def nearest_patches(images: Sequence[np.ndarray],
+                    photograph: np.ndarray,
+                    num_patches: int = 256,
+                    seed: int = 0) -> Dict[str, PatchMatch]:
+    """Match patches of 7 x 7 pixels at several resolutions.
+
+    At '1/4', for instance, image and photograph are reduced to a quarter by
+    averaging areas, so that a patch stands for 28 x 28 pixels. Distances are
+    Euclidean, to the nearest among all patches; the means are taken over
+    random patches, and then over the images, of which each one counts alone.
+
+    Args:
+        images: uint8 (H, W, 3) of one size.
+        photograph: uint8 (H', W', 3).
+        num_patches: Patches of each image, and of the photograph, for which
+            the nearest ones are sought.
+        seed: Seed of their places.
+
+    Returns:
+        The match at each level: '1/1' (the finest), '1/2', ...
+
+    Raises:
+        ValueError: See :func:`check_images`; or images are too small.
+    """
+    check_images(images, photograph)
+    generator = torch.Generator().manual_seed(seed)
+    matches = {}
+    for name in _level_names(images[0], photograph):
+        divisor = int(name.split('/')[1])
+        matches[name] = _match([_reduced(x, divisor) for x in images],
+                               _reduced(photograph, divisor), num_patches,
+                               generator)
+    return matches
+
+
+def _reduced(image: np.ndarray, divisor: int) -> Tensor:
+    size = [-(-side // divisor) for side in image.shape[1::-1]]
+    image = image.astype(np.float32)
+    # around 0, where the matrix product of `_nearest` loses least
+    return to_tensor(cv2.resize(image, size,
+                                interpolation=cv2.INTER_AREA)) - 127.5
+
+
+def _match(images: Sequence[Tensor], photograph: Tensor, num_patches: int,
+           generator: torch.Generator) -> PatchMatch:
+    places = _random_places(photograph, num_patches, generator)
+    real = _patches_at(photograph, places)
+    elsewhere = _nearest(real, photograph, places)
+    distances, covered = [], []
+    for image in images:
+        fake = _patches_at(image,
+                           _random_places(image, num_patches, generator))
+        distances.append(_nearest(fake, photograph).mean())
+        covered.append((_nearest(real, image) <= elsewhere).double().mean())
+    return PatchMatch(
+        float(torch.stack(distances).mean() / elsewhere.mean()),
+        float(torch.stack(covered).mean()))
+
+
+def _random_places(image: Tensor, num: int,
+                   generator: torch.Generator) -> Tensor:
+    """Top-left corners (num, 2) of patches."""
+    return torch.stack([
+        torch.randint(side - _PATCH + 1, (num, ), generator=generator)
+        for side in image.shape[-2:]
+    ], dim=1)
+
+
+def _patches_at(image: Tensor, places: Tensor) -> Tensor:
+    """Patches (N, C * P * P) with the given corners."""
+    windows = image[0].unfold(1, _PATCH, 1).unfold(2, _PATCH, 1)  # [CHWPP]
+    return windows[:, places[:, 0], places[:, 1]].transpose(0, 1).flatten(1)
+
+
+def _all_patches(image: Tensor) -> Iterator[Tuple[Tensor, Tensor]]:
+    """Corners (M, 2) and patches (M, C * P * P), a few rows at a time."""
+    height, width = (side - _PATCH + 1 for side in image.shape[-2:])
+    rows = max(_BLOCK // width, 1)
+    for top in range(0, height, rows):
+        block = image[..., top:top + rows + _PATCH - 1, :]
+        places = torch.cartesian_prod(
+            torch.arange(top, min(top + rows, height)), torch.arange(width))
+        yield places, F.unfold(block, _PATCH)[0].T
+
+
+def _nearest(patches: Tensor,
+             image: Tensor,
+             own_places: Optional[Tensor] = None) -> Tensor:
+    """Float64 distances (N, ) of patches to the nearest ones of an image.
+
+    Those that overlap with the patch itself, at ``own_places``, do not count.
+    """
+    best = torch.full((len(patches), ), torch.inf, dtype=torch.float64)
+    for places, others in _all_patches(image):
+        # The squared distance, less the squared norm of the patch.
+        order = others.square().sum(dim=1) - 2 * patches @ others.T
+        if own_places is not None:
+            shift = (own_places[:, None] - places).abs().amax(dim=-1)
+            order[shift < _PATCH] = torch.inf
+        values, index = order.min(dim=1)
+        distances = (patches - others[index]).double().norm(dim=1)
+        distances[values.isinf()] = torch.inf
+        best = best.minimum(distances)
+    return best

@@ -11,7 +11,7 @@ from mmpe.registry import METRICS
 from .base import FeatureMetric, check_at_least
 from .references import Size
 
-__all__ = ['SlicedWassersteinDistance']
+__all__ = ['SlicedWassersteinDistance', 'normalised_patches']
 
 _MIN_SIZE = 16
 _MAX_LEVELS = 4
@@ -64,8 +64,15 @@ class _PatchExtractor:
         return torch.stack(patches, dim=1).flatten(1)
 
 
-def _normalised(patches: Tensor) -> Tensor:
-    """Patches (N, C, P, P) with mean 0 and deviation 1 in each channel."""
+def normalised_patches(patches: Tensor) -> Tensor:
+    """Give patches mean 0 and deviation 1 in each channel.
+
+    Args:
+        patches: Float tensor (N, C, P, P).
+
+    Returns:
+        The patches as rows (N, C * P * P).
+    """
     mean = patches.mean(dim=(0, 2, 3), keepdim=True)
     std = patches.std(dim=(0, 2, 3), keepdim=True)
     return ((patches - mean) / std.clamp(min=1e-8)).flatten(1)
@@ -163,8 +170,8 @@ class SlicedWassersteinDistance(FeatureMetric):
         real, fake = self.real_features.view(shape), fake.view(shape)
         values = [
             1000 * sliced_wasserstein_distance(
-                _normalised(real[:, level].flatten(0, 1)),
-                _normalised(fake[:, level].flatten(0, 1)),
+                normalised_patches(real[:, level].flatten(0, 1)),
+                normalised_patches(fake[:, level].flatten(0, 1)),
                 self.num_projections, self.seed)
             for level in range(len(sizes))
         ]

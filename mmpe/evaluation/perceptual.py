@@ -1,0 +1,179 @@
+"""Figures of a single image that need a network, read from the user's file.
+
+Images are uint8 arrays (H, W, 3) in RGB order, as in `single_image`.
+"""
+import importlib.util
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+from typing import Optional, Sequence
+
+import numpy as np
+import torch
+import torch.nn as nn
+from torch import Tensor
+from torchvision.models.inception import BasicConv2d
+
+from mmpe.functional.distances import feature_statistics, frechet_distance
+from .networks import FeatureNetwork
+from .single_image import check_images, to_tensor
+
+__all__ = ['AlexNetLPIPS', 'SIFIDFeatures', 'sifid']
+
+_PUBLISHED = 'https://download.pytorch.org/models/'
+# Below, a network is left without a cell.
+_MIN_SIZE = 32
+
+
+class SIFIDFeatures(FeatureNetwork):
+    """The first layers of InceptionV3: 192 features of each place.
+
+    They end before the second pooling layer, as in the official SinGAN, whose
+    weights are torchvision's (the default file). The file of pytorch-fid has
+    the same layers, and gives other figures.
+    """
+
+    name = 'Inception-torchvision'
+    url = _PUBLISHED + 'inception_v3_google-0cc3c7bd.pth'
+    file_name = 'inception_v3_google-0cc3c7bd.pth'
+    argument = 'inception_path'
+
+    def load(self, file: Path) -> nn.Module:
+        """Read the layers."""
+        module = nn.Sequential(
+            OrderedDict([
+                ('Conv2d_1a_3x3', BasicConv2d(3, 32, kernel_size=3, stride=2)),
+                ('Conv2d_2a_3x3', BasicConv2d(32, 32, kernel_size=3)),
+                ('Conv2d_2b_3x3',
+                 BasicConv2d(32, 64, kernel_size=3, padding=1)),
+                ('pool', nn.MaxPool2d(kernel_size=3, stride=2)),
+                ('Conv2d_3b_1x1', BasicConv2d(64, 80, kernel_size=1)),
+                ('Conv2d_4a_3x3', BasicConv2d(80, 192, kernel_size=3)),
+            ]))
+        state = torch.load(file, map_location='cpu', weights_only=True)
+        module.load_state_dict(
+            {name: state[name] for name in module.state_dict()})
+        return module
+
+    def extract(self, images: Tensor) -> Tensor:
+        """Features (N * h * w, 192) of RGB images (N, 3, H, W)."""
+        features = self.module(images / 127.5 - 1)
+        return features.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def sifid(images: Sequence[np.ndarray], photograph: np.ndarray,
+          network: SIFIDFeatures) -> float:
+    """Single-image FID (Rott Shaham et al., ICCV 2019), mean over images.
+
+    The Frechet distance between the features of all places of an image and
+    of the photograph, at their own sizes.
+
+    Args:
+        images: uint8 (H, W, 3) of one size.
+        photograph: uint8 (H', W', 3).
+        network: The network.
+
+    Returns:
+        0 for copies; lower is better.
+
+    Raises:
+        ValueError: See :func:`~mmpe.evaluation.single_image.check_images`;
+            or images are below 32 pixels.
+    """
+    check_images(images, photograph)
+    _check_size(*images, photograph)
+    real = feature_statistics(network(_bgr(photograph)))
+    distances = [
+        frechet_distance(*feature_statistics(network(_bgr(image))), *real)
+        for image in images
+    ]
+    return float(np.mean(distances))
+
+
+class AlexNetLPIPS(FeatureNetwork):
+    """LPIPS (Zhang et al., CVPR 2018), version 0.1, with AlexNet.
+
+    The file is torchvision's AlexNet; the linear layers come with the package
+    ``lpips``.
+
+    Args:
+        path: The network's file.
+
+    Raises:
+        ImportError: The package is missing.
+        FileNotFoundError: There is no such file.
+        ValueError: The file does not hold this network.
+    """
+
+    name = 'AlexNet'
+    url = _PUBLISHED + 'alexnet-owt-7be5be79.pth'
+    file_name = 'alexnet-owt-7be5be79.pth'
+    argument = 'lpips_path'
+
+    def __init__(self, path: Optional[str] = None) -> None:
+        if importlib.util.find_spec('lpips') is None:
+            raise ImportError(
+                "LPIPS needs the package 'lpips': pip install lpips")
+        super().__init__(path)
+
+    def load(self, file: Path) -> nn.Module:
+        """Read AlexNet, and the linear layers of the package."""
+        from lpips import LPIPS
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # its torchvision calls are old
+            module = LPIPS(net='alex', pnet_rand=True, verbose=False)
+        state = torch.load(file, map_location='cpu', weights_only=True)
+        # slice1.0.weight is features.0.weight, slice2.3.bias features.3.bias
+        module.net.load_state_dict({
+            name: state[f'features.{name.split(".", 1)[1]}']
+            for name in module.net.state_dict()
+        })
+        return module
+
+    @torch.no_grad()
+    def distance(self, x: np.ndarray, y: np.ndarray) -> float:
+        """Perceptual distance of two images.
+
+        Args:
+            x, y: uint8 (H, W, 3) of one size.
+
+        Returns:
+            0 for equal images.
+
+        Raises:
+            ValueError: The sizes differ, or are below 32 pixels.
+        """
+        if x.shape != y.shape:
+            raise ValueError('Arguments `x` and `y` must have one shape, but '
+                             f'got {x.shape} and {y.shape}.')
+        _check_size(x, y)
+        x, y = (to_tensor(image).to(self.device) / 127.5 - 1
+                for image in (x, y))
+        return float(self.module(x, y))
+
+    def diversity(self, images: Sequence[np.ndarray]) -> float:
+        """Mean distance of each image to the next one.
+
+        Args:
+            images: uint8 (H, W, 3) of one size, at least two.
+
+        Returns:
+            0 for equal images.
+
+        Raises:
+            ValueError: The sizes differ, or are below 32 pixels.
+        """
+        return float(
+            np.mean([self.distance(x, y)
+                     for x, y in zip(images[:-1], images[1:])]))
+
+
+def _check_size(*images: np.ndarray) -> None:
+    side = min(min(image.shape[:2]) for image in images)
+    if side < _MIN_SIZE:
+        raise ValueError(f'Images must be at least {_MIN_SIZE} pixels high '
+                         f'and wide for this network, but got {side}.')
+
+
+def _bgr(image: np.ndarray) -> Tensor:
+    return to_tensor(image).flip(1)

@@ -1,0 +1,273 @@
+r"""Figures of trained SinGANs: how well each of them knows its photograph.
+
+Nothing is downloaded. SIFID and LPIPS are added where the user names the
+networks' files.
+
+Example:
+    python tools/analysis/singan_metrics.py \
+        configs/singan_quick/singan_spe-dim4_quick.py spe.pth \
+        configs/singan_quick/singan_zero-pad_quick.py zero.pth
+
+What the rows say:
+    reconstruction  the model's own version of the photograph against it
+    diversity       standard deviation of a pixel over the samples, divided by
+                    that of the photograph's intensity
+    layout          correlation of a sample with the (stretched) photograph,
+                    both reduced to 8 cells on the short side
+    SWD             sliced Wasserstein distance of 7 x 7 patches, times 1000;
+                    1/2 is the level of half the size, and so on
+    new patches     distance of the samples' patches to the nearest of the
+                    photograph: 0 are copies, 1 is as far as parts of the
+                    photograph are from each other
+    coverage        share of the photograph's patches to which a sample has a
+                    nearer one than the rest of the photograph has
+    SIFID           distance of the distributions of Inception's features
+    sample LPIPS    perceptual distance of each sample to the next one
+"""
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+import mmcv
+import numpy as np
+from tqdm import tqdm
+
+from mmpe.datasets import read_photograph
+from mmpe.evaluation import single_image
+from mmpe.evaluation.perceptual import AlexNetLPIPS, SIFIDFeatures, sifid
+from mmpe.inference import SinGANSampler, load
+from mmpe.utils import register_all_modules
+from mmpe.utils.command_line import one_line_errors
+from mmpe.utils.files import atomic_write
+
+# What is better, by the beginning of a figure's name.
+BETTER = {
+    'reconstruction LPIPS': 'lower',
+    'reconstruction': 'higher',
+    'diversity': 'higher',
+    'layout': 'higher',
+    'SWD': 'lower',
+    'new patches': '0 = copies',
+    'coverage': 'higher',
+    'SIFID': 'lower',
+    'sample LPIPS': 'higher'
+}
+
+Figures = Dict[str, float]
+
+
+class Pictures(NamedTuple):
+    """What a model is judged by: uint8 (H, W, 3) in RGB order."""
+
+    photograph: np.ndarray
+    reconstruction: np.ndarray
+    samples: List[np.ndarray]
+
+
+Step = Callable[[Pictures], Figures]
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        'models',
+        nargs='+',
+        metavar='CONFIG CHECKPOINT',
+        help='config file (or name of a row) and checkpoint of each model')
+    parser.add_argument(
+        '--num', type=int, default=50, help='samples (default: %(default)s)')
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        metavar=('HEIGHT', 'WIDTH'),
+        help="size of the samples (default: the photograph's)")
+    parser.add_argument(
+        '--seed', type=int, default=0, help='seed of the first sample')
+    parser.add_argument(
+        '--image',
+        help="the photograph, where a checkpoint (one of MMagic's) does not "
+        'hold it')
+    parser.add_argument(
+        '--inception-path',
+        metavar='FILE',
+        help=f'for SIFID: {SIFIDFeatures.file_name}')
+    parser.add_argument(
+        '--lpips-path',
+        metavar='FILE',
+        help=f'for LPIPS: {AlexNetLPIPS.file_name}')
+    parser.add_argument('--json', metavar='FILE', help='write them here, too')
+    parser.add_argument(
+        '--device', default='cpu', help='where to sample (default: cpu)')
+    args = parser.parse_args()
+    if len(args.models) % 2:
+        parser.error('each config needs a checkpoint, but got '
+                     f'{len(args.models)} names')
+    if args.num < 2:
+        parser.error(f'--num must be at least 2, but got {args.num}')
+    return args
+
+
+def load_model(config: str, checkpoint: str,
+               args: argparse.Namespace) -> Tuple[SinGANSampler, np.ndarray]:
+    """A model and its photograph; see that it can do what is asked for."""
+    sampler = load(config, checkpoint, args.device)
+    if not isinstance(sampler, SinGANSampler):
+        raise ValueError(f'{config!r} is not a config of SinGAN.')
+    sampler.model.noise_shapes(args.size)
+    photograph = sampler.photograph
+    if photograph is None:
+        photograph = read_for(sampler.size, args.image, checkpoint)
+    return sampler, photograph
+
+
+def read_for(size: Tuple[int, int], path: Optional[str],
+             checkpoint: str) -> np.ndarray:
+    """The photograph of a checkpoint that does not hold it."""
+    if path is None:
+        raise ValueError(f'{checkpoint!r} does not hold the photograph: name '
+                         'its file by --image.')
+    image = read_photograph(path)
+    height, width = image.shape[:2]
+    # Sizes are rounded: a pixel of the smaller image is no other shape.
+    if abs(height / width * size[1] - size[0]) > 1:
+        raise ValueError(
+            f'{path!r} is not the photograph of {checkpoint!r}: it has '
+            f'{height} x {width} pixels (height x width), but the model draws '
+            f'{size[0]} x {size[1]}.')
+    return np.ascontiguousarray(mmcv.imresize(image, size[::-1])[..., ::-1])
+
+
+def draw(sampler: SinGANSampler, photograph: np.ndarray,
+         args: argparse.Namespace) -> Pictures:
+    """The pictures of a model."""
+    samples = [
+        sampler.sample(1, args.size, args.seed + i)[0]
+        for i in tqdm(range(args.num), 'Samples')
+    ]
+    return Pictures(photograph, sampler.reconstruct(), samples)
+
+
+def reconstruction(pictures: Pictures) -> Figures:
+    """PSNR and SSIM."""
+    figures = single_image.reconstruction(pictures.reconstruction,
+                                          pictures.photograph)
+    return {f'reconstruction {name}': x for name, x in figures.items()}
+
+
+def variety(pictures: Pictures) -> Figures:
+    """Diversity, and what is common to all samples."""
+    photograph, samples = pictures.photograph, pictures.samples
+    layout = [single_image.layout_correlation(x, photograph) for x in samples]
+    return dict(
+        diversity=single_image.diversity(samples, photograph),
+        layout=float(np.mean(layout)))
+
+
+def swd(pictures: Pictures) -> Figures:
+    """Sliced Wasserstein distances and their mean."""
+    figures = single_image.patch_swd(pictures.samples, pictures.photograph)
+    figures['mean'] = float(np.mean(list(figures.values())))
+    return {f'SWD {name}': x for name, x in figures.items()}
+
+
+def patches(pictures: Pictures) -> Figures:
+    """Novelty and coverage."""
+    matches = single_image.nearest_patches(pictures.samples,
+                                           pictures.photograph)
+    return {
+        **{f'new patches {name}': x.distance for name, x in matches.items()},
+        **{f'coverage {name}': x.coverage for name, x in matches.items()}
+    }
+
+
+def inception(network: SIFIDFeatures, pictures: Pictures) -> Figures:
+    """SIFID."""
+    return dict(SIFID=sifid(pictures.samples, pictures.photograph, network))
+
+
+def lpips(network: AlexNetLPIPS, pictures: Pictures) -> Figures:
+    """LPIPS of the reconstruction and between samples."""
+    return {
+        'reconstruction LPIPS':
+        network.distance(pictures.reconstruction, pictures.photograph),
+        'sample LPIPS':
+        network.diversity(pictures.samples)
+    }
+
+
+def all_steps(args: argparse.Namespace) -> List[Step]:
+    """What computes the figures; the user's networks are read here."""
+    steps = [reconstruction, variety, swd, patches]
+    if args.inception_path:
+        steps.append(partial(inception, SIFIDFeatures(args.inception_path)))
+    if args.lpips_path:
+        steps.append(partial(lpips, AlexNetLPIPS(args.lpips_path)))
+    return steps
+
+
+def measure(pictures: Pictures, steps: List[Step]) -> Figures:
+    """All figures of a model."""
+    figures = {}
+    for step in tqdm(steps, 'Figures'):
+        figures.update(step(pictures))
+    return figures
+
+
+def labels(models: List[Tuple[str, str]]) -> List[str]:
+    """Short names: of the configs, or of the checkpoints if these are one."""
+    names = [Path(config).stem for config, _ in models]
+    if len(set(names)) == len(names):
+        return names
+    return [f'{Path(x).parent.name}/{Path(x).stem}' for _, x in models]
+
+
+def table(names: List[str], columns: List[Figures]) -> str:
+    """One row for each figure, one column for each model."""
+    cells = [['figure', 'better', *names]]
+    for figure in dict.fromkeys(name for x in columns for name in x):
+        better = next(BETTER[x] for x in BETTER if figure.startswith(x))
+        cells.append([figure, better] + [
+            f'{x[figure]:.4g}' if figure in x else '' for x in columns])
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return '\n'.join('  '.join(map(str.ljust, row, widths)).rstrip()
+                     for row in cells)
+
+
+def write(path: str, models: List[Tuple[str, str]], columns: List[Figures],
+          args: argparse.Namespace) -> None:
+    """Write the figures, and how they were made, as JSON."""
+    content = dict(
+        num=args.num,
+        size=args.size,
+        seed=args.seed,
+        models=[
+            dict(config=config, checkpoint=checkpoint, figures=figures)
+            for (config, checkpoint), figures in zip(models, columns)
+        ])
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + '\n')
+    print(f'The figures are in {path}')
+
+
+def main() -> None:
+    """Run the command."""
+    args = parse_args()
+    register_all_modules()
+    models = list(zip(args.models[::2], args.models[1::2]))
+    with one_line_errors():
+        steps = all_steps(args)
+        loaded = [load_model(*model, args) for model in models]
+        columns = [measure(draw(*x, args), steps) for x in loaded]
+        print(table(labels(models), columns))
+        if args.json:
+            write(args.json, models, columns, args)
+
+
+if __name__ == '__main__':
+    main()
