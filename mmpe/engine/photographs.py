@@ -4,6 +4,7 @@ A folder holds ``config.py``, checkpoints, and ``result.json`` once the
 training is finished; ``mmpe.inference.load(folder / 'config.py', checkpoint)``
 is all that it takes to sample it.
 """
+import contextlib
 import csv
 import hashlib
 import json
@@ -190,7 +191,7 @@ def _settings(config: Config) -> Dict[str, object]:
 
 def _latest_checkpoint(folder: Path) -> Optional[Path]:
     return max(
-        folder.glob('iter_*.pth'),
+        folder.glob('iter_[0-9]*.pth'),
         key=lambda path: int(path.stem.split('_')[1]),
         default=None)
 
@@ -314,7 +315,8 @@ def train_photographs(config: Config,
 
     Raises:
         ValueError: Photographs cannot be trained on (all of them are named,
-            before any training starts), or ``jobs`` is below 1.
+            before any training starts), there are none or one is given twice,
+            or ``jobs`` is below 1.
         OSError: A file cannot be written.
     """
     trainings, problems = [], []
@@ -334,6 +336,8 @@ def train_photographs(config: Config,
 
 def _folder_names(images: Sequence[PathLike]) -> List[str]:
     """Names of files without suffix, and with a code where two are equal."""
+    if not images:
+        raise ValueError('Argument `images` must not be empty.')
     paths = [osp.abspath(image) for image in images]
     twice = [path for path, num in Counter(paths).items() if num > 1]
     if twice:
@@ -429,7 +433,8 @@ class _Child:
 
     def _read(self) -> None:
         for line in self._process.stdout:
-            self.part = float(line)
+            with contextlib.suppress(ValueError):  # what an import prints
+                self.part = float(line)
 
     @property
     def has_ended(self) -> bool:
