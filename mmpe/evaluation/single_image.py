@@ -18,8 +18,8 @@ from .sliced_wasserstein import normalised_patches
 
 __all__ = [
     'PatchMatch', 'check_image', 'check_images', 'diversity',
-    'layout_correlation', 'nearest_patches', 'patch_swd', 'reconstruction',
-    'to_tensor'
+    'layout_correlation', 'level_names', 'nearest_patches', 'patch_swd',
+    'reconstruction', 'to_tensor'
 ]
 
 _PATCH = 7
@@ -192,9 +192,10 @@ def layout_correlation(image: np.ndarray,
                          f'pixel in each cell, but got {cells} for images of '
                          f'{image.shape[:2]} and {size} pixels.')
     x, y = (_coarse(picture, grid) for picture in (image, photograph))
-    norm = np.linalg.norm(x) * np.linalg.norm(y)
-    # averaging leaves rounding errors, about 1e-12, in a plain area
-    return float((x * y).sum() / norm) if norm > 1e-6 else 0.
+    norms = np.linalg.norm(x), np.linalg.norm(y)
+    if min(norms) < 0.01:  # rounding errors, where all cells should be equal
+        return 0.
+    return float((x * y).sum() / np.prod(norms))
 
 
 def _coarse(image: np.ndarray, grid: List[int]) -> np.ndarray:
@@ -204,9 +205,21 @@ def _coarse(image: np.ndarray, grid: List[int]) -> np.ndarray:
     return image - image.mean(axis=(0, 1))
 
 
-def _level_names(*images: np.ndarray) -> List[str]:
-    """Levels of a pyramid, '1/1' first, down to three patches in a side."""
-    side = min(min(image.shape[:2]) for image in images)
+def level_names(*sizes: Tuple[int, int]) -> List[str]:
+    """Names of the pyramid's levels at which patches are compared.
+
+    The smallest level holds three patches side by side.
+
+    Args:
+        sizes: (H, W) of the images and of the photograph.
+
+    Returns:
+        '1/1' (the finest), '1/2', ...; at most four.
+
+    Raises:
+        ValueError: A size is below 21 pixels.
+    """
+    side = min(map(min, sizes))
     if side < _MIN_SIZE:
         raise ValueError(f'Images must be at least {_MIN_SIZE} pixels high '
                          f'and wide, but got {side}.')
@@ -242,7 +255,7 @@ def patch_swd(images: Sequence[np.ndarray],
         ValueError: See :func:`check_images`; or images are too small.
     """
     check_images(images, photograph)
-    names = _level_names(images[0], photograph)
+    names = level_names(images[0].shape[:2], photograph.shape[:2])
     fake = _pyramid_patches(images, len(names), num_patches, seed)
     real = _pyramid_patches([photograph] * len(images), len(names),
                             num_patches, seed)
@@ -291,7 +304,7 @@ def nearest_patches(images: Sequence[np.ndarray],
     check_images(images, photograph)
     generator = torch.Generator().manual_seed(seed)
     matches = {}
-    for name in _level_names(images[0], photograph):
+    for name in level_names(images[0].shape[:2], photograph.shape[:2]):
         divisor = int(name.split('/')[1])
         matches[name] = _match([_reduced(x, divisor) for x in images],
                                _reduced(photograph, divisor), num_patches,

@@ -123,6 +123,8 @@ def load_model(config: str, checkpoint: str,
     photograph = sampler.photograph
     if photograph is None:
         photograph = read_for(sampler.size, args.image, checkpoint)
+    single_image.check_images([photograph], photograph)
+    single_image.level_names(args.size or sampler.size, sampler.size)
     return sampler, photograph
 
 

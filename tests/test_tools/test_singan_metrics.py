@@ -1,0 +1,200 @@
+"""tools/analysis/singan_metrics.py, from the command line."""
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mmpe.evaluation.single_image import (diversity, layout_correlation,
+                                          nearest_patches, patch_swd)
+from mmpe.inference import load
+from mmpe.registry import MODELS, build_from
+
+from ..test_models.test_singan.conftest import model_cfg, random_pyramid
+
+TOOL = 'tools/analysis/singan_metrics.py'
+SIZES = [(13, 17), (24, 31), (45, 58)]
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """Config and checkpoint of a small model."""
+
+    def make(head='spe4-noise8', name='small', with_photograph=True):
+        cfg = model_cfg(head, num_scales=2)
+        torch.manual_seed(0)
+        model = build_from(MODELS, cfg)
+        model.reals = random_pyramid(SIZES)
+        model.construct_fixed_noises()
+        model.noise_weights = [1, .3, .2]
+        model.curr_stage = 2
+        if not with_photograph:
+            model.reals = []
+        checkpoint, config = (tmp_path / f'{name}.{x}' for x in ('pth', 'py'))
+        torch.save(dict(state_dict=model.state_dict(), meta={}), checkpoint)
+        Config(dict(model=cfg)).dump(config)
+        return str(config), str(checkpoint)
+
+    return make
+
+
+def rows_of(text):
+    """Cells of the printed table, by the name of the figure."""
+    lines = text[text.index('figure  '):].splitlines()
+    rows = {}
+    for line in lines:
+        name, *cells = re.split(r'\s{2,}', line)
+        if cells:
+            rows[name] = cells
+    return rows
+
+
+def test_figures_of_a_model(run_tool, trained, tmp_path, capsys):
+    config, checkpoint = trained()
+    path = tmp_path / 'figures.json'
+    run_tool(TOOL, config, checkpoint, '--num', '3', '--seed', '4', '--json',
+             path)
+    printed = capsys.readouterr().out
+    assert str(path) in printed.splitlines()[-1]
+    content = json.loads(path.read_text())
+    assert (content['num'], content['seed'], content['size']) == (3, 4, None)
+    model, = content['models']
+    assert (model['config'], model['checkpoint']) == (config, checkpoint)
+
+    sampler = load(config, checkpoint)
+    samples, photograph = sampler.sample(3, seed=4), sampler.photograph
+    assert photograph.shape == (45, 58, 3)
+    error = np.square(sampler.reconstruct().astype(float) - photograph)
+    figures = model['figures']
+    # Images of a batch differ by a grey level from images drawn alone.
+    assert figures['reconstruction PSNR'] == pytest.approx(
+        10 * np.log10(255**2 / error.mean()), rel=1e-3)
+    assert figures['diversity'] == pytest.approx(
+        diversity(samples, photograph), rel=1e-2)
+    assert figures['layout'] == pytest.approx(
+        np.mean([layout_correlation(x, photograph) for x in samples]),
+        abs=1e-2)
+    swd = patch_swd(samples, photograph)
+    assert figures['SWD 1/2'] == pytest.approx(swd['1/2'], rel=2e-2)
+    assert figures['SWD mean'] == pytest.approx(
+        (figures['SWD 1/1'] + figures['SWD 1/2']) / 2)
+    match = nearest_patches(samples, photograph)['1/2']
+    assert figures['new patches 1/2'] == pytest.approx(
+        match.distance, rel=1e-2)
+    assert figures['coverage 1/2'] == pytest.approx(match.coverage, abs=2e-2)
+
+    rows = rows_of(printed)
+    assert rows.pop('figure') == ['better', 'small']
+    assert rows == {
+        name: [rows[name][0], f'{value:.4g}']
+        for name, value in figures.items()
+    }
+    assert rows['SWD mean'][0] == 'lower'
+    assert rows['new patches 1/1'][0] == '0 = copies'
+    assert rows['reconstruction SSIM'][0] == 'higher'
+
+
+def test_several_models_and_another_size(run_tool, trained, capsys):
+    models = [*trained(name='first'), *trained('csg', 'second')]
+    run_tool(TOOL, *models, '--num', '2', '--size', '45', '90')
+    rows = rows_of(capsys.readouterr().out)
+    assert rows['figure'] == ['better', 'first', 'second']
+    assert all(len(row) == 3 and all(row) for row in rows.values())
+    assert rows['diversity'][1] != rows['diversity'][2]
+
+
+def test_one_config_twice_is_told_apart_by_the_checkpoint(
+        run_tool, trained, tmp_path, capsys):
+    config, checkpoint = trained()
+    run_tool(TOOL, config, checkpoint, config, checkpoint, '--num', '2')
+    rows = rows_of(capsys.readouterr().out)
+    assert rows['figure'][1:] == [f'{tmp_path.name}/small'] * 2
+    assert rows['layout'][1] == rows['layout'][2]
+
+
+def test_photograph_of_a_checkpoint_without_one(run_tool, trained, tmp_path,
+                                                capsys):
+    with_it, without = trained(), trained(
+        name='other', with_photograph=False)
+    with pytest.raises(SystemExit, match='other.pth. does not hold the photo'
+                       'graph: name its file by --image'):
+        run_tool(TOOL, *without, '--num', '2')
+    image = tmp_path / 'image.png'
+    Image.fromarray(load(*with_it).photograph).save(image)
+    run_tool(TOOL, *with_it, *without, '--num', '2', '--image', image)
+    for figure, row in rows_of(capsys.readouterr().out).items():
+        if figure != 'figure':
+            assert row[1] == row[2]
+    Image.new('RGB', (45, 58)).save(image)
+    with pytest.raises(SystemExit, match='image.png. is not the photograph of'
+                       '.*58 x 45 pixels .* but the model draws 45 x 58'):
+        run_tool(TOOL, *without, '--num', '2', '--image', image)
+    with pytest.raises(SystemExit, match='There is no image file.*none.png'):
+        run_tool(TOOL, *without, '--image', 'none.png')
+
+
+def test_networks_of_the_user(run_tool, trained, monkeypatch, capsys):
+    """Given files are read, and their figures named with a direction."""
+    from mmpe.evaluation import perceptual
+
+    class StandIn:
+        file_name = 'file.pth'
+
+        def __init__(self, path):
+            assert path == 'mine.pth'
+
+        def __call__(self, images):
+            return images.flatten(2)[0].T / 255
+
+        def distance(self, x, y):
+            return 0.25
+
+        def diversity(self, images):
+            return float(len(images))
+
+    monkeypatch.setattr(perceptual, 'SIFIDFeatures', StandIn)
+    monkeypatch.setattr(perceptual, 'AlexNetLPIPS', StandIn)
+    run_tool(TOOL, *trained(), '--num', '3', '--inception-path', 'mine.pth',
+             '--lpips-path', 'mine.pth')
+    rows = rows_of(capsys.readouterr().out)
+    assert rows['reconstruction LPIPS'] == ['lower', '0.25']
+    assert rows['sample LPIPS'] == ['higher', '3']
+    assert rows['SIFID'][0] == 'lower' and float(rows['SIFID'][1]) > 0
+
+
+def test_bad_arguments(run_tool, trained, tmp_path, capsys):
+    config, checkpoint = trained()
+    for args, message in (([config], 'each config needs a checkpoint'),
+                          ([config, checkpoint, '--num', '1'],
+                           '--num must be at least 2, but got 1')):
+        with pytest.raises(SystemExit) as error:
+            run_tool(TOOL, *args)
+        assert error.value.code == 2
+        assert message in capsys.readouterr().err
+    model = [config, checkpoint]
+    for args, message in (
+        (['no.py', checkpoint], 'no config file'),
+        ([config, 'no.pth'], 'no.pth'),
+        ([*model, '--size', '2', '60'], 'at least .* but got 2 x 60'),
+        ([*model, '--size', '20', '60'], 'at least 21 pixels'),
+        ([*model, '--inception-path', 'no.pth'], 'inception_v3_google'),
+        ([*model, '--lpips-path', 'no.pth'], 'alexnet-owt')):
+        with pytest.raises(SystemExit, match=message):
+            run_tool(TOOL, *args)
+    plain = trained(name='plain')[1]
+    state = torch.load(plain, weights_only=False)
+    state['state_dict']['_extra_state']['reals'][-1].fill_(0.5)
+    torch.save(state, plain)
+    with pytest.raises(SystemExit, match='must show something'):
+        run_tool(TOOL, config, plain, '--num', '2')
+
+
+def test_help(run_tool, capsys):
+    with pytest.raises(SystemExit) as error:
+        run_tool(TOOL, '--help')
+    assert error.value.code == 0
+    text = capsys.readouterr().out
+    assert 'Example:' in text and 'CONFIG CHECKPOINT' in text
