@@ -421,8 +421,7 @@ class _Child:
         _write_config(training)
         with open(self._log, 'w') as log:
             self._process = subprocess.Popen(
-                [sys.executable, '-m', __name__,
-                 str(training.folder)],
+                _command(training.folder),
                 env=_environment(threads),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -459,6 +458,10 @@ class _Child:
         """End the process."""
         self._process.terminate()
         self._process.wait()
+
+
+def _command(folder: Path) -> List[str]:
+    return [sys.executable, '-m', __name__, str(folder)]
 
 
 def _environment(threads: int) -> Dict[str, str]:
