@@ -23,6 +23,9 @@ What the rows say:
                     nearer one than the rest of the photograph has
     SIFID           distance of the distributions of Inception's features
     sample LPIPS    perceptual distance of each sample to the next one
+
+SWD depends on the number of samples, and coverage grows with their size:
+compare figures of one --num and one --size.
 """
 import argparse
 import json
