@@ -38,7 +38,7 @@ def draw_tiled(model: SinGAN,
                path: PathLike,
                size: Size,
                seed: int,
-               tile: int = 512,
+               tile: int = 256,
                start_scale: int = 0,
                positions: Optional[Positions] = None) -> Path:
     """Draw a random image into a file, however large it is.
