@@ -1,0 +1,176 @@
+"""tools/benchmark.py: what it compares, refuses and prints."""
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+TOOL = 'tools/benchmark.py'
+
+
+@pytest.fixture
+def benchmark(run_tool, monkeypatch, capsys):
+    """Run the tool at a small scale; returns what it prints."""
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+
+    def run(*args):
+        run_tool(TOOL, '--scale-down', '--repeats', 1, *args)
+        return capsys.readouterr().out
+
+    return run
+
+
+def cells(output, name):
+    """Cells of a workload's row."""
+    row, = (line for line in output.splitlines() if f'| {name} |' in line)
+    return [cell.strip() for cell in row.strip('|').split('|')]
+
+
+def test_list(benchmark):
+    names = benchmark('--list').split()
+    assert len(names) == len(set(names))
+    for name in ('config-f-sample-512-b4', 'config-f-d-step',
+                 'config-f-g-step', 'config-f-r1', 'config-f-path-length',
+                 'config-f-iteration', 'mspie-small-48-16-iterations',
+                 'singan-interp-pad-scale-0', 'singan-spe-dim4-schedule',
+                 'singan-spe-dim4-sample-512', 'fid', 'precision-recall',
+                 'start'):
+        assert name in names
+
+
+@pytest.mark.parametrize('name', [
+    'config-f-sample-256-b1', 'singan-interp-pad-scale-1',
+    'singan-spe-dim4-sample-512', 'fid', 'precision-recall'
+])
+def test_workload(benchmark, name):
+    _, mmagic, mmpe, ratio, *_, difference = cells(
+        benchmark('--no-memory', '--only', name), name)
+    assert float(ratio) > 0
+    assert float(difference) <= 1e-4
+    assert all(time.split()[1] in ('s', 'ms') for time in (mmagic, mmpe))
+
+
+def test_json_and_times_that_follow_from_others(benchmark, tmp_path):
+    path = tmp_path / 'figures.json'
+    output = benchmark('--no-memory', '--only', 'config-f-iteration', '--json',
+                       path)
+    assert f'The figures are in {path}' in output
+    figures = json.loads(path.read_text())
+    rows = {row['name']: row for row in figures['rows']}
+    assert len(rows) == 5
+    for side in ('mmagic', 'mmpe'):
+        seconds = {
+            name[9:]: row['seconds'][side]['wall']
+            for name, row in rows.items()
+        }
+        assert seconds['iteration'] == pytest.approx(
+            seconds['d-step'] + seconds['g-step'] + seconds['r1'] / 16 +
+            seconds['path-length'] / 4)
+    assert figures['machine']['threads'] == torch.get_num_threads()
+    row = rows['config-f-d-step']
+    assert row['ratio'] == pytest.approx(row['seconds']['mmagic']['wall'] /
+                                         row['seconds']['mmpe']['wall'])
+    for side in ('mmagic', 'mmpe'):
+        assert row['shares'][side] == pytest.approx(
+            row['flops'] / row['seconds'][side]['wall'] /
+            figures['convolution_rates'][side])
+
+
+def test_no_ratio_where_results_differ(benchmark, monkeypatch, tmp_path):
+    from mmpe.functional import distances
+    right = distances.frechet_distance
+    monkeypatch.setattr(distances, 'frechet_distance',
+                        lambda *args: right(*args) * 1.001)
+    path = tmp_path / 'figures.json'
+    with pytest.raises(SystemExit) as error:
+        benchmark('--no-memory', '--only', 'fid', '--json', path)
+    assert str(error.value) == (
+        'fid: value differs by 1.0e-03, more than 1e-04.')
+    row, = json.loads(path.read_text())['rows']
+    assert row['ratio'] is None
+
+
+def test_bfloat16(benchmark):
+    name = 'config-f-sample-256-b1'
+    output = benchmark('--no-memory', '--dtype', 'bfloat16', '--only', name)
+    assert 1e-4 < float(cells(output, name)[-1]) < 2e-2
+
+
+def test_peak_memory(benchmark, monkeypatch):
+    def child(command, **kwargs):
+        assert command[-4:] == ['--only', 'fid', '--memory-of', side.pop(0)]
+        return SimpleNamespace(stdout=f'a log\n{3 * 2**20}\n')
+
+    side = ['mmagic', 'mmpe']
+    monkeypatch.setattr('subprocess.run', child)
+    memory = cells(benchmark('--only', 'fid'), 'fid')[6:8]
+    assert memory == ['3 MiB'] * 2
+
+
+@pytest.mark.parametrize('side', ['mmagic', 'mmpe'])
+def test_peak_memory_of_one_side(measure, side):
+    from benchmarking.core import Options, Task, Workload
+
+    def make(*args):
+        assert args == (side, Options())
+        held = torch.ones(2**22)
+        return Task(lambda: dict(value=torch.cat((held, held)).sum()))
+
+    # 16 MiB are held, and 32 are added.
+    peak = measure.peak_memory(side, Workload('name', make), Options())
+    assert peak is None or 45 < peak / 2**20 < 60
+
+
+def test_unknown_workload(benchmark):
+    with pytest.raises(SystemExit, match='--list prints, but got .nothing.'):
+        benchmark('--only', 'nothing')
+
+
+def test_number_of_repeats(run_tool, capsys):
+    with pytest.raises(SystemExit):
+        run_tool(TOOL, '--repeats', 0)
+    assert 'must be at least 1, but got 0' in capsys.readouterr().err
+
+
+def test_photograph_that_is_not_there(benchmark):
+    with pytest.raises(SystemExit, match='There is no image file at .no.png'):
+        benchmark('--image', 'no.png', '--list')
+
+
+@pytest.fixture
+def measure(benchmark):
+    benchmark('--list')
+    return sys.modules['benchmarking.measure']
+
+
+def test_differences(measure):
+    expected = {
+        'image': torch.tensor([4., 1.]),
+        'gradient of net.a': torch.tensor([3., 4.]),
+        'gradient of net.b.c': torch.tensor([12.]),
+        'loss': torch.tensor(2.)
+    }
+    results = {
+        'image': torch.tensor([4., 2.]),
+        'gradient of net.a': torch.tensor([3., 4.]),
+        'gradient of net.b.c': torch.tensor([13.3]),
+        'gradient of net.d': torch.zeros(2),
+        'loss': torch.tensor(float('nan'))
+    }
+    found = measure.differences(results, expected)
+    assert found['image'] == 0.25
+    assert found['gradient of net'] == pytest.approx(0.1)
+    assert found['loss'] != found['loss']
+    results['gradient of net.d'] = torch.ones(2)
+    with pytest.raises(ValueError, match="Only one side has 'gradient of"):
+        measure.differences(results, expected)
+
+
+def test_flops(measure):
+    from benchmarking.core import Task
+    x, weight = torch.ones(1, 2, 5, 5), torch.ones(3, 2, 3, 3)
+    task = Task(lambda: torch.conv2d(x, weight) @ torch.ones(3, 4))
+    # multiplications and additions
+    expected = 2 * (3 * 3 * 3 * 2 * 3 * 3) + 2 * (3 * 3 * 3 * 4)
+    assert measure.flops_of(task) == expected

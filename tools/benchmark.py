@@ -1,0 +1,261 @@
+r"""Compare the speed of mmpe and MMagic 1.2.0 on this machine.
+
+Both sides do the same work with the same weights and inputs, in this process
+and in turn. Printed are median times, their ratio (MMagic / mmpe), the share
+of this machine's convolution rate that each side reaches, the peak memory of
+each in a process of its own, and the largest difference of the results:
+images, losses and gradients. Where it exceeds the tolerance (1e-4, with
+bfloat16 2e-2 of images), there is no ratio, and the exit code is 1. What makes
+the work of both sides equal is written in tools/benchmarking/*.py.
+
+MMagic always computes in float32 and is not compiled.
+
+Examples:
+    python tools/benchmark.py --list
+    python tools/benchmark.py --threads 2 --json benchmark.json
+    python tools/benchmark.py --only 'config-f-*-step' fid --repeats 9
+    python tools/benchmark.py --scale-down      # seconds; no valid figures
+"""
+import argparse
+import fnmatch
+import json
+import os.path as osp
+import subprocess
+import sys
+from typing import Dict, List, Optional, Sequence
+
+import torch
+from mmengine.logging import MMLogger
+
+import mmpe  # noqa: F401  (installs the host bridge)
+from mmpe.utils.command_line import one_line_errors
+from mmpe.utils.files import atomic_write
+
+sys.path.insert(0, osp.dirname(osp.abspath(__file__)))
+from benchmarking import evaluation, measure, mspie, singan  # noqa: E402
+from benchmarking.core import (SIDES, Derived, Options,  # noqa: E402
+                               Workload, WorkloadList)
+from benchmarking.report import Row, derive, markdown, shares  # noqa: E402
+
+TOLERANCES = dict(float32=1e-4, bfloat16=2e-2)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--json', metavar='FILE', help='write all figures')
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        metavar='NAME',
+        help='workloads to run, by name or pattern (default: all)')
+    parser.add_argument(
+        '--list', action='store_true', help='print the names and exit')
+    parser.add_argument(
+        '--threads', type=int, help="threads (default: PyTorch's)")
+    parser.add_argument(
+        '--device', default='cpu', help='where to compute (default: cpu)')
+    parser.add_argument(
+        '--dtype',
+        choices=sorted(TOLERANCES),
+        default='float32',
+        help='what mmpe computes in (default: float32)')
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help="compile mmpe's networks where that works")
+    parser.add_argument(
+        '--repeats',
+        type=int,
+        default=5,
+        help='measurements of each side (default: 5)')
+    parser.add_argument(
+        '--image',
+        metavar='PATH',
+        help='photograph for SinGAN (default: one of scikit-image)')
+    parser.add_argument(
+        '--no-memory',
+        action='store_true',
+        help='leave out the peak memory, which takes two more processes for '
+        'each workload')
+    parser.add_argument(
+        '--scale-down',
+        action='store_true',
+        help='small widths and sizes, to see that everything runs')
+    parser.add_argument('--memory-of', choices=SIDES, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.repeats < 1:
+        parser.error(f'--repeats must be at least 1, but got {args.repeats}')
+    if args.threads is not None and args.threads < 1:
+        parser.error(f'--threads must be at least 1, but got {args.threads}')
+    return args
+
+
+def all_workloads(options: Options) -> WorkloadList:
+    """All workloads in the order of the table."""
+    return [
+        workload for group in (mspie, singan, evaluation)
+        for workload in group.workloads(options)
+    ]
+
+
+def select(workloads: WorkloadList,
+           patterns: Optional[Sequence[str]]) -> WorkloadList:
+    """The workloads asked for, and those that their times follow from.
+
+    Raises:
+        ValueError: Nothing has such a name.
+    """
+    names = set()
+    for pattern in patterns or ['*']:
+        found = [
+            workload for workload in workloads
+            if fnmatch.fnmatchcase(workload.name, pattern)
+        ]
+        if not found:
+            raise ValueError('Argument `--only` must name workloads that '
+                             f'--list prints, but got {pattern!r}.')
+        for workload in found:
+            names.update([workload.name], getattr(workload, 'parts', ()))
+    return [workload for workload in workloads if workload.name in names]
+
+
+def measured(workload: Workload, options: Options, args: argparse.Namespace,
+             rates: Dict[str, float]) -> Row:
+    """Run a workload: first to compare the results, then for the time."""
+    tasks = measure.make_both(workload, options)
+    flops = measure.flops_of(tasks['mmpe'])
+    notes = compile_networks(tasks['mmpe']) if (
+        options.compile and workload.has_dtype) else []
+    found = measure.differences(*(tasks[side].record()
+                                  for side in SIDES[::-1]))
+    dtype = options.dtype if workload.has_dtype else 'float32'
+    if dtype != 'float32':
+        # The tolerance is one of images; gradients are noisier.
+        found = {
+            key: value for key, value in found.items()
+            if not key.startswith('gradient')
+        }
+    # Whatever is not a number comes first.
+    worst = max(found, key=lambda key: (found[key] != found[key], found[key]))
+    seconds = measure.time_both(tasks, options, args.repeats)
+    del tasks
+    memory = {}
+    if workload.in_process and not args.no_memory:
+        memory = {side: memory_of(side, workload.name) for side in SIDES}
+    return Row(workload.name, seconds, flops, shares(flops, seconds, rates),
+               memory, found[worst], worst, TOLERANCES[dtype], notes)
+
+
+def compile_networks(task: measure.Task) -> List[str]:
+    """Compile the networks of a task, unless that fails.
+
+    Returns:
+        A note in case it did.
+    """
+    for network in task.networks:
+        network.compile()
+    try:
+        task.run()
+    except Exception as error:  # noqa: BLE001  (of many kinds)
+        for network in task.networks:
+            network._compiled_call_impl = None
+        return [f'not compiled: {str(error).strip().splitlines()[0]}']
+    return []
+
+
+def memory_of(side: str, name: str) -> Optional[int]:
+    """Peak memory of one side in a process of its own, with these options."""
+    output = subprocess.run([
+        sys.executable,
+        osp.abspath(__file__), *sys.argv[1:], '--only', name, '--memory-of',
+        side
+    ], check=True, capture_output=True, text=True).stdout  # yapf: disable
+    return json.loads(output.splitlines()[-1])
+
+
+def run(workloads: WorkloadList, options: Options, args: argparse.Namespace,
+        rates: Dict[str, float]) -> List[Row]:
+    """Measure workloads; say on stderr which one is running."""
+    rows: Dict[str, Row] = {}
+    for index, workload in enumerate(workloads):
+        print(
+            f'[{index + 1}/{len(workloads)}] {workload.name}',
+            file=sys.stderr,
+            flush=True)
+        if isinstance(workload, Derived):
+            rows[workload.name] = derive(workload, rows, rates)
+        else:
+            rows[workload.name] = measured(workload, options, args, rates)
+    return list(rows.values())
+
+
+def report(rows: List[Row], options: Options, args: argparse.Namespace,
+           rates: Dict[str, float]) -> None:
+    """Print the table; write the figures.
+
+    Raises:
+        SystemExit: Some results differ.
+    """
+    machine = measure.machine(options)
+    settings = f'mmpe in {options.dtype}' + ', compiled' * options.compile
+    print(markdown(rows, machine, rates, settings))
+    if args.json:
+        with atomic_write(args.json) as path:
+            path.write_text(
+                json.dumps(
+                    dict(
+                        machine=machine,
+                        options=options._asdict(),
+                        convolution_rates=rates,
+                        rows=[as_json(row) for row in rows]),
+                    indent=2))
+        print(f'The figures are in {args.json}')
+    differing = [row for row in rows if not row.agrees]
+    if differing:
+        sys.exit('\n'.join(
+            f'{row.name}: {row.worst} differs by {row.difference:.1e}, more '
+            f'than {row.tolerance:.0e}.' for row in differing))
+
+
+def as_json(row: Row) -> dict:
+    """All figures of a row."""
+    seconds = {side: value._asdict() for side, value in row.seconds.items()}
+    return dict(row._asdict(), seconds=seconds, ratio=row.ratio)
+
+
+def main() -> None:
+    """Run the command."""
+    args = parse_args()
+    options = Options(args.device, args.dtype, args.compile, args.scale_down,
+                      args.image)
+    # What MMagic tells in between is not of interest.
+    MMLogger.get_current_instance().setLevel('ERROR')
+    with one_line_errors():
+        workloads = all_workloads(options)
+        if args.list:
+            print('\n'.join(workload.name for workload in workloads))
+            return
+        workloads = select(workloads, args.only)
+        if args.threads:
+            torch.set_num_threads(args.threads)
+        if args.memory_of:
+            print(
+                json.dumps(
+                    measure.peak_memory(args.memory_of, workloads[0],
+                                        options)))
+            return
+        rates = {
+            side: measure.convolution_rate(
+                options, torch.bfloat16
+                if options.uses_bfloat16(side) else torch.float32)
+            for side in SIDES
+        }
+        rows = run(workloads, options, args, rates)
+    report(rows, options, args, rates)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,1 @@
+"""The workloads of ``tools/benchmark.py``, and what measures them."""
