@@ -1,159 +1,641 @@
-r"""Learn from one photograph, then draw new ones, of any size.
+r"""Learn from one photograph; then draw, resize and edit it.
 
-Without arguments a small model is trained on a photograph that comes with
-scikit-image; this takes a few minutes on two processor cores. With a config
-and a checkpoint, or the name of a released row, a trained model is sampled at
-once.
+Without a command a small model is trained on a photograph (one that comes
+with scikit-image, or --image), which takes a few minutes on two processor
+cores, and a contact sheet is drawn. The commands train models and use them;
+`COMMAND --help` tells more.
+
+MODEL is a folder that `train` or the quick start has made, a config followed
+by its checkpoint, or the name of a released row.
 
 Examples:
     python demo/sinGAN_manipulation.py
     python demo/sinGAN_manipulation.py --image photo.jpg --out-dir out
-    python demo/sinGAN_manipulation.py \
-        configs/positional_encoding_in_gans/singan_spe-dim4_fish.py \
-        work_dirs/fish/iter_66000.pth --size 200 450 --num 6
-    python demo/sinGAN_manipulation.py singan_spe-dim4_fish --num 6
+    python demo/sinGAN_manipulation.py train photo.jpg --out-dir out
+    python demo/sinGAN_manipulation.py resize out/photo --size 120 400
+    python demo/sinGAN_manipulation.py sample singan_spe-dim4_fish --num 6
 """
 import argparse
+import math
 import os.path as osp
 import sys
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmengine.config import DictAction
+from tqdm import tqdm
 
-from mmpe.datasets import read_photograph
-from mmpe.engine import Runner, fit_to_photograph
-from mmpe.inference import SinGANSampler, load
+from mmpe.engine.photographs import (bundled_photograph, summary_table,
+                                     train_photograph, train_photographs)
+from mmpe.functional.grids import GROWTHS
+from mmpe.inference import LayoutEdit, SinGANSampler, load
+from mmpe.inference.inputs import read_displacement, read_mask, read_rgb
+from mmpe.inference.layout import FLIPS
 from mmpe.utils.command_line import one_line_errors, open_config
-from mmpe.utils.images import contact_sheet, save_image
-from mmpe.zoo import rows
+from mmpe.utils.images import (contact_sheet, resize_image, save_gif,
+                               save_image, save_mp4)
 
 QUICK_CONFIG = osp.join(
     osp.dirname(osp.dirname(osp.abspath(__file__))),
     'configs/singan_quick/singan_spe-dim4_quick.py')
-BUNDLED = 'rocket'
+Row = List[Tuple[str, np.ndarray]]
 
 
+# --------------------------------------------------------------- command line
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
+    names = [f'    {name:<18}{text}' for name, (text, *_) in COMMANDS.items()]
     parser = argparse.ArgumentParser(
-        description=__doc__,
+        description=__doc__ + '\nCommands:\n' + '\n'.join(names),
         formatter_class=argparse.RawDescriptionHelpFormatter)
+    if len(sys.argv) > 1 and sys.argv[1] in COMMANDS:
+        name = sys.argv[1]
+        text, add_arguments, _, example = COMMANDS[name]
+        parser = argparse.ArgumentParser(
+            prog=f'{osp.basename(sys.argv[0])} {name}',
+            description=f'{text[0].upper()}{text[1:]}.\n\nExample:\n    '
+            f'python demo/sinGAN_manipulation.py {name} {example}',
+            formatter_class=argparse.RawDescriptionHelpFormatter)
+        add_arguments(parser)
+        _add_common(parser, f'singan_out/{name}')
+        args = parser.parse_args(sys.argv[2:])
+        args.command = name
+    else:
+        _add_quick_start(parser)
+        _add_common(parser, 'singan_out')
+        args, unknown = parser.parse_known_args()
+        if unknown:
+            parser.error(f'{unknown[0]!r} is no command; they are '
+                         f'{", ".join(COMMANDS)}')
+        args.command = None
+    return args
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Type of an argument that is a whole number from a minimum on."""
+
+    def number(text: str) -> int:
+        if not text.lstrip('-').isdecimal() or int(text) < minimum:
+            raise argparse.ArgumentTypeError(
+                f'must be at least {minimum}, but got {text}')
+        return int(text)
+
+    return number
+
+
+def _add_common(parser: argparse.ArgumentParser, out_dir: str) -> None:
     parser.add_argument(
-        'config',
-        nargs='?',
-        help='config of a trained model, or name of a released row')
+        '--out-dir',
+        default=out_dir,
+        help=f'folder of the results (default: {out_dir})')
     parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help='path or address of its checkpoint (default: that of the row)')
+        '--seed',
+        type=at_least(0),
+        default=0,
+        help='random seed (default: 0)')
+    parser.add_argument(
+        '--device', default='cpu', help='where to sample (default: cpu)')
+
+
+def _add_quick_start(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--image',
         help='photograph to train on (default: one of scikit-image)')
     parser.add_argument(
-        '--size',
-        nargs=2,
-        type=int,
-        metavar=('H', 'W'),
-        help='size of the samples (default: that of training, and 1.5 x '
-        'wider and taller)')
+        '--num',
+        type=at_least(1),
+        default=3,
+        help='samples of each size (default: 3)')
+    _add_config(parser)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        '--num', type=int, default=3, help='samples of each size (default: 3)')
-    parser.add_argument('--seed', type=int, default=0, help='random seed')
-    parser.add_argument(
-        '--out-dir',
-        default='singan_out',
-        help='folder of the results (default: singan_out)')
+        '--config',
+        default=QUICK_CONFIG,
+        help='what is trained (default: configs/singan_quick/'
+        'singan_spe-dim4_quick.py)')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         help='override settings of the training, for instance '
         'model.iters_per_scale=1000 train_dataloader.dataset.max_size=160')
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('images', nargs='+', help='photographs')
+    _add_config(parser)
     parser.add_argument(
-        '--device', default='cpu', help='where to sample (default: cpu)')
-    args = parser.parse_args()
-    if args.config and not args.checkpoint and args.config not in rows():
-        parser.error('a config needs a checkpoint after it')
-    if args.config and args.image:
-        parser.error('--image is for training, without CONFIG CHECKPOINT')
-    if args.num < 1:
-        parser.error(f'--num must be at least 1, but got {args.num}')
-    return args
+        '--jobs',
+        type=at_least(1),
+        default=1,
+        help='photographs trained at the same time (default: 1)')
 
 
-def bundled_photograph(folder: Path) -> str:
-    """Write the photograph that scikit-image ships to a file."""
-    try:
-        import skimage.data
-    except ImportError:
-        raise ValueError(
-            'Without --image the demo uses a photograph of scikit-image, '
-            'which is not installed: `pip install scikit-image`.') from None
-    return str(
-        save_image(folder / 'photograph.png', getattr(skimage.data,
-                                                      BUNDLED)()))
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'model',
+        metavar='MODEL',
+        help='folder of a training, config of a model, or name of a row')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='path or address of the checkpoint that belongs to a config')
 
 
-def train(image: str, folder: Path,
-          args: argparse.Namespace) -> SinGANSampler:
-    """Train the small model on a photograph and load it."""
-    cfg = open_config(QUICK_CONFIG, args.cfg_options)
-    cfg.train_dataloader.dataset.data_root = image
-    cfg.work_dir = str(folder)
-    cfg.randomness = dict(seed=args.seed)
-    fit_to_photograph(cfg)
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    checkpoint = folder / f'iter_{runner.max_iters}.pth'
-    print(f'The trained model is {checkpoint}; sample it again with\n'
-          f'  python {sys.argv[0]} {QUICK_CONFIG} {checkpoint}')
-    return load(cfg, str(checkpoint))
+def _add_sizes(parser: argparse.ArgumentParser, required: bool) -> None:
+    sizes = parser.add_mutually_exclusive_group(required=required)
+    sizes.add_argument(
+        '--size',
+        nargs=2,
+        type=int,
+        metavar=('H', 'W'),
+        help='size in pixels (default: that of training)')
+    sizes.add_argument(
+        '--factor',
+        nargs=2,
+        type=float,
+        metavar=('FH', 'FW'),
+        help='size as factors of the training height and width')
+    parser.add_argument(
+        '--positions',
+        choices=GROWTHS,
+        help='explicit positions at another size: stretched, continued beyond '
+        'the training, the same about the middle, or repeated (default: '
+        'stretch for CSG, extend for SPE)')
 
 
-def sizes_to_show(sampler: SinGANSampler, size: Optional[List[int]]
-                  ) -> List[Tuple[str, Tuple[int, int]]]:
-    """Names and (H, W) of the samples."""
-    if size:
-        return [('sample', tuple(size))]
+def _add_tiles(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--tile',
+        type=int,
+        metavar='PIXELS',
+        help='draw in tiles of this size straight to the file, so that '
+        'memory does not grow with the image')
+    parser.add_argument(
+        '--tile-format',
+        choices=['png', 'tif'],
+        default='png',
+        help='file format with --tile (default: png)')
+
+
+def _add_sample(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument(
+        '--num',
+        type=at_least(1),
+        default=6,
+        help='number of images (default: 6)')
+    _add_sizes(parser, required=False)
+    parser.add_argument(
+        '--start-scale',
+        type=int,
+        default=0,
+        help='first scale with random noise; the coarser ones reconstruct '
+        'the photograph (default: 0)')
+    parser.add_argument(
+        '--batch-size',
+        type=at_least(1),
+        default=4,
+        help='images computed at a time (default: 4)')
+    _add_tiles(parser)
+
+
+def _add_resize(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    _add_sizes(parser, required=True)
+    parser.add_argument(
+        '--num',
+        type=at_least(0),
+        default=2,
+        help='random variants besides the photograph itself (default: 2)')
+    _add_tiles(parser)
+
+
+def _add_layout(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    _add_sizes(parser, required=False)
+    region = parser.add_mutually_exclusive_group()
+    region.add_argument(
+        '--region',
+        nargs=4,
+        type=int,
+        metavar=('TOP', 'LEFT', 'BOTTOM', 'RIGHT'),
+        help='box in pixels of the output (default: everything)')
+    region.add_argument(
+        '--mask', help='image of the size of the output, white in the region')
+    parser.add_argument(
+        '--shift',
+        nargs=2,
+        type=float,
+        default=(0, 0),
+        metavar=('DOWN', 'RIGHT'),
+        help='shift in pixels')
+    parser.add_argument(
+        '--scale',
+        nargs=2,
+        type=float,
+        default=(1, 1),
+        metavar=('FH', 'FW'),
+        help='factors of enlargement')
+    parser.add_argument(
+        '--rotate',
+        type=float,
+        default=0,
+        metavar='DEGREES',
+        help='turn, counter-clockwise')
+    parser.add_argument('--flip', choices=list(FLIPS), help='mirror')
+    parser.add_argument(
+        '--keep',
+        action='store_true',
+        help='leave the region as it is, so that its content is repeated')
+    parser.add_argument(
+        '--remove',
+        action='store_true',
+        help='remove what is in the region; its surroundings continue')
+    parser.add_argument(
+        '--feather',
+        type=float,
+        default=8,
+        help='width of the soft edge in pixels (default: 8)')
+    parser.add_argument(
+        '--displacement',
+        metavar='FILE',
+        help='.npy (H, W, 2) or flow PNG (16 bits, as in KITTI): for each '
+        'pixel of the output how far (right, down) the position is that it '
+        'is told')
+    parser.add_argument(
+        '--num',
+        type=at_least(0),
+        default=2,
+        help='random variants besides the photograph itself (default: 2)')
+
+
+def _add_edit(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument('--image', required=True, help='the rough composite')
+    parser.add_argument(
+        '--mask',
+        required=True,
+        help='image of its size, white where it was changed')
+    _add_start_scales(parser)
+    parser.add_argument(
+        '--dilation',
+        type=int,
+        help='pixels by which the mask is enlarged, at the training size')
+
+
+def _add_start_scales(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--start-scale',
+        type=int,
+        nargs='+',
+        metavar='SCALE',
+        help='scales at which the image is put in, from 1: coarse ones '
+        'change more (default: each of them)')
+
+
+def _add_paint(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument('--image', required=True, help='the painting')
+    _add_start_scales(parser)
+    parser.add_argument(
+        '--colours',
+        type=int,
+        default=8,
+        help='colours of the photograph that those of the painting become; '
+        '0 keeps them (default: 8)')
+
+
+def _add_super_resolution(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'model',
+        nargs='?',
+        metavar='MODEL',
+        help='folder of a training, config of a model, or name of a row '
+        '(default: a model is trained on --image)')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='checkpoint that belongs to a config')
+    parser.add_argument(
+        '--image', help='what is enlarged (default: the training image)')
+    parser.add_argument(
+        '--factor',
+        type=float,
+        default=4,
+        help='enlargement of height and width (default: 4)')
+    _add_config(parser)
+
+
+def _add_animate(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument(
+        '--frames',
+        type=at_least(1),
+        default=60,
+        help='frames (default: 60)')
+    parser.add_argument(
+        '--fps', type=float, default=12, help='frames a second (default: 12)')
+    parser.add_argument(
+        '--alpha',
+        type=float,
+        default=0.1,
+        help='how near the walk stays to the photograph (default: 0.1)')
+    parser.add_argument(
+        '--beta',
+        type=float,
+        default=0.9,
+        help='how smooth the walk is (default: 0.9)')
+    parser.add_argument(
+        '--start-scale',
+        type=int,
+        default=1,
+        help='first scale that moves (default: 1)')
+
+
+# ------------------------------------------------------------------- commands
+def quick_start(args: argparse.Namespace) -> None:
+    """Train the small model and draw a contact sheet."""
+    folder = Path(args.out_dir)
+    image = args.image or bundled_photograph(folder)
+    training = folder / 'training'
+    train_photograph(
+        open_config(args.config, args.cfg_options), image, training,
+        args.seed)
+    print(f'The trained model is {training}; use it with commands such as\n'
+          f'  python {sys.argv[0]} resize {training} --factor 1 2')
+    sampler = load(training, device=args.device)
     height, width = sampler.size
-    return [('sample', (height, width)),
-            ('wider', (height, round(1.5 * width))),
-            ('taller', (round(1.5 * height), width))]
-
-
-def draw(sampler: SinGANSampler, args: argparse.Namespace,
-         folder: Path) -> Path:
-    """Write the samples one by one, and all of them as a sheet."""
-    rows: List[List[Tuple[str, np.ndarray]]] = []
-    for name, size in sizes_to_show(sampler, args.size):
+    rows = [_originals(sampler)]
+    for name, size in (('sample', (height, width)),
+                       ('wider', (height, round(1.5 * width))),
+                       ('taller', (round(1.5 * height), width))):
         images = sampler.sample(args.num, size, args.seed)
+        row = []
         for index, image in enumerate(images):
             save_image(folder / f'{name}_{args.seed + index}.png', image)
-        label = f'{name} {size[0]}x{size[1]}'
-        rows.append([(label, image) for image in images])
-    originals = [('reconstruction', sampler.reconstruct())]
+            row.append((f'{name} {size[0]}x{size[1]}', image))
+        rows.append(row)
+    _save_sheet(folder, [rows[0] + rows[1], *rows[2:]])
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train on each photograph."""
+    config = open_config(args.config, args.cfg_options)
+    results = train_photographs(config, args.images, args.out_dir, args.seed,
+                                args.jobs)
+    print(summary_table(results))
+    print(f'The trained models are in {args.out_dir}')
+    failed = sum(result.status == 'failed' for result in results)
+    if failed:
+        sys.exit(f'{failed} of {len(results)} trainings have failed.')
+
+
+def sample(args: argparse.Namespace) -> None:
+    """Draw random images."""
+    sampler = load(args.model, args.checkpoint, args.device)
+    size = _size(sampler, args)
+    options = dict(start_scale=args.start_scale, growth=args.positions)
+    seeds = range(args.seed, args.seed + args.num)
+    folder = Path(args.out_dir)
+    if args.tile:
+        for seed in seeds:
+            _draw_tiled(sampler, args, size, seed, **options)
+        return
+    row = []
+    with tqdm(total=len(seeds), desc='samples') as bar:
+        for part in _parts(seeds, args.batch_size):
+            images = sampler.sample(
+                len(part), size, part[0], args.batch_size, **options)
+            for seed, image in zip(part, images):
+                save_image(folder / f'sample_{seed}.png', image)
+                row.append((f'seed {seed}', image))
+            bar.update(len(part))
+    _save_sheet(folder, [_originals(sampler), *_parts(row, 6)])
+
+
+def resize(args: argparse.Namespace) -> None:
+    """Draw the photograph, and variants, at another size."""
+    sampler = load(args.model, args.checkpoint, args.device)
+    size = _size(sampler, args)
+    if args.tile:
+        _draw_tiled(sampler, args, size, args.seed, growth=args.positions)
+        return
+
+    def draw(seed: Optional[int]) -> np.ndarray:
+        return sampler.resize(size, args.positions, seed)
+
+    seeds = _variants(args)
+    if not sampler.has_positions:
+        seeds = [seed for seed in seeds if seed is not None] or [args.seed]
+    _draw_variants(sampler, args, draw, seeds, 'resized')
+
+
+def layout(args: argparse.Namespace) -> None:
+    """Change where things are."""
+    sampler = load(args.model, args.checkpoint, args.device)
+    size = _size(sampler, args)
+    edit = LayoutEdit(
+        region=read_mask(args.mask) if args.mask else args.region,
+        shift=args.shift,
+        scale=args.scale,
+        angle=args.rotate,
+        flip=args.flip,
+        keep=args.keep,
+        remove=args.remove,
+        feather=args.feather,
+        displacement=args.displacement
+        and read_displacement(args.displacement))
+
+    def draw(seed: Optional[int]) -> np.ndarray:
+        return sampler.layout([edit], size, args.positions, seed)
+
+    _draw_variants(sampler, args, draw, _variants(args), 'layout')
+
+
+def edit(args: argparse.Namespace) -> None:
+    """Make a composite seamless, or harmonise it."""
+    sampler = load(args.model, args.checkpoint, args.device)
+    image, mask = read_rgb(args.image), read_mask(args.mask)
+    method = getattr(sampler, args.command)
+
+    def draw(scale: int) -> np.ndarray:
+        return method(image, mask, scale, args.seed, args.dilation)
+
+    _draw_scales(sampler, args, draw, image)
+
+
+def paint(args: argparse.Namespace) -> None:
+    """Turn a painting into a photograph."""
+    sampler = load(args.model, args.checkpoint, args.device)
+    image = read_rgb(args.image)
+
+    def draw(scale: int) -> np.ndarray:
+        return sampler.paint(image, scale, args.seed, args.colours)
+
+    _draw_scales(sampler, args, draw, image)
+
+
+def super_resolution(args: argparse.Namespace) -> None:
+    """Enlarge an image."""
+    folder = Path(args.out_dir)
+    image = args.image and read_rgb(args.image)
+    if args.model:
+        sampler = load(args.model, args.checkpoint, args.device)
+    elif not args.image:
+        raise ValueError('Give a MODEL, or an --image to train one on.')
+    else:
+        sampler = _train_for_factor(args, folder / 'training')
+    if image is None:
+        image = sampler.training_image
+    result = sampler.super_resolution(args.factor, image)
+    save_image(folder / 'enlarged.png', result)
+    bicubic = resize_image(image, result.shape[:2])
+    _save_sheet(folder, [[(f'before {_name(image)}', image)],
+                         [('bicubic', bicubic),
+                          (f'after {_name(result)}', result)]])
+
+
+def animate(args: argparse.Namespace) -> None:
+    """Let the photograph move."""
+    sampler = load(args.model, args.checkpoint, args.device)
+    if args.fps <= 0:
+        raise ValueError(f'--fps must be above 0, but got {args.fps}.')
+    walk = sampler.animate(args.frames, args.alpha, args.beta,
+                           args.start_scale, args.seed)
+    frames = list(tqdm(walk, total=args.frames, desc='frames'))
+    folder = Path(args.out_dir)
+    for path in (save_gif(folder / 'animation.gif', frames, 1 / args.fps),
+                 save_mp4(folder / 'animation.mp4', frames, args.fps)):
+        print(f'The animation is {path}')
+    some = range(0, len(frames), math.ceil(len(frames) / 6))
+    _save_sheet(folder, [
+        _originals(sampler), [(f'frame {i}', frames[i]) for i in some]
+    ])
+
+
+# -------------------------------------------------------------------- helpers
+def _size(sampler: SinGANSampler,
+          args: argparse.Namespace) -> Optional[Tuple[int, int]]:
+    if args.factor:
+        return tuple(
+            round(factor * length)
+            for factor, length in zip(args.factor, sampler.size))
+    return args.size and tuple(args.size)
+
+
+def _variants(args: argparse.Namespace) -> List[Optional[int]]:
+    """Seeds: none for the photograph itself, then those of the variants."""
+    return [None, *range(args.seed, args.seed + args.num)]
+
+
+def _parts(items: Sequence, length: int) -> List[Sequence]:
+    return [items[i:i + length] for i in range(0, len(items), length)]
+
+
+def _name(image: np.ndarray) -> str:
+    return f'{image.shape[0]}x{image.shape[1]}'
+
+
+def _originals(sampler: SinGANSampler) -> Row:
+    row = [('reconstruction', sampler.reconstruct())]
     if sampler.photograph is not None:
-        originals.insert(0, ('photograph', sampler.photograph))
-    rows[0] = originals + rows[0]
-    return save_image(folder / 'sheet.png', contact_sheet(rows))
+        row.insert(0, ('photograph', sampler.photograph))
+    return row
+
+
+def _save_sheet(folder: Path, rows: List[Row]) -> None:
+    path = save_image(folder / 'sheet.png', contact_sheet(rows))
+    print(f'The contact sheet is {path}')
+
+
+def _draw_variants(sampler: SinGANSampler, args: argparse.Namespace,
+                   draw: Callable[[Optional[int]], np.ndarray],
+                   seeds: Sequence[Optional[int]], name: str) -> None:
+    """Draw with each seed; before on the sheet what there was."""
+    folder, row = Path(args.out_dir), []
+    for seed in tqdm(seeds, desc=name):
+        image = draw(seed)
+        suffix = '' if seed is None else f'_{seed}'
+        save_image(folder / f'{name}{suffix}.png', image)
+        row.append((name if seed is None else f'seed {seed}', image))
+    _save_sheet(folder, [_originals(sampler), *_parts(row, 3)])
+
+
+def _draw_scales(sampler: SinGANSampler, args: argparse.Namespace,
+                 draw: Callable[[int], np.ndarray], image: np.ndarray) -> None:
+    """Draw from each scale; before on the sheet the image put in."""
+    scales = args.start_scale or range(1, sampler.last_scale + 1)
+    for scale in scales:
+        sampler.check_scale(scale, 1)
+    folder, row = Path(args.out_dir), []
+    for scale in tqdm(scales, desc=args.command):
+        result = draw(scale)
+        save_image(folder / f'{args.command}_scale{scale}.png', result)
+        row.append((f'from scale {scale}', result))
+    before = resize_image(image, row[0][1].shape[:2])
+    _save_sheet(folder, [[('training', sampler.training_image),
+                          ('before', before)], *_parts(row, 4)])
+
+
+def _train_for_factor(args: argparse.Namespace,
+                      folder: Path) -> SinGANSampler:
+    """Train with a pyramid whose steps make up the enlargement."""
+    config = open_config(args.config, args.cfg_options)
+    if args.factor <= 1:
+        raise ValueError(f'--factor must be above 1, but got {args.factor}.')
+    dataset = config.train_dataloader.dataset
+    steps = max(1, round(math.log(args.factor, 1 / 0.75)))
+    dataset.scale_factor_init = args.factor**(-1 / steps)
+    dataset.max_size = max(read_rgb(args.image).shape[:2])
+    train_photograph(config, args.image, folder, args.seed)
+    print(f'The trained model is {folder}')
+    return load(folder, device=args.device)
+
+
+def _draw_tiled(sampler: SinGANSampler, args: argparse.Namespace,
+                size: Optional[Tuple[int, int]], seed: int,
+                **options) -> None:
+    path = Path(args.out_dir, f'{args.command}_{seed}.{args.tile_format}')
+    sampler.draw_to_file(path, size, seed, tile=args.tile, **options)
+    print(f'The image is {path}')
+
+
+# text, arguments, function, example
+COMMANDS: Dict[str, tuple] = {
+    'train': ('train a model on each of some photographs', _add_train, train,
+              'photos/*.jpg --out-dir out --jobs 2'),
+    'sample': ('draw random images, of any size', _add_sample, sample,
+               'out/photo --num 6 --size 120 300'),
+    'resize': ('draw the photograph at another size', _add_resize, resize,
+               'out/photo --factor 1 1.5 --positions centre'),
+    'layout': ('move, enlarge, repeat or remove things by their positions',
+               _add_layout, layout,
+               'out/photo --region 20 40 70 60 --shift 0 -25'),
+    'edit': ('make a rough edit of the photograph seamless', _add_edit, edit,
+             'out/photo --image edited.png --mask mask.png'),
+    'harmonize': ('give a pasted object the style of the photograph',
+                  _add_edit, edit,
+                  'out/painting --image pasted.png --mask mask.png'),
+    'paint': ('turn a painting of flat colours into a photograph', _add_paint,
+              paint, 'out/photo --image clipart.png --start-scale 1 2'),
+    'super-resolution': ('enlarge an image and draw details',
+                         _add_super_resolution, super_resolution,
+                         'out/photo --factor 4'),
+    'animate': ('let the photograph move (GIF and MP4)', _add_animate,
+                animate, 'out/photo --frames 60 --start-scale 2'),
+}
 
 
 def main() -> None:
     """Run the command."""
     args = parse_args()
-    folder = Path(args.out_dir)
     with one_line_errors():
-        if args.config:
-            sampler = load(args.config, args.checkpoint, args.device)
+        if args.command is None:
+            quick_start(args)
         else:
-            image = args.image or bundled_photograph(folder)
-            read_photograph(image)
-            sampler = train(image, folder / 'training', args)
-            sampler.model.to(args.device)
-        sheet = draw(sampler, args, folder)
-    print(f'The contact sheet is {sheet}')
+            COMMANDS[args.command][2](args)
 
 
 if __name__ == '__main__':

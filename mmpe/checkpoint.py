@@ -31,8 +31,8 @@ from .utils.download import download
 from .utils.files import PathLike, atomic_write
 
 __all__ = [
-    'CheckpointError', 'fetch', 'install', 'load_pickle', 'read_checkpoint',
-    'save_pickle', 'to_current_layout'
+    'CheckpointError', 'fetch', 'install', 'latest_checkpoint', 'load_pickle',
+    'read_checkpoint', 'save_pickle', 'to_current_layout'
 ]
 
 MapLocation = Optional[Union[str, torch.device, Callable, Dict[str, str]]]
@@ -97,6 +97,21 @@ def fetch(url: str) -> Path:
         if get_rank() == 0:
             barrier()
     return path
+
+
+def latest_checkpoint(folder: PathLike) -> Optional[Path]:
+    """The checkpoint of the last iteration in a folder of a training.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        Path of its ``iter_*.pth`` with the highest number; None without any.
+    """
+    numbered = [(int(path.stem[5:]), path)
+                for path in Path(folder).glob('iter_*.pth')
+                if path.stem[5:].isdecimal()]
+    return max(numbered)[1] if numbered else None
 
 
 def to_current_layout(state_dict: Dict[str, Any]) -> Dict[str, Any]:

@@ -1,10 +1,11 @@
 """From config and checkpoint to a sampler."""
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional, Tuple, Union
 
 import torch
 from mmengine.config import Config
 
+from mmpe.checkpoint import latest_checkpoint
 from mmpe.models import SinGAN, StyleGAN2
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.files import PathLike
@@ -24,10 +25,11 @@ def load(row_or_config: Union[PathLike, Config],
     """Load a trained model.
 
     Args:
-        row_or_config: Name of a row, path of a config file, or the config
-            itself.
+        row_or_config: Folder that a training has written, name of a row, path
+            of a config file, or the config itself.
         checkpoint: Path or address of the checkpoint (``.pth``), or name of
-            a row; the released one of the row if None.
+            a row; by default the latest one of the folder, or the released
+            one of the row.
         device: Where to compute.
 
     Returns:
@@ -41,6 +43,9 @@ def load(row_or_config: Union[PathLike, Config],
             config; the model is none of these; or there is no such device.
     """
     _check_device(device)
+    if not isinstance(row_or_config, Config) and Path(row_or_config).is_dir():
+        row_or_config, latest = _find_training(Path(row_or_config))
+        checkpoint = checkpoint or latest
     model_config = _read_config(row_or_config).model.copy()
     kind = MODELS.get(model_config.type)
     if kind is None or not issubclass(kind, (SinGAN, StyleGAN2)):
@@ -50,7 +55,8 @@ def load(row_or_config: Union[PathLike, Config],
     if checkpoint is None:
         if str(row_or_config) not in rows():
             raise ValueError('Argument `checkpoint` is needed where '
-                             '`row_or_config` is not the name of a row.')
+                             '`row_or_config` is neither a folder of a '
+                             'training nor the name of a row.')
         checkpoint = row_or_config
     weights = Weights(checkpoint)
     weights.check_row(model_config)
@@ -61,6 +67,19 @@ def load(row_or_config: Union[PathLike, Config],
     weights.load_into(model)
     sampler = SinGANSampler if issubclass(kind, SinGAN) else StyleGAN2Sampler
     return sampler(model.to(device).eval())
+
+
+def _find_training(folder: Path) -> Tuple[Path, Path]:
+    """Config and latest checkpoint of a training's folder."""
+    configs = sorted(folder.glob('*.py'))
+    checkpoint = latest_checkpoint(folder)
+    if len(configs) != 1 or checkpoint is None:
+        raise ValueError(f'The folder {str(folder)!r} must hold one config '
+                         f'and checkpoints (iter_*.pth), but holds '
+                         f'{len(configs)} configs and '
+                         f'{"no" if checkpoint is None else "some"} '
+                         'checkpoints.')
+    return configs[0], checkpoint
 
 
 def _read_config(source: Union[PathLike, Config]) -> Config:

@@ -4,13 +4,17 @@ import os
 from pathlib import Path
 from typing import List, Sequence, Tuple, Union
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
 from .files import atomic_write
 
-__all__ = ['contact_sheet', 'save_gif', 'save_image', 'to_rgb']
+__all__ = [
+    'contact_sheet', 'resize_image', 'save_gif', 'save_image', 'save_mp4',
+    'to_rgb'
+]
 
 _MARGIN = 8
 _LABEL_HEIGHT = 16
@@ -73,6 +77,53 @@ def save_gif(path: Union[str, os.PathLike],
             duration=round(1000 * seconds),
             loop=0)
     return Path(path)
+
+
+def save_mp4(path: Union[str, os.PathLike], frames: Sequence[np.ndarray],
+             fps: float) -> Path:
+    """Write pictures as a film, in full or not at all.
+
+    Args:
+        path: Path of the file, ending in ``.mp4``; missing folders are made.
+        frames: uint8 (H, W, 3) in RGB order. The last row or column of an
+            odd size is repeated, as films need even ones.
+        fps: Frames a second.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    frames = [
+        np.pad(x, ((0, len(x) % 2), (0, x.shape[1] % 2), (0, 0)), 'edge')
+        for x in frames
+    ]
+    height, width = frames[0].shape[:2]
+    with atomic_write(path) as temporary:
+        writer = cv2.VideoWriter(
+            str(temporary), cv2.VideoWriter_fourcc(*'mp4v'), fps,
+            (width, height))
+        if not writer.isOpened():
+            raise OSError(f'OpenCV cannot write the film {str(path)!r}.')
+        for frame in frames:
+            writer.write(frame[..., ::-1])
+        writer.release()
+    return Path(path)
+
+
+def resize_image(image: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """Resize a picture with a bicubic filter.
+
+    Args:
+        image: uint8 (H, W, 3).
+        size: (H, W) of the result.
+
+    Returns:
+        uint8 of that size.
+    """
+    resized = Image.fromarray(image).resize(size[::-1], Image.BICUBIC)
+    return np.asarray(resized)
 
 
 def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]]) -> np.ndarray:

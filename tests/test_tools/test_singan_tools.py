@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -160,13 +161,13 @@ def test_malicious_files(run_tool, train, trained, tmp_path):
     with pytest.raises(SystemExit, match='evil.pth.*mkdir'):
         train('--resume', checkpoint)
     with pytest.raises(SystemExit, match='evil.pth.*mkdir'):
-        run_tool('demo/sinGAN_manipulation.py', trained[0], checkpoint,
+        run_tool('demo/sinGAN_manipulation.py', 'sample', trained[0], checkpoint,
                  '--out-dir', tmp_path / 'out')
     config = tmp_path / 'with_pkl.py'
     config.write_text(f"_base_ = '{trained[0]}'\n"
                       f"model = dict(test_pkl_data='{pickled}')\n")
     with pytest.raises(SystemExit, match='evil.pkl.*mkdir'):
-        run_tool('demo/sinGAN_manipulation.py', config, trained[1],
+        run_tool('demo/sinGAN_manipulation.py', 'sample', config, trained[1],
                  '--out-dir', tmp_path / 'out')
     assert not trap.exists() and not (tmp_path / 'out').exists()
 
@@ -190,31 +191,172 @@ def test_demo_trains_and_draws(run_tool, photograph, tmp_path, capsys):
     assert list(out.glob('training/scales/scale_*_37x48.png'))
 
 
-def test_demo_of_a_trained_model(run_tool, trained, tmp_path):
-    images = []
-    for name, num in (('one', 1), ('two', 2)):
-        out = tmp_path / name
-        run_tool('demo/sinGAN_manipulation.py', *trained, '--size', '30',
-                 '61', '--num', num, '--seed', '7', '--out-dir', out)
-        assert sum('sample' in x for x in os.listdir(out)) == num
-        images.append(np.asarray(Image.open(out / 'sample_7.png')))
-    assert images[0].shape == (30, 61, 3)
-    assert np.abs(images[0].astype(int) - images[1]).max() <= 1
+@pytest.fixture
+def manipulate(run_tool, trained, tmp_path):
+    """Run a command of the demo on a trained model; returns its pictures."""
+
+    def run(command, *args):
+        out = tmp_path / command
+        run_tool('demo/sinGAN_manipulation.py', command, trained[0].parent,
+                 *args, '--out-dir', out)
+        return {
+            path.name: np.asarray(Image.open(path))
+            for path in out.glob('*.*')
+            if path.suffix in ('.png', '.tif')
+        }
+
+    return run
 
 
-def test_demo_needs_sensible_arguments(run_tool, trained, tmp_path, capsys):
-    for args, message in (([trained[0]], 'needs a checkpoint'),
-                          ([*trained, '--image', 'a.png'], 'is for training'),
-                          (['--num', '0'], 'at least 1, but got 0')):
-        with pytest.raises(SystemExit) as error:
-            run_tool('demo/sinGAN_manipulation.py', *args)
-        assert error.value.code == 2
-        assert message in capsys.readouterr().err
+@pytest.fixture
+def white(tmp_path):
+    """A white box on black, of the photograph's size."""
+    mask = np.zeros((40, 52), np.uint8)
+    mask[10:20, 20:30] = 255
+    Image.fromarray(mask).save(tmp_path / 'mask.png')
+    return tmp_path / 'mask.png'
+
+
+def test_demo_samples(manipulate, trained):
+    out = manipulate('sample', *trained[1:], '--size', 30, 61, '--num', 3,
+                     '--seed', 7, '--batch-size', 2)
+    assert set(out) == {
+        'sample_7.png', 'sample_8.png', 'sample_9.png', 'sheet.png'
+    }
+    one = manipulate('sample', '--size', 30, 61, '--num', 1, '--seed', 8)
+    assert np.abs(out['sample_8.png'].astype(int)
+                  - one['sample_8.png']).max() <= 1
+    fixed = manipulate('sample', '--start-scale', 2, '--num', 1)
+    assert fixed['sample_0.png'].shape == (37, 48, 3)
+
+
+@pytest.mark.parametrize('suffix', ['png', 'tif'])
+def test_demo_samples_in_tiles(manipulate, suffix):
+    whole = manipulate('sample', '--size', 80, 91, '--num', 1)
+    tiled = manipulate('sample', '--size', 80, 91, '--num', 1, '--tile', 40,
+                       '--tile-format', suffix)
+    assert np.abs(whole['sample_0.png'].astype(int)
+                  - tiled[f'sample_0.{suffix}']).max() <= 1
+
+
+def test_demo_resizes(manipulate):
+    out = manipulate('resize', '--factor', 1, 1.5, '--num', 1, '--positions',
+                     'centre')
+    assert set(out) == {'resized.png', 'resized_0.png', 'sheet.png'}
+    assert out['resized.png'].shape == (37, 72, 3)
+
+
+def test_demo_changes_layouts(manipulate, tmp_path):
+    out = manipulate('layout', '--region', 5, 5, 20, 20, '--shift', 0, 12)
+    assert set(out) == {'layout.png', 'layout_0.png', 'layout_1.png',
+                        'sheet.png'}
+    mask = np.zeros((37, 48), np.uint8)
+    mask[5:20, 5:20] = 255
+    Image.fromarray(mask).save(tmp_path / 'mask.png')
+    same = manipulate('layout', '--mask', tmp_path / 'mask.png', '--shift', 0,
+                      12, '--num', 0)
+    assert (same['layout.png'] == out['layout.png']).all()
+    np.save(tmp_path / 'flow.npy', np.ones((37, 48, 2)))
+    flow = manipulate('layout', '--displacement', tmp_path / 'flow.npy')
+    assert flow['layout.png'].shape == (37, 48, 3)
+
+
+@pytest.mark.parametrize('command', ['edit', 'harmonize'])
+def test_demo_mends_composites(manipulate, command, photograph, white):
+    out = manipulate(command, '--image', photograph, '--mask', white)
+    assert set(out) == {f'{command}_scale1.png', f'{command}_scale2.png',
+                        'sheet.png'}
+    assert out[f'{command}_scale1.png'].shape == (37, 48, 3)
+
+
+def test_demo_paints(manipulate, photograph):
+    out = manipulate('paint', '--image', photograph, '--start-scale', '2',
+                     '--colours', '3')
+    assert set(out) == {'paint_scale2.png', 'sheet.png'}
+
+
+def test_demo_enlarges(manipulate, run_tool, photograph, tmp_path):
+    out = manipulate('super-resolution', '--factor', '1.5')
+    assert out['enlarged.png'].shape == (56, 72, 3)
+    run_tool('demo/sinGAN_manipulation.py', 'super-resolution', '--image',
+             photograph, '--factor', 2, '--out-dir', tmp_path / 'new',
+             '--cfg-options',
+             *(x for x in SMALL if 'max_size' not in x))
+    with Image.open(tmp_path / 'new/enlarged.png') as image:
+        assert image.size == (104, 80)
+
+
+def test_demo_animates(manipulate, tmp_path):
+    manipulate('animate', '--frames', '5')
+    with Image.open(tmp_path / 'animate/animation.gif') as film:
+        assert film.n_frames == 5 and film.size == (48, 37)
+    film = cv2.VideoCapture(str(tmp_path / 'animate/animation.mp4'))
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 5
+    film.release()
+
+
+def test_demo_trains_on_several(run_tool, photograph, tmp_path, capsys):
+    Image.open(photograph).rotate(180).save(tmp_path / 'second.png')
     out = tmp_path / 'out'
-    for args, message in (([*trained, '--size', '1', '90'], 'at least 3 x 3'),
-                          (['--image', 'no.png'], 'There is no image file'),
-                          ([ROW, trained[1]], 'trained with num_scales=2'),
-                          (['no.py', trained[1]], 'no config file')):
+    run_tool('demo/sinGAN_manipulation.py', 'train', photograph,
+             tmp_path / 'second.png', '--jobs', 2, '--out-dir', out,
+             '--cfg-options', *SMALL)
+    assert str(out) in capsys.readouterr().out
+    for name in ('photograph', 'second'):
+        run_tool('demo/sinGAN_manipulation.py', 'sample', out / name, '--num',
+                 1, '--out-dir', out / 'samples')
+
+
+@pytest.mark.parametrize('args, message', [
+    (['sampel'], "'sampel' is no command; they are train, sample"),
+    (['--num', '0'], '--num: must be at least 1, but got 0'),
+    (['sample', 'x', '--size', '1', '2', '--factor', '1', '2'], 'not allowed'),
+    (['resize', 'x'], 'one of the arguments --size --factor is required'),
+    (['edit', 'x', '--image', 'a.png'], 'required: --mask'),
+    (['animate', 'x', '--frames', 'many'], 'at least 1, but got many'),
+])
+def test_demo_knows_its_arguments(run_tool, capsys, args, message):
+    with pytest.raises(SystemExit) as error:
+        run_tool('demo/sinGAN_manipulation.py', *args)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_demo_needs_sensible_arguments(manipulate, run_tool, trained, tmp_path,
+                                       photograph, white):
+    Image.new('L', (5, 6), 255).save(tmp_path / 'other.png')
+    Image.new('L', (52, 40)).save(tmp_path / 'dark.png')
+    images = ['--image', photograph, '--mask']
+    for args, message in (
+        (['sample', '--size', '1', '90'], 'at least 3 x 3'),
+        (['sample', '--start-scale', '3'], 'from 0 to 2'),
+        (['sample', '--size', '90', '90', '--tile', '3'], 'tile'),
+        (['sample', '--size', '10000000', '10000000', '--tile', '500'],
+         'disk'),
+        (['resize', '--size', '0', '10'], 'at least 3 x 3'),
+        (['layout'], 'needs one of `shift`'),
+        (['layout', '--remove'], 'need a `region`'),
+        (['layout', '--mask', white, '--remove'], '37 x 48.*got 40 x 52'),
+        (['layout', '--displacement', white], 'neither a .npy'),
+        (['edit', *images, tmp_path / 'other.png'], '40 x 52.*got 6 x 5'),
+        (['edit', *images, tmp_path / 'dark.png'], 'dark.png.*is empty'),
+        (['edit', *images, white, '--start-scale', '1', '3'], 'from 1 to 2'),
+        (['harmonize', *images, white, '--start-scale', '0'], 'from 1 to 2'),
+        (['paint', '--image', 'no.png'], 'There is no image file'),
+        (['super-resolution', '--factor', '0.5'], 'above 1'),
+        (['animate', '--fps', '0'], 'above 0'),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            manipulate(*args)
+        assert not (tmp_path / args[0]).exists(), args
+    out = tmp_path / 'out'
+    for args, message in ((['--image', 'no.png'], 'There is no image file'),
+                          (['sample', ROW, trained[1]],
+                           'trained with num_scales=2'),
+                          (['sample', 'no.py', trained[1]], 'no config file'),
+                          (['sample', trained[0]], '`checkpoint` is needed'),
+                          (['sample', tmp_path], 'must hold one config'),
+                          (['super-resolution'], 'Give a MODEL')):
         with pytest.raises(SystemExit, match=message):
             run_tool('demo/sinGAN_manipulation.py', *args, '--out-dir', out)
     assert not out.exists()

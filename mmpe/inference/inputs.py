@@ -1,0 +1,127 @@
+"""Pictures, masks and displacements that people hand in."""
+import os.path as osp
+
+import cv2
+import numpy as np
+
+from mmpe.datasets import read_photograph
+from mmpe.utils.files import PathLike
+
+__all__ = [
+    'check_rgb', 'is_inside', 'read_displacement', 'read_mask', 'read_rgb'
+]
+
+
+def read_rgb(path: PathLike) -> np.ndarray:
+    """Read an image as :func:`mmpe.datasets.read_photograph` does.
+
+    Args:
+        path: Path of the image file.
+
+    Returns:
+        uint8 (H, W, 3) in RGB order.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not an image, or is damaged.
+    """
+    return np.ascontiguousarray(read_photograph(str(path))[..., ::-1])
+
+
+def check_rgb(image: np.ndarray) -> None:
+    """See that an array is a picture.
+
+    Args:
+        image: The array.
+
+    Raises:
+        ValueError: It is not uint8 (H, W, 3).
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError('Argument `image` must be uint8 (H, W, 3) in RGB '
+                         f'order, but got {image.dtype} {image.shape}.')
+
+
+def read_mask(path: PathLike) -> np.ndarray:
+    """Read an image as a mask.
+
+    Args:
+        path: Path of the image file.
+
+    Returns:
+        bool (H, W), true where the image is bright.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not an image or is damaged, or nothing in it
+            is bright.
+    """
+    try:
+        return is_inside(read_rgb(path).max(axis=2))
+    except ValueError as error:
+        raise ValueError(f'{str(path)!r}: {error}') from None
+
+
+def is_inside(mask: np.ndarray) -> np.ndarray:
+    """Where a mask is true or above half of its range.
+
+    Args:
+        mask: bool, uint8 in [0, 255], or float in [0, 1].
+
+    Returns:
+        bool, in the shape of ``mask``.
+
+    Raises:
+        ValueError: Nothing is.
+    """
+    if mask.dtype != bool:
+        mask = mask > (127 if mask.dtype == np.uint8 else 0.5)
+    if not mask.any():
+        raise ValueError('The mask is empty: nothing in it is above half of '
+                         'the range.')
+    return mask
+
+
+def read_displacement(path: PathLike) -> np.ndarray:
+    """Read a dense displacement.
+
+    Args:
+        path: Path of a ``.npy`` file (H, W, 2), x (right) first, as optical
+            flow is kept; or of a flow PNG with 16 bits as in KITTI, (value -
+            2**15) / 64 pixels, whose third channel says where it is valid
+            (elsewhere the displacement is 0).
+
+    Returns:
+        float32 (2, H, W) in pixels, y (down) first.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is neither of these.
+    """
+    path = str(path)
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'There is no displacement file {path!r}.')
+    flow = _read_npy(path) if path.endswith('.npy') else _read_flow_png(path)
+    if flow.ndim != 3 or flow.shape[2] != 2 or flow.dtype.kind not in 'fiu':
+        raise ValueError(f'{path!r} must hold numbers of the shape (H, W, 2), '
+                         f'but holds {flow.dtype} {flow.shape}.')
+    return np.ascontiguousarray(
+        flow[..., ::-1].transpose(2, 0, 1), dtype=np.float32)
+
+
+def _read_npy(path: str) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f'{path!r} is not a .npy file of numbers: '
+                         f'{error}') from None
+
+
+def _read_flow_png(path: str) -> np.ndarray:
+    image = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype != np.uint16 or image.shape[2:] != (3, ):
+        raise ValueError(f'{path!r} is neither a .npy file nor a flow PNG '
+                         '(three channels of 16 bits).')
+    valid, y, x = np.moveaxis(image.astype(np.float32), 2, 0)
+    flow = np.stack(((x - 2**15) / 64, (y - 2**15) / 64), axis=2)
+    return np.where(valid[..., None] > 0, flow, 0)

@@ -1,0 +1,336 @@
+"""Layouts that explicit positions allow to change.
+
+A generator with explicit positional encoding draws, at every place, what
+belongs to the position that it is told there (paper, Sec. 4.3). Telling it
+other positions than those of the place moves, enlarges, repeats or removes
+structures, while textures are drawn anew.
+
+Coordinates are (y, x) in pixels of the output; a field says for each place
+whose position is told there.
+"""
+import math
+from dataclasses import dataclass
+from typing import Callable, List, Optional, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmpe.functional.grids import axis_positions
+from .inputs import is_inside
+
+__all__ = ['LayoutEdit', 'PositionMap']
+
+Size = Tuple[int, int]
+Box = Tuple[int, int, int, int]
+Field = Callable[[Tensor], Tensor]
+FLIPS = {'horizontal': (1, -1), 'vertical': (-1, 1), 'both': (-1, -1)}
+
+
+@dataclass
+class LayoutEdit:
+    """One change of a layout.
+
+    What is in the region is flipped, enlarged, turned and shifted, in this
+    order, about the middle of the region. Where it was, the surroundings
+    continue.
+
+    Args:
+        region: Box (top, left, bottom, right) in pixels of the output, or a
+            mask (H, W) of its size, true or above half of the range inside;
+            None for everything.
+        shift: Shift (down, right) in pixels.
+        scale: Factor of enlargement, or one for height and one for width.
+        angle: Turn in degrees, counter-clockwise.
+        flip: 'horizontal' (left becomes right), 'vertical' or 'both'.
+        keep: Whether the region stays as it is, so that its content is
+            repeated.
+        remove: Whether the content of the region is removed and drawn
+            nowhere.
+        feather: Width of the soft edge in pixels.
+        displacement: Dense change instead of those above: (2, H, W), for each
+            pixel of the output how far (down, right) of it the position is
+            that it is told.
+
+    Raises:
+        ValueError: An argument is out of its range, or they do not go
+            together.
+    """
+    region: Union[Box, np.ndarray, None] = None
+    shift: Tuple[float, float] = (0, 0)
+    scale: Union[float, Tuple[float, float]] = 1
+    angle: float = 0
+    flip: Optional[str] = None
+    keep: bool = False
+    remove: bool = False
+    feather: float = 8
+    displacement: Optional[np.ndarray] = None
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.scale) == 0:
+            self.scale = (self.scale, self.scale)
+        if min(self.scale) <= 0:
+            raise ValueError('Argument `scale` must be above 0, but got '
+                             f'{self.scale}.')
+        if self.flip not in (None, *FLIPS):
+            raise ValueError(f'Argument `flip` must be one of {list(FLIPS)}, '
+                             f'but got {self.flip!r}.')
+        if self.feather < 0:
+            raise ValueError('Argument `feather` must be at least 0, but got '
+                             f'{self.feather}.')
+        if self.region is None and (self.keep or self.remove):
+            raise ValueError('Arguments `keep` and `remove` need a `region`.')
+        if self.keep and self.remove:
+            raise ValueError('A region is either kept or removed: set one of '
+                             '`keep` and `remove`.')
+        if not self.moves and not self.remove and self.displacement is None:
+            raise ValueError('A change of the layout needs one of `shift`, '
+                             '`scale`, `angle`, `flip`, `remove` and '
+                             '`displacement`.')
+        if self.displacement is not None and (self.moves or self.keep
+                                              or self.remove):
+            raise ValueError('Argument `displacement` stands for itself: '
+                             'only `region` and `feather` go with it.')
+        if self.remove and self.moves:
+            raise ValueError('What is removed cannot be drawn elsewhere: '
+                             '`remove` goes without `shift`, `scale`, '
+                             '`angle` and `flip`.')
+
+    @property
+    def moves(self) -> bool:
+        """Whether the content of the region appears anywhere else."""
+        return bool(
+            any(self.shift) or tuple(self.scale) != (1, 1) or self.angle
+            or self.flip)
+
+    def field(self, size: Size) -> Field:
+        """The field of this change in an image.
+
+        Args:
+            size: (H, W) of the output in pixels.
+
+        Returns:
+            Function of coordinates (2, h, w) that gives those whose positions
+            are told there, in the same shape.
+
+        Raises:
+            ValueError: The region is empty, outside the image, of another
+                size or has nothing beside it; or the displacement is of
+                another size.
+        """
+        region = None
+        if self.region is not None:
+            region = _Region(self.region, self.feather, size)
+        if self.displacement is not None:
+            return self._displaced(region, size)
+        source = self._source(region, size)
+        if region is None:
+            return source
+        fills = not self.keep and (self.remove or self.moves)
+        if fills:
+            region.check_surroundings()
+
+        def field(places: Tensor) -> Tensor:
+            origin = places
+            if fills:
+                origin = _mix(places, region.beside(places),
+                              region.weights(places))
+            if self.remove:
+                return origin
+            content = source(places)
+            return _mix(origin, content, region.weights(content))
+
+        return field
+
+    def _source(self, region: Optional['_Region'], size: Size) -> Field:
+        """Where what is drawn at a place comes from: the inverse movement."""
+        middle = region.middle if region else torch.tensor(
+            [(length - 1) / 2 for length in size])
+        angle = math.radians(self.angle)
+        turn = torch.tensor([[math.cos(angle), math.sin(angle)],
+                             [-math.sin(angle), math.cos(angle)]])
+        factors = torch.tensor(self.scale) * torch.tensor(
+            FLIPS.get(self.flip, (1, 1)))
+        shift = torch.tensor(self.shift)
+
+        def source(places: Tensor) -> Tensor:
+            flat = places.flatten(1) - (middle + shift)[:, None]
+            flat = (turn @ flat) / factors[:, None] + middle[:, None]
+            return flat.view_as(places)
+
+        return source
+
+    def _displaced(self, region: Optional['_Region'], size: Size) -> Field:
+        values = np.asarray(self.displacement, np.float32)
+        if values.shape != (2, *size):
+            raise ValueError('Argument `displacement` must have the shape '
+                             f'{(2, *size)}, that of the output, but got '
+                             f'{values.shape}.')
+        if not np.isfinite(values).all():
+            raise ValueError('Argument `displacement` must be finite, but '
+                             'holds NaN or infinite values.')
+        values = torch.from_numpy(values)
+
+        def field(places: Tensor) -> Tensor:
+            weights = region.weights(places) if region else 1
+            return places + weights * _look_up(values, places, 'border')
+
+        return field
+
+
+class _Region:
+    """A part of an image with a soft edge."""
+
+    def __init__(self, region: Union[Box, np.ndarray], feather: float,
+                 size: Size) -> None:
+        mask = region if isinstance(region, np.ndarray) and \
+            region.ndim == 2 else _box_mask(region, size)
+        if mask.shape != tuple(size):
+            raise ValueError('A mask must have the size of the output, '
+                             f'{size[0]} x {size[1]} (height x width), but '
+                             f'got {mask.shape[0]} x {mask.shape[1]}.')
+        mask = is_inside(mask)
+        inside = np.argwhere(mask)
+        self.first = torch.from_numpy(inside.min(0)).float()
+        self.last = torch.from_numpy(inside.max(0)).float()
+        self.size = size
+        soft = mask.astype(np.float32)
+        if feather > 0:
+            soft = cv2.GaussianBlur(
+                soft, (0, 0), feather / 2, borderType=cv2.BORDER_REPLICATE)
+        self._soft = torch.from_numpy(soft)[None]
+
+    @property
+    def middle(self) -> Tensor:
+        """Middle of the bounding box."""
+        return (self.first + self.last) / 2
+
+    def weights(self, places: Tensor) -> Tensor:
+        """How far places belong to the region, (1, h, w) in [0, 1]."""
+        return _look_up(self._soft, places, 'zeros')
+
+    def check_surroundings(self) -> None:
+        """See that something stands beside the region."""
+        if not any(self._room(axis) for axis in (0, 1)):
+            raise ValueError('The region must leave something beside it, '
+                             'which continues where it was, but it spans the '
+                             'whole image: use `keep`, or no region.')
+
+    def _room(self, axis: int) -> bool:
+        return self.first[axis] > 0 or self.last[axis] < self.size[axis] - 1
+
+    def beside(self, places: Tensor) -> Tensor:
+        """Places mirrored to outside, from the left and the right half.
+
+        Where the region is as wide as the image: from above and below. What
+        is beside something is more like what is behind it than what is above
+        or below.
+        """
+        axis = 1 if self._room(1) else 0
+        first, last = self.first[axis], self.last[axis]
+        along = places[axis]
+        before, after = 2 * first - 1 - along, 2 * last + 1 - along
+        is_before = (along - first < last - along) & (before >= 0)
+        is_before |= after > self.size[axis] - 1
+        is_before &= first > 0
+        result = places.clone()
+        result[axis] = torch.where(is_before, before, after).clamp(
+            0, self.size[axis] - 1)
+        return result
+
+
+class PositionMap:
+    """Positions that the cells of the first scale are told.
+
+    Args:
+        size: (H, W) of the output in pixels.
+        cells: (H, W) of the first scale's map.
+        trained_cells: That of the training.
+        growth: What becomes of the grid where these two differ: 'stretch',
+            'extend', 'centre' or 'tile'; see
+            :func:`mmpe.functional.grids.axis_positions`.
+        edits: Changes of the layout, one after the other.
+
+    Raises:
+        ValueError: ``growth`` is none of these, or an edit does not fit.
+    """
+
+    def __init__(self,
+                 size: Size,
+                 cells: Size,
+                 trained_cells: Size,
+                 growth: str,
+                 edits: Sequence[LayoutEdit] = ()) -> None:
+        axis_positions(torch.zeros(1), 1, 1, growth)
+        self.cells = cells
+        self._trained_cells = trained_cells
+        self._growth = growth
+        self._pixels_per_cell = torch.tensor([
+            (pixels - 1) / max(count - 1, 1)
+            for pixels, count in zip(size, cells)
+        ])[:, None, None]
+        self._fields: List[Field] = [edit.field(size) for edit in edits]
+
+    def __call__(self, rows: range, columns: range) -> Tensor:
+        """Positions of a window of the map.
+
+        Args:
+            rows, columns: The window, within ``cells``.
+
+        Returns:
+            Float32 (2, rows, columns), y and x in cells of the grid in
+            training, counted from 0.
+        """
+        places = torch.stack(
+            torch.meshgrid(
+                torch.tensor(rows).float(),
+                torch.tensor(columns).float(),
+                indexing='ij'))
+        if self._fields:
+            places = places * self._pixels_per_cell
+            # The last change is the one that is seen last.
+            for field in reversed(self._fields):
+                places = field(places)
+            places = places / self._pixels_per_cell
+        return torch.stack([
+            axis_positions(*values, self._growth)
+            for values in zip(places, self.cells, self._trained_cells)
+        ])
+
+    def whole(self) -> Tensor:
+        """Positions of the whole map."""
+        return self(*(range(length) for length in self.cells))
+
+
+def _mix(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+    return first + weights * (second - first)
+
+
+def _look_up(values: Tensor, places: Tensor, padding_mode: str) -> Tensor:
+    """Values (C, H, W) between the pixels, at (2, h, w): (C, h, w)."""
+    last = torch.tensor(values.shape[1:])[:, None, None] - 1
+    grid = (2 * places / last.clamp(min=1) - 1).flip(0).permute(1, 2, 0)
+    return F.grid_sample(
+        values[None],
+        grid[None],
+        padding_mode=padding_mode,
+        align_corners=True)[0]
+
+
+def _box_mask(box: Box, size: Size) -> np.ndarray:
+    numbers = np.asarray(box)
+    if numbers.shape != (4, ):
+        raise ValueError('A region must be a box (top, left, bottom, right) '
+                         f'or a mask (H, W), but got the shape '
+                         f'{numbers.shape}.')
+    top, left, bottom, right = (int(x) for x in numbers)
+    if not (0 <= top < bottom <= size[0] and 0 <= left < right <= size[1]):
+        raise ValueError(
+            'A box must satisfy 0 <= top < bottom <= height and 0 <= left < '
+            f'right <= width of the output ({size[0]} x {size[1]}), but got '
+            f'{(top, left, bottom, right)}.')
+    mask = np.zeros(size, bool)
+    mask[top:bottom, left:right] = True
+    return mask

@@ -1,0 +1,157 @@
+"""Positions that a changed layout tells the first scale."""
+import numpy as np
+import pytest
+import torch
+
+from mmpe.inference import LayoutEdit
+from mmpe.inference.layout import PositionMap
+
+SIZE, CELLS = (61, 81), (13, 17)  # 5 pixels from cell to cell
+
+
+def positions(*edits, size=SIZE, cells=CELLS, growth='extend'):
+    return PositionMap(size, cells, CELLS, growth, edits).whole()
+
+
+def cells_of(height=CELLS[0], width=CELLS[1]):
+    return torch.stack(
+        torch.meshgrid(
+            torch.arange(height), torch.arange(width), indexing='ij')).float()
+
+
+def test_without_changes():
+    assert (positions() == cells_of()).all()
+
+
+def test_everything_is_shifted():
+    moved = positions(LayoutEdit(shift=(10, -15)))
+    expected = cells_of() - torch.tensor([2, -3])[:, None, None]
+    torch.testing.assert_close(moved, expected)
+
+
+@pytest.mark.parametrize('flip, axes', [('horizontal', [2]),
+                                        ('vertical', [1]), ('both', [1, 2])])
+def test_everything_is_mirrored(flip, axes):
+    torch.testing.assert_close(
+        positions(LayoutEdit(flip=flip)), cells_of().flip(axes))
+
+
+def test_everything_is_enlarged_about_the_middle():
+    y, x = positions(LayoutEdit(scale=(2, 4)))
+    torch.testing.assert_close(y[:, 0], 6 + (torch.arange(13.) - 6) / 2)
+    torch.testing.assert_close(x[0], 8 + (torch.arange(17.) - 8) / 4)
+
+
+def test_everything_is_turned_counter_clockwise():
+    turned = positions(
+        LayoutEdit(angle=90), size=(61, 61), cells=(13, 13))
+    # above the middle stands now what was right of it
+    torch.testing.assert_close(
+        turned[:, 2, 6], torch.tensor([6., 10.]), atol=1e-5, rtol=0)
+
+
+BOX = (20, 30, 41, 51)  # cells 4 to 8, and 6 to 10
+
+
+def test_a_region_is_repeated():
+    y, x = positions(
+        LayoutEdit(BOX, shift=(0, -25), keep=True, feather=0))
+    assert x[6].tolist() == [0, *range(6, 11), *range(6, 17)]
+    assert (y == cells_of()[0]).all()
+
+
+def test_a_region_is_removed():
+    y, x = positions(LayoutEdit(BOX, remove=True, feather=0))
+    # mirrored at the nearest edge, half a pixel outside of the box
+    assert x[6, 6:11].tolist() == pytest.approx(
+        [i / 5 for i in (29, 24, 61, 56, 51)])
+    assert x[6, :6].tolist() == list(range(6))
+    assert (x[0] == cells_of()[1, 0]).all() and (y == cells_of()[0]).all()
+
+
+def test_a_region_at_the_border_continues_what_is_inside():
+    x = positions(LayoutEdit((20, 0, 41, 31), remove=True, feather=0))[1, 6]
+    assert (x[:7] > 6).all() and (x[7:] == torch.arange(7., 17)).all()
+
+
+def test_a_region_of_full_width_continues_from_above_and_below():
+    y, x = positions(LayoutEdit((20, 0, 41, 81), remove=True, feather=0))
+    assert (x == cells_of()[1]).all()
+    assert ((y[4:9] < 4) | (y[4:9] > 8)).all()
+
+
+def test_a_region_is_moved():
+    x = positions(LayoutEdit(BOX, shift=(0, -30), feather=0))[1, 6]
+    assert x[:5].tolist() == list(range(6, 11))
+    assert ((x[6:11] < 6) | (x[6:11] > 10)).all()
+
+
+def test_a_mask_is_a_region():
+    mask = np.zeros(SIZE, np.uint8)
+    mask[20:41, 30:51] = 255
+    for region in (mask, mask > 0, mask / 255):
+        assert (positions(LayoutEdit(region, angle=30)) == positions(
+            LayoutEdit(BOX, angle=30))).all()
+
+
+def test_a_soft_edge_lies_between():
+    edit = LayoutEdit(BOX, shift=(0, 40), keep=True, feather=10)
+    x = positions(edit)[1, 6]
+    shifts = torch.arange(17.) - x
+    assert shifts[0] == 0 and shifts[16] == pytest.approx(8, abs=.6)
+    assert 0 < shifts[13] < 8
+
+
+def test_changes_follow_each_other():
+    first, second = LayoutEdit(shift=(0, 10)), LayoutEdit(flip='horizontal')
+    torch.testing.assert_close(
+        positions(first, second), positions(first).flip(2))
+
+
+def test_a_dense_displacement():
+    values = np.zeros((2, *SIZE), np.float32)
+    values[1] = 10
+    shifted = cells_of()
+    shifted[1] += 2
+    edit = LayoutEdit(displacement=values)
+    torch.testing.assert_close(positions(edit), shifted)
+    part = positions(LayoutEdit(BOX, displacement=values, feather=0))[1, 6]
+    assert (part - torch.arange(17.)).tolist() == [0] * 6 + [2] * 5 + [0] * 6
+
+
+@pytest.mark.parametrize('growth', ['stretch', 'extend', 'centre', 'tile'])
+def test_windows_are_crops(growth):
+    whole = PositionMap((90, 130), (19, 27), CELLS, growth,
+                        [LayoutEdit((10, 20, 60, 70), angle=20)])
+    window = whole(range(3, 9), range(5, 26))
+    torch.testing.assert_close(window, whole.whole()[:, 3:9, 5:26])
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (dict(), 'needs one of `shift`'),
+    (dict(scale=0), '`scale` must be above 0'),
+    (dict(flip='diagonal'), "one of .*'vertical'.*but got 'diagonal'"),
+    (dict(shift=(1, 1), feather=-1), '`feather` must be at least 0'),
+    (dict(shift=(1, 1), keep=True), 'need a `region`'),
+    (dict(region=BOX, keep=True, remove=True), 'set one of'),
+    (dict(region=BOX, remove=True, angle=3), '`remove` goes without'),
+    (dict(displacement=np.zeros((2, 3, 4)), angle=3), 'stands for itself'),
+])
+def test_bad_changes(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LayoutEdit(**arguments)
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (dict(region=(0, 0, 62, 10), angle=1), r'top < bottom <= height.*61 x 81'),
+    (dict(region=(0, 9, 5, 9), angle=1), r'left < right'),
+    (dict(region=(0, 9, 5), angle=1), r'a box \(top'),
+    (dict(region=np.ones((61, 80), bool), angle=1), '61 x 81.*got 61 x 80'),
+    (dict(region=np.zeros(SIZE, bool), angle=1), 'mask is empty'),
+    (dict(region=np.ones(SIZE, bool), angle=1), 'something beside it'),
+    (dict(displacement=np.zeros((2, 5, 6))), r'\(2, 61, 81\).*\(2, 5, 6\)'),
+    (dict(displacement=np.full((2, *SIZE), np.nan)), 'must be finite'),
+])
+def test_changes_that_do_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        positions(LayoutEdit(**arguments))
