@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    'GROWTHS', 'axis_positions', 'cartesian_grid', 'centered_positions', 'counted_positions',
-    'sinusoidal_encoding', 'sinusoidal_grid'
+    'GROWTHS', 'axis_positions', 'cartesian_grid', 'centered_positions',
+    'counted_positions', 'sinusoidal_encoding', 'sinusoidal_grid'
 ]
 
 GROWTHS = ('stretch', 'extend', 'centre', 'tile')
