@@ -27,6 +27,7 @@ from mmengine.hooks.hook import DATA_BATCH
 from tqdm import tqdm
 
 import mmpe
+from mmpe.checkpoint import latest_checkpoint
 from mmpe.datasets import read_photograph
 from mmpe.inference import load
 from mmpe.utils.files import PathLike, atomic_write
@@ -156,7 +157,7 @@ def _check_folder(training: Training) -> None:
     """See that a folder is new, or of the same training."""
     folder = training.folder
     if not (folder / CONFIG).is_file():
-        if _latest_checkpoint(folder):
+        if latest_checkpoint(folder):
             raise ValueError(f'The folder {str(folder)!r} holds checkpoints '
                              f'without {CONFIG!r}: use another folder.')
         return
@@ -187,13 +188,6 @@ def _settings(config: Config) -> Dict[str, object]:
     # the same photograph may lie elsewhere now
     settings.pop('train_dataloader.dataset.data_root', None)
     return settings
-
-
-def _latest_checkpoint(folder: Path) -> Optional[Path]:
-    return max(
-        folder.glob('iter_[0-9]*.pth'),
-        key=lambda path: int(path.stem.split('_')[1]),
-        default=None)
 
 
 def _finished(training: Training, status: str) -> Optional[TrainingResult]:
@@ -260,7 +254,7 @@ def _train(folder: Path, report: Optional[TextIO] = None) -> None:
     """
     config = Config.fromfile(folder / CONFIG)
     config.work_dir = str(folder)
-    latest = _latest_checkpoint(folder)
+    latest = latest_checkpoint(folder)
     if latest:
         config.resume, config.load_from = True, str(latest)
     if report:
@@ -277,7 +271,7 @@ def _train(folder: Path, report: Optional[TextIO] = None) -> None:
 
 
 def _write_result(folder: Path, seconds: float) -> None:
-    checkpoint = _latest_checkpoint(folder)
+    checkpoint = latest_checkpoint(folder)
     sampler = load(folder / CONFIG, checkpoint)
     result = dict(
         size=sampler.size,
