@@ -258,8 +258,13 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--feather',
         type=float,
-        default=8,
-        help='width of the soft edge in pixels (default: 8)')
+        help='width of the soft edge in pixels (default: a cell of the '
+        'coarsest scale)')
+    parser.add_argument(
+        '--margin',
+        type=float,
+        help='pixels by which the region is enlarged (default: four cells of '
+        'the coarsest scale)')
     parser.add_argument(
         '--displacement',
         metavar='FILE',
@@ -445,6 +450,7 @@ def layout(args: argparse.Namespace) -> None:
         keep=args.keep,
         remove=args.remove,
         feather=args.feather,
+        margin=args.margin,
         displacement=args.displacement
         and read_displacement(args.displacement))
 

@@ -49,7 +49,12 @@ class LayoutEdit:
             repeated.
         remove: Whether the content of the region is removed and drawn
             nowhere.
-        feather: Width of the soft edge in pixels.
+        feather: Width of the soft edge in pixels; by default a cell of the
+            first scale.
+        margin: By how many pixels the region is enlarged; by default four
+            cells of the first scale, about half of what its convolutions see
+            at a time: what is in the region is then drawn with nothing else
+            in sight.
         displacement: Dense change instead of those above: (2, H, W), for each
             pixel of the output how far (down, right) of it the position is
             that it is told.
@@ -65,7 +70,8 @@ class LayoutEdit:
     flip: Optional[str] = None
     keep: bool = False
     remove: bool = False
-    feather: float = 8
+    feather: Optional[float] = None
+    margin: Optional[float] = None
     displacement: Optional[np.ndarray] = None
 
     def __post_init__(self) -> None:
@@ -77,9 +83,11 @@ class LayoutEdit:
         if self.flip not in (None, *FLIPS):
             raise ValueError(f'Argument `flip` must be one of {list(FLIPS)}, '
                              f'but got {self.flip!r}.')
-        if self.feather < 0:
-            raise ValueError('Argument `feather` must be at least 0, but got '
-                             f'{self.feather}.')
+        for name in ('feather', 'margin'):
+            width = getattr(self, name)
+            if width is not None and width < 0:
+                raise ValueError(f'Argument `{name}` must be at least 0, but '
+                                 f'got {width}.')
         if self.region is None and (self.keep or self.remove):
             raise ValueError('Arguments `keep` and `remove` need a `region`.')
         if self.keep and self.remove:
@@ -92,7 +100,8 @@ class LayoutEdit:
         if self.displacement is not None and (self.moves or self.keep
                                               or self.remove):
             raise ValueError('Argument `displacement` stands for itself: '
-                             'only `region` and `feather` go with it.')
+                             'only `region`, `feather` and `margin` go '
+                             'with it.')
         if self.remove and self.moves:
             raise ValueError('What is removed cannot be drawn elsewhere: '
                              '`remove` goes without `shift`, `scale`, '
@@ -105,11 +114,12 @@ class LayoutEdit:
             any(self.shift) or tuple(self.scale) != (1, 1) or self.angle
             or self.flip)
 
-    def field(self, size: Size) -> Field:
+    def field(self, size: Size, cell: float) -> Field:
         """The field of this change in an image.
 
         Args:
             size: (H, W) of the output in pixels.
+            cell: Pixels from cell to cell of the first scale.
 
         Returns:
             Function of coordinates (2, h, w) that gives those whose positions
@@ -122,7 +132,10 @@ class LayoutEdit:
         """
         region = None
         if self.region is not None:
-            region = _Region(self.region, self.feather, size)
+            region = _Region(
+                self.region,
+                cell if self.feather is None else self.feather,
+                4 * cell if self.margin is None else self.margin, size)
         if self.displacement is not None:
             return self._displaced(region, size)
         source = self._source(region, size)
@@ -184,28 +197,26 @@ class _Region:
     """A part of an image with a soft edge."""
 
     def __init__(self, region: Union[Box, np.ndarray], feather: float,
-                 size: Size) -> None:
+                 margin: float, size: Size) -> None:
         mask = region if isinstance(region, np.ndarray) and \
             region.ndim == 2 else _box_mask(region, size)
         if mask.shape != tuple(size):
             raise ValueError('A mask must have the size of the output, '
                              f'{size[0]} x {size[1]} (height x width), but '
                              f'got {mask.shape[0]} x {mask.shape[1]}.')
-        mask = is_inside(mask)
-        inside = np.argwhere(mask)
-        self.first = torch.from_numpy(inside.min(0)).float()
-        self.last = torch.from_numpy(inside.max(0)).float()
+        soft = is_inside(mask).astype(np.float32)
+        self.middle = sum(_bounds(soft)) / 2
+        if margin > 0:
+            soft = cv2.dilate(
+                soft,
+                cv2.getStructuringElement(cv2.MORPH_ELLIPSE,
+                                          (2 * round(margin) + 1, ) * 2))
+        self.first, self.last = _bounds(soft)
         self.size = size
-        soft = mask.astype(np.float32)
         if feather > 0:
             soft = cv2.GaussianBlur(
                 soft, (0, 0), feather / 2, borderType=cv2.BORDER_REPLICATE)
         self._soft = torch.from_numpy(soft)[None]
-
-    @property
-    def middle(self) -> Tensor:
-        """Middle of the bounding box."""
-        return (self.first + self.last) / 2
 
     def weights(self, places: Tensor) -> Tensor:
         """How far places belong to the region, (1, h, w) in [0, 1]."""
@@ -241,6 +252,12 @@ class _Region:
         return result
 
 
+def _bounds(mask: np.ndarray) -> Tuple[Tensor, Tensor]:
+    """First and last (y, x) of a bounding box."""
+    inside = torch.from_numpy(np.argwhere(mask)).float()
+    return inside.amin(0), inside.amax(0)
+
+
 class PositionMap:
     """Positions that the cells of the first scale are told.
 
@@ -271,7 +288,8 @@ class PositionMap:
             (pixels - 1) / max(count - 1, 1)
             for pixels, count in zip(size, cells)
         ])[:, None, None]
-        self._fields: List[Field] = [edit.field(size) for edit in edits]
+        cell = float(self._pixels_per_cell.mean())
+        self._fields: List[Field] = [edit.field(size, cell) for edit in edits]
 
     def __call__(self, rows: range, columns: range) -> Tensor:
         """Positions of a window of the map.

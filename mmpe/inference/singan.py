@@ -120,7 +120,7 @@ class SinGANSampler:
                      path: PathLike,
                      size: Optional[Size] = None,
                      seed: int = 0,
-                     tile: int = 512,
+                     tile: int = 256,
                      start_scale: int = 0,
                      growth: Optional[str] = None) -> Path:
         """A random image that need not fit into memory, in tiles.

@@ -55,13 +55,13 @@ BOX = (20, 30, 41, 51)  # cells 4 to 8, and 6 to 10
 
 def test_a_region_is_repeated():
     y, x = positions(
-        LayoutEdit(BOX, shift=(0, -25), keep=True, feather=0))
+        LayoutEdit(BOX, shift=(0, -25), keep=True, feather=0, margin=0))
     assert x[6].tolist() == [0, *range(6, 11), *range(6, 17)]
     assert (y == cells_of()[0]).all()
 
 
 def test_a_region_is_removed():
-    y, x = positions(LayoutEdit(BOX, remove=True, feather=0))
+    y, x = positions(LayoutEdit(BOX, remove=True, feather=0, margin=0))
     # mirrored at the nearest edge, half a pixel outside of the box
     assert x[6, 6:11].tolist() == pytest.approx(
         [i / 5 for i in (29, 24, 61, 56, 51)])
@@ -70,18 +70,18 @@ def test_a_region_is_removed():
 
 
 def test_a_region_at_the_border_continues_what_is_inside():
-    x = positions(LayoutEdit((20, 0, 41, 31), remove=True, feather=0))[1, 6]
+    x = positions(LayoutEdit((20, 0, 41, 31), remove=True, feather=0, margin=0))[1, 6]
     assert (x[:7] > 6).all() and (x[7:] == torch.arange(7., 17)).all()
 
 
 def test_a_region_of_full_width_continues_from_above_and_below():
-    y, x = positions(LayoutEdit((20, 0, 41, 81), remove=True, feather=0))
+    y, x = positions(LayoutEdit((20, 0, 41, 81), remove=True, feather=0, margin=0))
     assert (x == cells_of()[1]).all()
     assert ((y[4:9] < 4) | (y[4:9] > 8)).all()
 
 
 def test_a_region_is_moved():
-    x = positions(LayoutEdit(BOX, shift=(0, -30), feather=0))[1, 6]
+    x = positions(LayoutEdit(BOX, shift=(0, -30), feather=0, margin=0))[1, 6]
     assert x[:5].tolist() == list(range(6, 11))
     assert ((x[6:11] < 6) | (x[6:11] > 10)).all()
 
@@ -94,8 +94,19 @@ def test_a_mask_is_a_region():
             LayoutEdit(BOX, angle=30))).all()
 
 
+def test_a_margin_enlarges_the_region_about_the_same_middle():
+    inner = positions(
+        LayoutEdit((25, 35, 36, 46), flip='horizontal', keep=True, feather=0,
+                   margin=5))
+    outer = positions(
+        LayoutEdit(BOX, flip='horizontal', keep=True, feather=0, margin=0))
+    # a dilated box has round corners
+    assert (inner[:, 6] == outer[:, 6]).all()
+    assert (inner[:, 4, 7:10] == outer[:, 4, 7:10]).all()
+
+
 def test_a_soft_edge_lies_between():
-    edit = LayoutEdit(BOX, shift=(0, 40), keep=True, feather=10)
+    edit = LayoutEdit(BOX, shift=(0, 40), keep=True, feather=10, margin=0)
     x = positions(edit)[1, 6]
     shifts = torch.arange(17.) - x
     assert shifts[0] == 0 and shifts[16] == pytest.approx(8, abs=.6)
@@ -115,7 +126,7 @@ def test_a_dense_displacement():
     shifted[1] += 2
     edit = LayoutEdit(displacement=values)
     torch.testing.assert_close(positions(edit), shifted)
-    part = positions(LayoutEdit(BOX, displacement=values, feather=0))[1, 6]
+    part = positions(LayoutEdit(BOX, displacement=values, feather=0, margin=0))[1, 6]
     assert (part - torch.arange(17.)).tolist() == [0] * 6 + [2] * 5 + [0] * 6
 
 
@@ -132,6 +143,7 @@ def test_windows_are_crops(growth):
     (dict(scale=0), '`scale` must be above 0'),
     (dict(flip='diagonal'), "one of .*'vertical'.*but got 'diagonal'"),
     (dict(shift=(1, 1), feather=-1), '`feather` must be at least 0'),
+    (dict(shift=(1, 1), margin=-1), '`margin` must be at least 0'),
     (dict(shift=(1, 1), keep=True), 'need a `region`'),
     (dict(region=BOX, keep=True, remove=True), 'set one of'),
     (dict(region=BOX, remove=True, angle=3), '`remove` goes without'),
