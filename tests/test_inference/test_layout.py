@@ -51,17 +51,18 @@ def test_everything_is_turned_counter_clockwise():
 
 
 BOX = (20, 30, 41, 51)  # cells 4 to 8, and 6 to 10
+SHARP = dict(feather=0, margin=0)
 
 
 def test_a_region_is_repeated():
     y, x = positions(
-        LayoutEdit(BOX, shift=(0, -25), keep=True, feather=0, margin=0))
+        LayoutEdit(BOX, shift=(0, -25), keep=True, **SHARP))
     assert x[6].tolist() == [0, *range(6, 11), *range(6, 17)]
     assert (y == cells_of()[0]).all()
 
 
 def test_a_region_is_removed():
-    y, x = positions(LayoutEdit(BOX, remove=True, feather=0, margin=0))
+    y, x = positions(LayoutEdit(BOX, remove=True, **SHARP))
     # mirrored at the nearest edge, half a pixel outside of the box
     assert x[6, 6:11].tolist() == pytest.approx(
         [i / 5 for i in (29, 24, 61, 56, 51)])
@@ -70,18 +71,18 @@ def test_a_region_is_removed():
 
 
 def test_a_region_at_the_border_continues_what_is_inside():
-    x = positions(LayoutEdit((20, 0, 41, 31), remove=True, feather=0, margin=0))[1, 6]
+    x = positions(LayoutEdit((20, 0, 41, 31), remove=True, **SHARP))[1, 6]
     assert (x[:7] > 6).all() and (x[7:] == torch.arange(7., 17)).all()
 
 
 def test_a_region_of_full_width_continues_from_above_and_below():
-    y, x = positions(LayoutEdit((20, 0, 41, 81), remove=True, feather=0, margin=0))
+    y, x = positions(LayoutEdit((20, 0, 41, 81), remove=True, **SHARP))
     assert (x == cells_of()[1]).all()
     assert ((y[4:9] < 4) | (y[4:9] > 8)).all()
 
 
 def test_a_region_is_moved():
-    x = positions(LayoutEdit(BOX, shift=(0, -30), feather=0, margin=0))[1, 6]
+    x = positions(LayoutEdit(BOX, shift=(0, -30), **SHARP))[1, 6]
     assert x[:5].tolist() == list(range(6, 11))
     assert ((x[6:11] < 6) | (x[6:11] > 10)).all()
 
@@ -99,7 +100,7 @@ def test_a_margin_enlarges_the_region_about_the_same_middle():
         LayoutEdit((25, 35, 36, 46), flip='horizontal', keep=True, feather=0,
                    margin=5))
     outer = positions(
-        LayoutEdit(BOX, flip='horizontal', keep=True, feather=0, margin=0))
+        LayoutEdit(BOX, flip='horizontal', keep=True, **SHARP))
     # a dilated box has round corners
     assert (inner[:, 6] == outer[:, 6]).all()
     assert (inner[:, 4, 7:10] == outer[:, 4, 7:10]).all()
@@ -126,7 +127,7 @@ def test_a_dense_displacement():
     shifted[1] += 2
     edit = LayoutEdit(displacement=values)
     torch.testing.assert_close(positions(edit), shifted)
-    part = positions(LayoutEdit(BOX, displacement=values, feather=0, margin=0))[1, 6]
+    part = positions(LayoutEdit(BOX, displacement=values, **SHARP))[1, 6]
     assert (part - torch.arange(17.)).tolist() == [0] * 6 + [2] * 5 + [0] * 6
 
 
