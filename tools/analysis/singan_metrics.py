@@ -9,6 +9,8 @@ Example:
         configs/singan_quick/singan_zero-pad_quick.py zero.pth
 
 What the rows say:
+    trained at      size of the photograph in the model; its finest scale, if
+                    the training has not come to an end
     reconstruction  the model's own version of the photograph against it
     diversity       standard deviation of a pixel over the samples, divided by
                     that of the photograph's intensity
@@ -175,9 +177,8 @@ def variety(pictures: Pictures) -> Figures:
 
 
 def swd(pictures: Pictures) -> Figures:
-    """Sliced Wasserstein distances and their mean."""
+    """Sliced Wasserstein distances."""
     figures = single_image.patch_swd(pictures.samples, pictures.photograph)
-    figures['mean'] = float(np.mean(list(figures.values())))
     return {f'SWD {name}': x for name, x in figures.items()}
 
 
@@ -232,9 +233,16 @@ def labels(models: List[Tuple[str, str]]) -> List[str]:
     return [f'{Path(x).parent.name}/{Path(x).stem}' for _, x in models]
 
 
-def table(names: List[str], columns: List[Figures]) -> str:
+def trained_at(sampler: SinGANSampler) -> str:
+    """Size of a model's photograph, and whether finer ones are to come."""
+    size = 'x'.join(map(str, sampler.size))
+    stage, last = sampler.model.curr_stage, sampler.model.num_scales
+    return size if stage == last else f'{size}, scale {stage} of {last}'
+
+
+def table(names: List[str], sizes: List[str], columns: List[Figures]) -> str:
     """One row for each figure, one column for each model."""
-    cells = [['figure', 'better', *names]]
+    cells = [['figure', 'better', *names], ['trained at', '', *sizes]]
     for figure in dict.fromkeys(name for x in columns for name in x):
         better = next(BETTER[x] for x in BETTER if figure.startswith(x))
         cells.append([figure, better] + [
@@ -269,7 +277,8 @@ def main() -> None:
         steps = all_steps(args)
         loaded = [load_model(*model, args) for model in models]
         columns = [measure(draw(*x, args), steps) for x in loaded]
-        print(table(labels(models), columns))
+        sizes = [trained_at(sampler) for sampler, _ in loaded]
+        print(table(labels(models), sizes, columns))
         if args.json:
             write(args.json, models, columns, args)
 
