@@ -17,9 +17,11 @@ def tensors(in_channels, out_channels, size=5):
                 requires_grad=True))
 
 
+@pytest.mark.parametrize('by_products', [False, True])
 @pytest.mark.parametrize('channels_last', [False, True])
 @pytest.mark.parametrize('stride, padding', CASES)
-def test_conv(stride, padding, channels_last):
+def test_conv(stride, padding, channels_last, by_products, monkeypatch):
+    monkeypatch.setattr('mmpe.functional.conv._SLOW_WEIGHT_GRAD', by_products)
     x, weight = tensors(2, 3)
     if channels_last:
         x, weight = (
