@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 import cv2
+import mmcv
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mmpe.functional.noise import coordinate_noise
@@ -428,7 +428,7 @@ class SinGANSampler:
         self.check_scale(start_scale, 1)
         result = self._inject(image, start_scale, seed, self.size)
         weights = _soft_mask(mask, self.size, dilation)[..., None]
-        original = self._image(_shrink(self._tensor(image), self.size))
+        original = mmcv.imresize(image, self.size[::-1])
         mixed = weights * result + (1 - weights) * original
         return mixed.round().astype(np.uint8)
 
@@ -437,7 +437,9 @@ class SinGANSampler:
         """Put an image in at a scale, as blurred as in training."""
         sizes = resized_pyramid(self.model.pyramid_sizes, size)
         before, now = sizes[start_scale - 1:start_scale + 1]
-        blurred = upsample(_shrink(self._tensor(image), before), now)
+        # Resized as the photograph was, so that its textures are known.
+        image = mmcv.imresize(mmcv.imresize(image, size[::-1]), before[::-1])
+        blurred = upsample(self._tensor(image), now)
         return self._image(self._draw(blurred, start_scale, size, seed))
 
     def _draw(self, image: Tensor, start_scale: int, size: Size,
@@ -547,8 +549,3 @@ def _soft_mask(mask: np.ndarray, size: Size, dilation: int) -> np.ndarray:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE,
                                        (2 * dilation + 1, ) * 2)
     return cv2.GaussianBlur(cv2.dilate(mask, kernel), (0, 0), dilation / 3)
-
-
-def _shrink(image: Tensor, size: Size) -> Tensor:
-    return F.interpolate(
-        image, size, mode='bicubic', antialias=True, align_corners=False)
