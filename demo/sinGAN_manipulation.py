@@ -309,9 +309,9 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--colours',
         type=int,
-        default=8,
+        default=32,
         help='colours of the photograph that those of the painting become; '
-        '0 keeps them (default: 8)')
+        '0 keeps them (default: 32)')
 
 
 def _add_super_resolution(parser: argparse.ArgumentParser) -> None:

@@ -266,7 +266,7 @@ class SinGANSampler:
               image: np.ndarray,
               start_scale: int = 1,
               seed: Optional[int] = None,
-              colours: int = 8) -> np.ndarray:
+              colours: int = 32) -> np.ndarray:
         """Turn a painting of flat colours into a photograph.
 
         Args:
