@@ -161,8 +161,8 @@ def test_malicious_files(run_tool, train, trained, tmp_path):
     with pytest.raises(SystemExit, match='evil.pth.*mkdir'):
         train('--resume', checkpoint)
     with pytest.raises(SystemExit, match='evil.pth.*mkdir'):
-        run_tool('demo/sinGAN_manipulation.py', 'sample', trained[0], checkpoint,
-                 '--out-dir', tmp_path / 'out')
+        run_tool('demo/sinGAN_manipulation.py', 'sample', trained[0],
+                 checkpoint, '--out-dir', tmp_path / 'out')
     config = tmp_path / 'with_pkl.py'
     config.write_text(f"_base_ = '{trained[0]}'\n"
                       f"model = dict(test_pkl_data='{pickled}')\n")
