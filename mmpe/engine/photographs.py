@@ -254,6 +254,8 @@ def _train(folder: Path, report: Optional[TextIO] = None) -> None:
     """
     config = Config.fromfile(folder / CONFIG)
     config.work_dir = str(folder)
+    # mmengine keeps logs by name and second, and all configs are `config.py`
+    config.experiment_name = folder.name
     latest = latest_checkpoint(folder)
     if latest:
         config.resume, config.load_from = True, str(latest)
