@@ -8,6 +8,11 @@ images, losses and gradients. Where it exceeds the tolerance (1e-4, with
 bfloat16 2e-2 of images), there is no ratio, and the exit code is 1. What makes
 the work of both sides equal is written in tools/benchmarking/*.py.
 
+A rounding error suffices to bring a leaky ReLU to its other side, so that
+gradients in float32 are not always known to 1e-4. Where a result differs by
+more, MMagic's weights are moved by a few units in the last place: up to three
+times the effect on MMagic's own result is tolerated, and both are printed.
+
 MMagic always computes in float32 and is not compiled.
 
 Examples:
@@ -38,6 +43,8 @@ from benchmarking.core import (SIDES, Derived, Options,  # noqa: E402
 from benchmarking.report import Row, derive, markdown, shares  # noqa: E402
 
 TOLERANCES = dict(float32=1e-4, bfloat16=2e-2)
+# How often the effect of rounding errors is tolerated.
+ROUNDING = 3
 
 
 def parse_args() -> argparse.Namespace:
@@ -129,8 +136,8 @@ def measured(workload: Workload, options: Options, args: argparse.Namespace,
     flops = measure.flops_of(tasks['mmpe'])
     notes = compile_networks(tasks['mmpe']) if (
         options.compile and workload.has_dtype) else []
-    found = measure.differences(*(tasks[side].record()
-                                  for side in SIDES[::-1]))
+    results = {side: task.record() for side, task in tasks.items()}
+    found = measure.differences(results['mmpe'], results['mmagic'])
     dtype = options.dtype if workload.has_dtype else 'float32'
     if dtype != 'float32':
         # The tolerance is one of images; gradients are noisier.
@@ -138,15 +145,27 @@ def measured(workload: Workload, options: Options, args: argparse.Namespace,
             key: value for key, value in found.items()
             if not key.startswith('gradient')
         }
+    tolerances = dict.fromkeys(found, TOLERANCES[dtype])
+    exceeding = [key for key in found if found[key] > tolerances[key]]
+    if exceeding and dtype == 'float32' and tasks['mmagic'].model is not None:
+        effect = measure.effect_of_rounding(tasks['mmagic'], results['mmagic'])
+        for key in exceeding:
+            tolerances[key] = max(tolerances[key], ROUNDING * effect[key])
+            notes.append(f'{key} differs by {found[key]:.1e}, and by '
+                         f'{effect[key]:.1e} on the side of MMagic alone when '
+                         'its weights are rounded otherwise')
     # Whatever is not a number comes first.
-    worst = max(found, key=lambda key: (found[key] != found[key], found[key]))
+    worst = max(
+        found,
+        key=lambda key:
+        (found[key] != found[key], found[key] / tolerances[key]))
     seconds = measure.time_both(tasks, options, args.repeats)
-    del tasks
+    del tasks, results
     memory = {}
     if workload.in_process and not args.no_memory:
         memory = {side: memory_of(side, workload.name) for side in SIDES}
     return Row(workload.name, seconds, flops, shares(flops, seconds, rates),
-               memory, found[worst], worst, TOLERANCES[dtype], notes)
+               memory, found[worst], worst, tolerances[worst], notes)
 
 
 def compile_networks(task: measure.Task) -> List[str]:

@@ -4,8 +4,12 @@ R1 and the path length penalty differentiate gradients. PyTorch does that for
 convolutions by others with kernels as large as a map, group by group. Here the
 convolution, its input gradient and its weight gradient are three functions
 whose gradients are again these three, at the cost of an ordinary one.
+
+On processors, gradients and what needs none go through
+:mod:`mmpe.functional.winograd` where that is faster. Outputs that are to be
+differentiated do not: its larger rounding errors bring some more leaky ReLUs
+to their other side, and so change gradients more than images.
 """
-import itertools
 from typing import NamedTuple, Optional, Sequence, Tuple
 
 import torch
@@ -13,17 +17,33 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from .patches import patches, pieces
+from .winograd import (winograd_conv2d, winograd_is_faster,
+                       winograd_weight_grad)
+
 __all__ = ['conv2d', 'conv_transpose2d']
 
 Grads = Tuple[Optional[Tensor], ...]
-# Without AVX-512 PyTorch takes five to seven times as long for the weight
-# gradient of channels-last maps as for the convolution itself.
+# Without AVX-512 PyTorch takes three to seven times as long for the weight
+# gradient of channels-last maps with many channels as for the convolution.
 _SLOW_WEIGHT_GRAD = 'AVX512' not in torch.backends.cpu.get_cpu_capability()
+_SLOW_CHANNELS = 64
+# Numbers in the patches of one matrix product: 2 MiB in float32.
+_PATCH_ELEMENTS = 2**19
 
 
 class _Geometry(NamedTuple):
+    """How a convolution is computed.
+
+    Args:
+        stride: Stride.
+        padding: Zeros on each side.
+        is_exact: Whether its output is computed directly in any case.
+    """
+
     stride: int
     padding: int
+    is_exact: bool = False
 
 
 class _Conv(torch.autograd.Function):
@@ -33,8 +53,12 @@ class _Conv(torch.autograd.Function):
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor,
                 bias: Optional[Tensor], geometry: _Geometry) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.geometry = geometry
-        return F.conv2d(x, weight, bias, *geometry)
+        ctx.geometry = geometry._replace(is_exact=False)
+        stride, padding, is_exact = geometry
+        if is_exact or not winograd_is_faster(x, weight.shape, stride):
+            return F.conv2d(x, weight, bias, stride, padding)
+        out = winograd_conv2d(x, weight, padding)
+        return out if bias is None else out.add_(bias[:, None, None])
 
     @staticmethod
     def backward(ctx: FunctionCtx, grad: Tensor) -> Grads:
@@ -52,6 +76,10 @@ class _InputGrad(torch.autograd.Function):
                 shape: Sequence[int], geometry: _Geometry) -> Tensor:
         ctx.save_for_backward(grad, weight)
         ctx.geometry = geometry
+        if geometry.padding <= 2 and winograd_is_faster(
+                grad, weight.shape, geometry.stride):
+            weight = weight.flip(2, 3).transpose(0, 1)
+            return winograd_conv2d(grad, weight, 2 - geometry.padding)
         return _backward(grad, _like(grad, shape), weight, geometry, 0)
 
     @staticmethod
@@ -69,7 +97,10 @@ class _WeightGrad(torch.autograd.Function):
                 shape: Sequence[int], geometry: _Geometry) -> Tensor:
         ctx.save_for_backward(x, grad)
         ctx.geometry = geometry
+        if winograd_is_faster(x, shape, geometry.stride, weight_grad=True):
+            return winograd_weight_grad(x, grad, geometry.padding)
         if _SLOW_WEIGHT_GRAD and x.device.type == 'cpu' and shape[-1] > 1 \
+                and min(shape[:2]) >= _SLOW_CHANNELS \
                 and x.is_contiguous(memory_format=torch.channels_last):
             return _weight_grad_by_products(x, grad, shape[-1], geometry)
         return _backward(grad, x, _like(grad, shape), geometry, 1)
@@ -114,7 +145,7 @@ def _like(x: Tensor, shape: Sequence[int]) -> Tensor:
 def _backward(grad: Tensor, x: Tensor, weight: Tensor, geometry: _Geometry,
               index: int) -> Tensor:
     """One of the gradients PyTorch computes for a convolution."""
-    stride, padding = ([value, value] for value in geometry)
+    stride, padding = ([value, value] for value in geometry[:2])
     mask = [index == 0, index == 1, False]
     return torch.ops.aten.convolution_backward(grad, x, weight, None, stride,
                                                padding, [1, 1], False, [0, 0],
@@ -123,28 +154,19 @@ def _backward(grad: Tensor, x: Tensor, weight: Tensor, geometry: _Geometry,
 
 def _weight_grad_by_products(x: Tensor, grad: Tensor, kernel_size: int,
                              geometry: _Geometry) -> Tensor:
-    """Gradient of the weight, one matrix product for each of its cells.
-
-    With rows of ``x`` and ``grad`` of one length, a cell of the kernel moves
-    ``x`` by a number of pixels, across the ends of rows too: there ``grad``
-    is zero. With stride 2 that holds for even and odd rows and columns.
-    """
-    stride, padding = geometry
-    height, width = grad.shape[2:]
-    extra = (kernel_size - 1) // stride
-    rows, columns = height + extra, width + extra
-    x = F.pad(x, (padding, columns * stride - padding - x.shape[3],
-                  padding, rows * stride - padding - x.shape[2]))
-    x = x.unflatten(2, (rows, stride)).unflatten(4, (columns, stride))
-    x = x.permute(3, 5, 0, 2, 4, 1).flatten(2, 4)  # [YXPI], P for pixels
-    grad = F.pad(grad, (0, extra, 0, extra))
-    grad = grad.permute(1, 0, 2, 3).flatten(1)  # [OP]
-    out = x.new_empty(len(grad), kernel_size, kernel_size, x.shape[3])
-    for i, j in itertools.product(range(kernel_size), repeat=2):
-        shift = i // stride * columns + j // stride
-        pixels = x[i % stride, j % stride, shift:]
-        out[:, i, j] = grad[:, :len(pixels)] @ pixels
-    return out.permute(0, 3, 1, 2)
+    """Gradient of the weight by matrix products with patches of ``x``."""
+    channels = x.shape[1]
+    total = x.new_zeros(grad.shape[1], kernel_size**2 * channels)  # [OHWI]
+    most = _PATCH_ELEMENTS // total.shape[1]
+    for piece in pieces(len(x), *grad.shape[2:], most):
+        seen = patches(x, piece, kernel_size, geometry.stride,
+                       geometry.padding)
+        seen = seen.permute(0, 1, 2, 4, 5, 3).reshape(-1, total.shape[1])
+        rows = slice(piece.row, piece.row + piece.num_rows)
+        total.addmm_(grad[piece.images, :, rows].transpose(0, 1).flatten(1),
+                     seen)
+    total = total.view(-1, kernel_size, kernel_size, channels)
+    return total.permute(0, 3, 1, 2)
 
 
 def _autocast(*tensors: Tensor) -> Tuple[Tensor, ...]:
@@ -184,7 +206,9 @@ def conv2d(x: Tensor,
     x, weight = _autocast(x, weight)
     if bias is not None:
         bias = bias.to(x.dtype)
-    return _Conv.apply(x, weight, bias, _Geometry(stride, padding))
+    is_exact = torch.is_grad_enabled() and (
+        x.requires_grad or weight.requires_grad)
+    return _Conv.apply(x, weight, bias, _Geometry(stride, padding, is_exact))
 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:

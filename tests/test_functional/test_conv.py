@@ -21,7 +21,11 @@ def tensors(in_channels, out_channels, size=5):
 @pytest.mark.parametrize('channels_last', [False, True])
 @pytest.mark.parametrize('stride, padding', CASES)
 def test_conv(stride, padding, channels_last, by_products, monkeypatch):
-    monkeypatch.setattr('mmpe.functional.conv._SLOW_WEIGHT_GRAD', by_products)
+    for name, value in dict(
+            _SLOW_WEIGHT_GRAD=by_products, _SLOW_CHANNELS=1,
+            # Two rows of patches of 2 x 3 x 3 at a time.
+            _PATCH_ELEMENTS=2 * 4 * 18).items():
+        monkeypatch.setattr(f'mmpe.functional.conv.{name}', value)
     x, weight = tensors(2, 3)
     if channels_last:
         x, weight = (

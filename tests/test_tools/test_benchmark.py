@@ -1,5 +1,6 @@
 """tools/benchmark.py: what it compares, refuses and prints."""
 import json
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -108,18 +109,30 @@ def test_peak_memory(benchmark, monkeypatch):
     assert memory == ['3 MiB'] * 2
 
 
-@pytest.mark.parametrize('side', ['mmagic', 'mmpe'])
-def test_peak_memory_of_one_side(measure, side):
-    from benchmarking.core import Options, Task, Workload
+_PEAK_MEMORY = """
+import sys
+sys.path.insert(0, 'tools')
+import torch
+from benchmarking import measure
+from benchmarking.core import Options, Task, Workload
 
-    def make(*args):
-        assert args == (side, Options())
-        held = torch.ones(2**22)
-        return Task(lambda: dict(value=torch.cat((held, held)).sum()))
+def make(side, options):
+    assert (side, options) == ('mmagic', Options())
+    held = torch.ones(2**22)
+    return Task(lambda: dict(value=torch.cat((held, held)).sum()))
 
-    # 16 MiB are held, and 32 are added.
-    peak = measure.peak_memory(side, Workload('name', make), Options())
-    assert peak is None or 45 < peak / 2**20 < 60
+print(measure.peak_memory('mmagic', Workload('name', make), Options()))
+"""
+
+
+def test_peak_memory_of_one_side():
+    # In a process of its own, as it has to be.
+    peak = subprocess.run([sys.executable, '-c', _PEAK_MEMORY],
+                          check=True,
+                          capture_output=True,
+                          text=True).stdout.split()[-1]
+    # 16 MiB are held, and 32 are added. Not all systems tell.
+    assert peak == 'None' or 45 < int(peak) / 2**20 < 60
 
 
 def test_unknown_workload(benchmark):

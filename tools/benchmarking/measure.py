@@ -14,15 +14,19 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from mmpe.functional.winograd import direct_convolutions
 from .core import SIDES, Options, Results, Task, Workload
 
 __all__ = [
-    'Seconds', 'convolution_rate', 'differences', 'flops_of', 'machine',
-    'make_both', 'peak_memory', 'time_both'
+    'Seconds', 'convolution_rate', 'differences', 'effect_of_rounding',
+    'flops_of', 'machine', 'make_both', 'peak_memory', 'time_both'
 ]
 
 # A repetition takes at least this long; short work is done several times.
 _LEAST_SECONDS = 0.2
+# Rounding errors of about as many units in the last place are left by sums of
+# thousands of products.
+_UNITS_IN_THE_LAST_PLACE = 4
 _CONVOLUTIONS = ((4, 128, 64), (2, 128, 128), (2, 256, 64), (1, 512, 32))
 
 
@@ -117,8 +121,8 @@ class _FlopCounter(TorchDispatchMode):
 
 
 def flops_of(task: Task) -> int:
-    """FLOPs of convolutions and matrix products."""
-    with _FlopCounter() as counter:
+    """FLOPs of convolutions, computed directly, and of matrix products."""
+    with direct_convolutions(), _FlopCounter() as counter:
         task.run()
     return counter.total
 
@@ -128,9 +132,7 @@ def differences(results: Results, expected: Results) -> Dict[str, float]:
 
     Of images and losses it is the largest difference by the largest value; of
     the gradients of a network, as one vector, the norm of the difference by
-    the norm. In single ones it would say little: a rounding error suffices to
-    bring a leaky ReLU to its other side, and R1's gradients of biases are
-    nearly zero.
+    the norm: single ones may be nearly zero.
 
     Args:
         results, expected: Tensors by name; 'gradient of NETWORK.PARAMETER'.
@@ -155,6 +157,36 @@ def differences(results: Results, expected: Results) -> Dict[str, float]:
                           2 if name.startswith('gradient') else math.inf)
         for name, values in pairs.items()
     }
+
+
+def effect_of_rounding(task: Task, expected: Results) -> Dict[str, float]:
+    """How far rounding errors move a side's results.
+
+    Its weights are moved by a few units in the last place, up or down at
+    random, and moved back.
+
+    Args:
+        task: The side.
+        expected: Its results.
+
+    Returns:
+        :func:`differences` from the expected ones.
+    """
+    parameters = list(task.model.parameters())
+    before = [parameter.detach().clone() for parameter in parameters]
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in parameters:
+            signs = torch.randint(
+                0, 2, parameter.shape, generator=generator) * 2. - 1
+            towards = signs.to(parameter) * math.inf
+            for _ in range(_UNITS_IN_THE_LAST_PLACE):
+                parameter.copy_(torch.nextafter(parameter, towards))
+    found = differences(task.record(), expected)
+    with torch.no_grad():
+        for parameter, value in zip(parameters, before):
+            parameter.copy_(value)
+    return found
 
 
 def _vector(values: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -1,11 +1,16 @@
 """The stack of convolutions that SinGAN trains at every scale."""
 from typing import Optional
 
+import torch
 import torch.nn as nn
 from mmcv.cnn import ConvModule
 from mmengine.model import constant_init, normal_init
+from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor
+
+from mmpe.functional.bias_act import leaky_relu_
+from mmpe.functional.conv import conv2d
 
 __all__ = [
     'TANH', 'DiscriminatorBlock', 'GeneratorBlock', 'copy_previous_block',
@@ -15,6 +20,43 @@ __all__ = [
 _BATCH_NORM = dict(type='BN')
 _LEAKY_RELU = dict(type='LeakyReLU', negative_slope=0.2)
 TANH = dict(type='Tanh')
+# From this many channels on maps are faster in the channels-last format, and
+# convolutions as `mmpe.functional.conv` computes them.
+_WIDE = 128
+
+
+# In mmcv's own registry, where it looks for layers in any default scope.
+@ROOT_MODELS.register_module('mmpe_Conv2d')
+class _Conv2d(nn.Conv2d):
+    """Convolution of :func:`mmpe.functional.conv.conv2d` where that can."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H', W')."""
+        stride, padding = self.stride[0], self.padding[0]
+        if (self.padding_mode, self.groups, self.dilation, self.stride,
+                self.padding) == ('zeros', 1, (1, 1), (stride, ) * 2,
+                                  (padding, ) * 2):
+            return conv2d(x, self.weight, self.bias, stride, padding)
+        return super().forward(x)
+
+
+class _LeakyReLU(nn.LeakyReLU):
+    """Leaky ReLU in place, whose second derivative takes no time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), overwritten."""
+        return leaky_relu_(x, self.negative_slope)
+
+
+class _WideConvModule(ConvModule):
+    """mmcv's module with this file's convolution and leaky ReLU."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        kwargs.setdefault('conv_cfg', dict(type='mmpe_Conv2d'))
+        super().__init__(*args, **kwargs)
+        activate = getattr(self, 'activate', None)
+        if type(activate) is nn.LeakyReLU:
+            self.activate = _LeakyReLU(activate.negative_slope)
 
 
 class ConvStack(nn.Module):
@@ -55,19 +97,20 @@ class ConvStack(nn.Module):
         self.in_channels = in_channels
         self.base_channels = base_channels
         kwargs.update(kernel_size=kernel_size, padding=padding)
+        conv_module = _WideConvModule if base_channels >= _WIDE else ConvModule
         inner = dict(norm_cfg=norm_cfg, act_cfg=act_cfg, **kwargs)
-        self.head = ConvModule(in_channels, base_channels, **inner)
+        self.head = conv_module(in_channels, base_channels, **inner)
         self.body = nn.Sequential()
         for index in range(1, num_layers - 1):
             width = base_channels // 2**index
             self.body.add_module(
                 f'block{index}',
-                ConvModule(
+                conv_module(
                     max(2 * width, min_feat_channels),
                     max(width, min_feat_channels),
                     stride=stride,
                     **inner))
-        self.tail = ConvModule(
+        self.tail = conv_module(
             max(width, min_feat_channels),
             out_channels,
             norm_cfg=None,
@@ -85,6 +128,8 @@ class ConvStack(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
+        if self.base_channels >= _WIDE:
+            x = x.contiguous(memory_format=torch.channels_last)
         return self.tail(self.body(self.head(x)))
 
 
