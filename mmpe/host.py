@@ -17,6 +17,7 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
+from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
@@ -162,11 +163,12 @@ def _numpy_1_alias() -> Iterator[None]:
 def _modules(stand_ins: Dict[str, Optional[ModuleType]]) -> Iterator[None]:
     """Replace modules and all they contain for a while; None: not found."""
 
+    prefixes = tuple(f'{name}.' for name in stand_ins)
+
     def pop() -> Dict[str, Optional[ModuleType]]:
         return {
             name: sys.modules.pop(name)
-            for name in list(sys.modules)
-            if any(f'{name}.'.startswith(f'{top}.') for top in stand_ins)
+            for name in list(sys.modules) if f'{name}.'.startswith(prefixes)
         }
 
     replaced = pop()
@@ -178,14 +180,21 @@ def _modules(stand_ins: Dict[str, Optional[ModuleType]]) -> Iterator[None]:
         sys.modules.update(replaced)
 
 
+def _empty_modules(*names: str) -> Dict[str, ModuleType]:
+    """Modules without content, each an attribute of the one above it."""
+    modules = {name: ModuleType(name) for name in names}
+    for name, module in modules.items():
+        parent, _, child = name.rpartition('.')
+        if parent:
+            setattr(modules[parent], child, module)
+    return modules
+
+
 def _without_diffusers() -> ContextManager:
     """As much of diffusers as the parts shared by all editors name."""
-    names = ('diffusers', 'diffusers.models', 'diffusers.models.attention',
-             'diffusers.pipelines', 'diffusers.schedulers')
-    modules = {name: ModuleType(name) for name in names}
-    for name in names[1:]:
-        parent, _, child = name.rpartition('.')
-        setattr(modules[parent], child, modules[name])
+    modules = _empty_modules('diffusers', 'diffusers.models',
+                             'diffusers.models.attention',
+                             'diffusers.pipelines', 'diffusers.schedulers')
     attention = modules['diffusers.models.attention']
     attention.BasicTransformerBlock = type('BasicTransformerBlock', (), {})
     return _modules(modules)
@@ -215,14 +224,38 @@ def _without_compiled_ops() -> ContextManager:
     return _modules({'mmcv._ext': operators})
 
 
+def _with_torchvision_later() -> ContextManager:
+    """Functions that import torchvision, which takes a second, when called."""
+    if 'torchvision' in sys.modules:
+        return contextlib.nullcontext()
+    modules = _empty_modules('torchvision', 'torchvision.models',
+                             'torchvision.models.vgg', 'torchvision.utils')
+
+    def later(module: str, name: str) -> Callable:
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+        def function(*args, **kwargs):
+            real = importlib.import_module(module)
+            return getattr(real, name)(*args, **kwargs)
+
+        return function
+
+    for module in ('torchvision.models.vgg', 'torchvision.utils'):
+        modules[module].__getattr__ = partial(later, module)
+    return _modules(modules)
+
+
 # What helps which module (with its submodules, which it imports), and with
 # `.*` those directly below.
 _HELPS = {
     'mmagic': _newer_mmcv_accepted,
+    'mmagic.utils.img_utils': _with_torchvision_later,
     'mmagic.utils.trans_utils': _numpy_1_alias,
     'mmagic.datasets.transforms.generate_assistant': _without_face_alignment,
     'mmagic.models.archs': _without_diffusers,
     'mmagic.models.diffusion_schedulers': _without_diffusers,
+    'mmagic.models.losses.perceptual_loss': _with_torchvision_later,
     _EDITORS: contextlib.nullcontext,
     f'{_EDITORS}.*': _without_compiled_ops,
 }
