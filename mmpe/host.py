@@ -162,7 +162,6 @@ def _numpy_1_alias() -> Iterator[None]:
 @contextlib.contextmanager
 def _modules(stand_ins: Dict[str, Optional[ModuleType]]) -> Iterator[None]:
     """Replace modules and all they contain for a while; None: not found."""
-
     prefixes = tuple(f'{name}.' for name in stand_ins)
 
     def pop() -> Dict[str, Optional[ModuleType]]:

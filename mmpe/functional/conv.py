@@ -57,8 +57,7 @@ class _Conv(torch.autograd.Function):
         stride, padding, is_exact = geometry
         if is_exact or not winograd_is_faster(x, weight.shape, stride):
             return F.conv2d(x, weight, bias, stride, padding)
-        out = winograd_conv2d(x, weight, padding)
-        return out if bias is None else out.add_(bias[:, None, None])
+        return winograd_conv2d(x, weight, bias, padding)
 
     @staticmethod
     def backward(ctx: FunctionCtx, grad: Tensor) -> Grads:
@@ -79,7 +78,7 @@ class _InputGrad(torch.autograd.Function):
         if geometry.padding <= 2 and winograd_is_faster(
                 grad, weight.shape, geometry.stride):
             weight = weight.flip(2, 3).transpose(0, 1)
-            return winograd_conv2d(grad, weight, 2 - geometry.padding)
+            return winograd_conv2d(grad, weight, None, 2 - geometry.padding)
         return _backward(grad, _like(grad, shape), weight, geometry, 0)
 
     @staticmethod

@@ -9,7 +9,7 @@ Fast Algorithms for Convolutional Neural Networks (CVPR 2016), Sec. 4.3.
 """
 import contextlib
 import os
-from typing import Iterator, Sequence
+from typing import Iterator, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ _WEIGHT = torch.tensor([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4],
                         [1, -2, 4], [0, 0, 24]]).double() / 24
 _OUTPUT = torch.tensor([[1., 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0],
                         [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+_ONES = 6 + 1
 # Tiles in a piece: enough for matrix products, few enough for the cache.
 _TILES = 128
 # Where a direct convolution is faster: fewer channels, or too few tiles to
@@ -75,12 +76,16 @@ def winograd_is_faster(x: Tensor,
         and len(x) * (x.shape[2] // 4) * (x.shape[3] // 4) >= _LEAST_TILES)
 
 
-def winograd_conv2d(x: Tensor, weight: Tensor, padding: int = 0) -> Tensor:
+def winograd_conv2d(x: Tensor,
+                    weight: Tensor,
+                    bias: Optional[Tensor] = None,
+                    padding: int = 0) -> Tensor:
     """Convolution.
 
     Args:
         x: (N, in, H, W).
         weight: (out, in, 3, 3).
+        bias: (out, ), or None.
         padding: Zeros on each side.
 
     Returns:
@@ -96,8 +101,11 @@ def winograd_conv2d(x: Tensor, weight: Tensor, padding: int = 0) -> Tensor:
     tiles_down, tiles_across = -(-height // 4), -(-width // 4)
     for piece in pieces(len(x), tiles_down, tiles_across, _TILES):
         tiles = _input_tiles(x, piece, padding)
-        products = torch.bmm(tiles, weight).view(6, 6, -1)
-        part = _transform(_OUTPUT, products)
+        products = torch.bmm(tiles, weight)
+        if bias is not None:
+            # This column of the output's transform is one everywhere.
+            products[_ONES] += bias
+        part = _transform(_OUTPUT, products.view(6, 6, -1))
         part = part.view(4, 4, -1, piece.num_rows, tiles_across, channels)
         part = part.permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(1, 2)
         first = 4 * piece.row

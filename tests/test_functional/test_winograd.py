@@ -43,8 +43,9 @@ def test_values(size, padding, memory_format, tiles_in_a_piece):
     x, weight = (
         tensor.contiguous(memory_format=memory_format)
         for tensor in tensors(size))
-    expected = F.conv2d(x, weight, padding=padding)
-    out = winograd_conv2d(x, weight, padding)
+    bias = torch.randn(4, dtype=x.dtype)
+    expected = F.conv2d(x, weight, bias, padding=padding)
+    out = winograd_conv2d(x, weight, bias, padding)
     torch.testing.assert_close(out, expected)
     assert out.is_contiguous(memory_format=torch.channels_last)
 
@@ -58,7 +59,7 @@ def test_rounding_errors():
     torch.manual_seed(0)
     x, weight = torch.randn(1, 128, 32, 32), torch.randn(128, 128, 3, 3)
     expected = F.conv2d(x.double(), weight.double(), padding=1)
-    error = (winograd_conv2d(x, weight, 1) - expected).abs().max()
+    error = (winograd_conv2d(x, weight, padding=1) - expected).abs().max()
     assert error < 2e-5 * expected.abs().max()
     expected = conv2d_weight(
         x.double(), weight.shape, expected, padding=1)

@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from mmpe.engine.optimizers import BFloat16OptimWrapper
+from mmpe.engine.optimizers import Adam, BFloat16OptimWrapper
 
 __all__ = ['SIDES', 'Derived', 'Options', 'Results', 'Task', 'Workload']
 
@@ -44,14 +44,15 @@ class Options(NamedTuple):
 
     def optimizer(self, side: str, network: nn.Module,
                   betas: Sequence[float]) -> OptimWrapper:
-        """Adam, which does all its work but moves nothing.
+        """The Adam of a side's configs, which moves nothing.
 
-        So every repetition computes the same.
+        It does all its work, but every repetition computes the same.
         """
         wrapper = BFloat16OptimWrapper if self.uses_bfloat16(side) \
             else OptimWrapper
+        adam = Adam if side == 'mmpe' else torch.optim.Adam
         return wrapper(
-            optimizer=torch.optim.Adam(
+            optimizer=adam(
                 network.parameters(), lr=0., betas=tuple(betas)))
 
 

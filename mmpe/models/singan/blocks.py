@@ -20,7 +20,11 @@ __all__ = [
 _BATCH_NORM = dict(type='BN')
 _LEAKY_RELU = dict(type='LeakyReLU', negative_slope=0.2)
 TANH = dict(type='Tanh')
-# From this many channels on maps are faster in the channels-last format, and
+# Stacks of this many channels round otherwise than MMagic's when nothing is to
+# be differentiated, for the sake of speed: in maps with fewer values a single
+# leaky ReLU that rounding brings to its other side changes a gradient.
+_MEDIUM = 64
+# Stacks of this many are always faster in the channels-last format, with
 # convolutions as `mmpe.functional.conv` computes them.
 _WIDE = 128
 
@@ -30,14 +34,15 @@ _WIDE = 128
 class _Conv2d(nn.Conv2d):
     """Convolution of :func:`mmpe.functional.conv.conv2d` where that can."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _conv_forward(self, x: Tensor, weight: Tensor,
+                      bias: Optional[Tensor]) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
         stride, padding = self.stride[0], self.padding[0]
         if (self.padding_mode, self.groups, self.dilation, self.stride,
                 self.padding) == ('zeros', 1, (1, 1), (stride, ) * 2,
                                   (padding, ) * 2):
-            return conv2d(x, self.weight, self.bias, stride, padding)
-        return super().forward(x)
+            return conv2d(x, weight, bias, stride, padding)
+        return super()._conv_forward(x, weight, bias)
 
 
 class _LeakyReLU(nn.LeakyReLU):
@@ -48,8 +53,22 @@ class _LeakyReLU(nn.LeakyReLU):
         return leaky_relu_(x, self.negative_slope)
 
 
-class _WideConvModule(ConvModule):
-    """mmcv's module with this file's convolution and leaky ReLU."""
+class _MediumConvModule(ConvModule):
+    """mmcv's module, which makes the norm a part of the convolution.
+
+    It does when nothing is to be differentiated, in evaluation mode.
+    """
+
+    def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
+        """(N, in_channels, H, W) to (N, out_channels, H', W')."""
+        # mmcv 2.0.0 does not have it.
+        if hasattr(self, 'turn_on_efficient_conv_bn_eval'):
+            self.turn_on_efficient_conv_bn_eval(not torch.is_grad_enabled())
+        return super().forward(x, *args, **kwargs)
+
+
+class _WideConvModule(_MediumConvModule):
+    """With this file's convolution and leaky ReLU."""
 
     def __init__(self, *args, **kwargs) -> None:
         kwargs.setdefault('conv_cfg', dict(type='mmpe_Conv2d'))
@@ -97,7 +116,8 @@ class ConvStack(nn.Module):
         self.in_channels = in_channels
         self.base_channels = base_channels
         kwargs.update(kernel_size=kernel_size, padding=padding)
-        conv_module = _WideConvModule if base_channels >= _WIDE else ConvModule
+        conv_module = _WideConvModule if base_channels >= _WIDE else \
+            _MediumConvModule if base_channels >= _MEDIUM else ConvModule
         inner = dict(norm_cfg=norm_cfg, act_cfg=act_cfg, **kwargs)
         self.head = conv_module(in_channels, base_channels, **inner)
         self.body = nn.Sequential()
@@ -128,8 +148,10 @@ class ConvStack(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
-        if self.base_channels >= _WIDE:
-            x = x.contiguous(memory_format=torch.channels_last)
+        least = _WIDE if torch.is_grad_enabled() else _MEDIUM
+        memory_format = torch.channels_last if self.base_channels >= least \
+            else torch.contiguous_format
+        x = x.contiguous(memory_format=memory_format)
         return self.tail(self.body(self.head(x)))
 
 

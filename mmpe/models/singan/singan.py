@@ -656,15 +656,18 @@ class SinGAN(BaseGAN):
         error = F.mse_loss(image, self.reals[stage + 1]).sqrt().item()
         self.noise_weights.append(self.noise_weight_init * error)
 
-    @torch.no_grad()
     def _reconstruct(self, stage: int) -> Tensor:
-        """Reconstruction of the photograph by frozen scales."""
+        """Reconstruction of the photograph by frozen scales.
+
+        Not under ``no_grad``, where they round otherwise than in a generator
+        that is trained.
+        """
         return self._inner_generator(
             None,
             self.fixed_noises,
             self.noise_weights,
             rand_mode='recon',
-            curr_scale=stage)
+            curr_scale=stage).detach()
 
     @staticmethod
     def _wrappers_of(stage: int,
