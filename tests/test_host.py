@@ -120,6 +120,22 @@ def test_imports_single_editors(facts):
 
 
 @bridged
+def test_imports_torchvision_when_it_is_used():
+    result = _run('''
+        import mmpe
+        import mmagic.models
+        assert 'torchvision' not in sys.modules
+        from mmagic.models.losses.perceptual_loss import vgg
+        from mmagic.utils.img_utils import make_grid
+        import torch
+        assert make_grid(torch.zeros(2, 3, 8, 8)).shape == (3, 12, 22)
+        assert type(vgg.vgg11()).__module__ == 'torchvision.models.vgg'
+        import torchvision.ops
+        ''')
+    assert result.returncode == 0, result.stderr
+
+
+@bridged
 @pytest.mark.skipif(host._has_compiled_ops(), reason='mmcv is compiled')
 def test_missing_operator_says_so_when_it_is_used(facts):
     assert 'one of the compiled operators of mmcv' in facts['operator']

@@ -33,6 +33,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--amp', action='store_true', help='train with bfloat16 autocast')
     parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile the networks where that is possible')
+    parser.add_argument(
         '--no-validate',
         action='store_true',
         help='do not evaluate during training, which needs the feature '
@@ -48,6 +52,8 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.amp:
         use_amp(cfg)
+    if args.compile:
+        cfg.setdefault('custom_hooks', []).append(dict(type='CompileHook'))
     if args.no_validate:
         leave_out_validation(cfg)
     return cfg

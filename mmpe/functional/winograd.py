@@ -68,7 +68,8 @@ def winograd_is_faster(x: Tensor,
     return (
         _enabled
         # What a compiler or an exporter traces is to be a convolution.
-        and type(x) is Tensor and not torch.compiler.is_compiling()
+        and type(x) is Tensor
+        and not (torch.compiler.is_compiling() or torch.jit.is_tracing())
         and x.device.type == 'cpu' and x.dtype in (torch.float32,
                                                    torch.float64)
         and stride == 1 and tuple(weight_shape[2:]) == (3, 3)

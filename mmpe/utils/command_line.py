@@ -122,13 +122,16 @@ def read_config(args: argparse.Namespace) -> Config:
 def one_line_errors() -> Iterator[None]:
     """Turn errors about files, arguments and packages into one line.
 
-    The exit code is 1.
+    The exit code is 1, or as usual 130 after Ctrl-C.
 
     Raises:
         SystemExit: With the line.
     """
     try:
         yield
+    except KeyboardInterrupt:
+        print('Stopped', file=sys.stderr)
+        sys.exit(130)
     except (ImportError, OSError, ValueError) as error:
         lines = str(error).strip().splitlines() or ['']
         # A worker's error brings its traceback; its own text comes last.

@@ -92,6 +92,33 @@ def test_no_ratio_where_results_differ(benchmark, monkeypatch, tmp_path):
     assert row['ratio'] is None
 
 
+def test_rounding_is_tolerated(benchmark, measure, monkeypatch):
+    name = 'config-f-sample-256-b1'
+    args = ('--no-memory', '--only', name)
+    monkeypatch.setattr(measure, 'differences', lambda *_: dict(image=2e-4))
+    monkeypatch.setattr(measure, 'effect_of_rounding',
+                        lambda *_: dict(image=7e-5))
+    output = benchmark(*args)
+    assert float(cells(output, name)[3]) > 0
+    assert (f'{name}: image differs by 2.0e-04, and by 7.0e-05 on the side of '
+            'MMagic alone when its weights are rounded otherwise') in output
+    monkeypatch.setattr(measure, 'effect_of_rounding',
+                        lambda *_: dict(image=6e-5))
+    with pytest.raises(SystemExit, match='differs by 2.0e-04, more than 2e'):
+        benchmark(*args)
+
+
+def test_effect_of_rounding(measure):
+    from benchmarking.core import Task
+    model = torch.nn.Linear(50, 20)
+    x = torch.ones(1, 50)
+    task = Task(lambda: dict(value=model(x)), model)
+    before = model.weight.clone()
+    effect = measure.effect_of_rounding(task, task.record())
+    assert 1e-8 < effect['value'] < 1e-5
+    assert model.weight.equal(before)
+
+
 def test_bfloat16(benchmark):
     name = 'config-f-sample-256-b1'
     output = benchmark('--no-memory', '--dtype', 'bfloat16', '--only', name)

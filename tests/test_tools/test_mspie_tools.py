@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
+from torch import nn
 
 from mmpe.checkpoint import read_checkpoint
 from mmpe.datasets import read_photograph
@@ -241,6 +242,30 @@ def test_workers_and_amp(train):
         options=options)
     resumed = read_checkpoint(folder / 'iter_6.pth')
     assert same(resumed['state_dict'], state['state_dict'])
+
+
+def test_compiled(train, monkeypatch):
+    """Tracing changes nothing; a compiler is not needed for that."""
+    compile_ = nn.Module.compile
+    monkeypatch.setattr(nn.Module, 'compile',
+                        lambda self: compile_(self, backend='eager'))
+    monkeypatch.setattr('torch._dynamo.config.suppress_errors', False)
+    plain, compiled = (
+        read_checkpoint(
+            train(ROW_F, '--no-validate', *options, folder=str(len(options))) /
+            'iter_6.pth')['state_dict'] for options in ([], ['--compile']))
+    torch.testing.assert_close(compiled, plain)
+
+
+def test_networks_that_cannot_be_compiled(train, monkeypatch):
+    def compile_(self):
+        raise RuntimeError('no compiler\nfound')
+
+    monkeypatch.setattr(nn.Module, 'compile', compile_)
+    work = train(ROW_F, '--no-validate', '--compile')
+    log, = work.glob('*/*.log')
+    assert 'WARNING - The networks are not compiled: no compiler\n' in \
+        log.read_text()
 
 
 def test_resuming_reads_no_old_images(train, monkeypatch):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from .conftest import ROOT
 
@@ -76,6 +77,20 @@ def test_seed_and_resume(train, capsys):
     more = ['model.iters_per_scale=2', 'train_cfg.max_iters=18']
     train('--resume', '--seed', '5', options=more)
     train('--resume', folder / 'iter_18.pth', '--seed', '5', options=more)
+
+
+def test_compiled(train, monkeypatch):
+    compile_ = nn.Module.compile
+    monkeypatch.setattr(nn.Module, 'compile',
+                        lambda self: compile_(self, backend='eager'))
+    monkeypatch.setattr('torch._dynamo.config.suppress_errors', False)
+    plain, compiled = (
+        torch.load(
+            train('--seed', 1, *options) / 'iter_18.pth',
+            weights_only=False)['state_dict']
+        for options in ([], ['--compile']))
+    del plain['_extra_state'], compiled['_extra_state']
+    torch.testing.assert_close(compiled, plain)
 
 
 def test_amp(train):

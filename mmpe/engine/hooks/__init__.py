@@ -1,10 +1,12 @@
 """Hooks."""
 from .checkpoint_hook import CheckpointHook
+from .compile_hook import CompileHook
 from .image_hooks import CheckHook, ResultsHook, SampleSheetHook
 from .singan_hooks import (SinGANProgressHook, SinGANTimerHook,
                            SinGANVisualizationHook)
 
 __all__ = [
-    'CheckHook', 'CheckpointHook', 'ResultsHook', 'SampleSheetHook',
-    'SinGANProgressHook', 'SinGANTimerHook', 'SinGANVisualizationHook'
+    'CheckHook', 'CheckpointHook', 'CompileHook', 'ResultsHook',
+    'SampleSheetHook', 'SinGANProgressHook', 'SinGANTimerHook',
+    'SinGANVisualizationHook'
 ]

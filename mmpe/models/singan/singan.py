@@ -18,6 +18,7 @@ from mmpe.checkpoint import load_pickle, save_pickle
 from mmpe.functional.pyramid import resized_pyramid
 from mmpe.functional.wgan_gp import gradient_penalty
 from mmpe.registry import MODELS, build_from
+from mmpe.utils.compiling import compile_networks, eagerly
 from mmpe.utils.wrappers import unwrap
 from .padding import upsample
 
@@ -479,6 +480,22 @@ class SinGAN(BaseGAN):
             self._finish_scale()
         return log_vars
 
+    def compile_networks(self) -> Optional[str]:
+        """Compile the stacks of all scales, but for the gradient penalty.
+
+        Returns:
+            None, or in one line why they are not compiled.
+        """
+        stacks = [
+            *self._inner_generator.blocks, *unwrap(self.discriminator).blocks
+        ]
+
+        def trial(*stacks: nn.Module) -> Tensor:
+            weight = stacks[-1].head.conv.weight
+            return stacks[-1](weight.new_zeros(1, weight.shape[1], 64, 64))
+
+        return compile_networks(stacks, trial)
+
     def train_discriminator(
             self, inputs: dict, data_samples: Optional[list],
             optimizer_wrapper: OptimWrapper) -> Dict[str, Tensor]:
@@ -557,9 +574,10 @@ class SinGAN(BaseGAN):
         Returns:
             The loss, and its terms for the log.
         """
-        penalty = gradient_penalty(
-            lambda x: self.discriminator(x, self.curr_stage), real_data,
-            fake_data)
+        with eagerly(unwrap(self.discriminator).blocks[self.curr_stage]):
+            penalty = gradient_penalty(
+                lambda x: self.discriminator(x, self.curr_stage), real_data,
+                fake_data)
         return self.parse_losses(
             dict(
                 loss_disc_fake=disc_pred_fake.mean(),

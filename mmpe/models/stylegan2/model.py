@@ -1,4 +1,5 @@
 """StyleGAN2: losses, regularisers and style mixing on MMagic's BaseGAN."""
+from contextlib import nullcontext
 from typing import Dict, Optional, Union
 
 import torch
@@ -13,6 +14,8 @@ from mmpe.functional.gan_losses import (input_gradient, logistic_loss,
                                         path_length_penalty, path_lengths,
                                         r1_penalty)
 from mmpe.registry import MODELS, build_from
+from mmpe.utils.compiling import compile_networks, eagerly
+from mmpe.utils.wrappers import unwrap
 
 __all__ = ['StyleGAN2', 'current_iteration']
 
@@ -93,6 +96,19 @@ class StyleGAN2(BaseGAN):
 
     # --- training -----------------------------------------------------------
 
+    def compile_networks(self) -> Optional[str]:
+        """Compile both networks, but for R1 and the path length penalty.
+
+        Returns:
+            None, or in one line why they are not compiled.
+        """
+
+        def trial(generator: nn.Module, discriminator: nn.Module) -> Tensor:
+            return discriminator(generator(None, num_batches=1))
+
+        return compile_networks(
+            [unwrap(self.generator), unwrap(self.discriminator)], trial)
+
     def train_step(self, data: dict,
                    optim_wrapper: OptimWrapperDict) -> Dict[str, Tensor]:
         """Update the discriminator and, when its turn comes, the generator.
@@ -170,7 +186,8 @@ class StyleGAN2(BaseGAN):
         if with_r1:
             # The same scores serve both terms.
             reals = reals.detach().requires_grad_()
-        scores = self.discriminator(reals)
+        with eagerly(self.discriminator) if with_r1 else nullcontext():
+            scores = self.discriminator(reals)
         losses = dict(
             loss_disc_fake=logistic_loss(self.discriminator(fakes), False),
             loss_disc_real=logistic_loss(scores, True))
@@ -208,11 +225,12 @@ class StyleGAN2(BaseGAN):
         Returns:
             Scalar.
         """
-        outputs = self.generator(
-            None,
-            num_batches=max(1, num // self.loss_config['pl_batch_shrink']),
-            return_latents=True,
-            **self.path_length_kwargs(iteration))
+        with eagerly(self.generator):
+            outputs = self.generator(
+                None,
+                num_batches=max(1, num // self.loss_config['pl_batch_shrink']),
+                return_latents=True,
+                **self.path_length_kwargs(iteration))
         lengths = path_lengths(outputs['fake_img'], outputs['latent'])
         penalty, mean = path_length_penalty(lengths, self.mean_path_length)
         # One mean on all ranks, since the checkpoint holds one.

@@ -1,0 +1,63 @@
+"""``torch.compile`` for networks whose gradients are differentiated as well."""
+import contextlib
+import copy
+from typing import Callable, Iterator, List, Optional
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ['compile_networks', 'eagerly']
+
+
+def compile_networks(networks: List[nn.Module],
+                     trial: Callable[..., Tensor]) -> Optional[str]:
+    """Compile networks, unless a trial with copies of them fails.
+
+    What cannot be compiled later on, at another size for instance, runs as
+    written.
+
+    Args:
+        networks: Networks, compiled in place when they are called.
+        trial: Called with the compiled copies; what it returns is
+            differentiated.
+
+    Returns:
+        None, or in one line why they are not compiled.
+    """
+    copies = copy.deepcopy(networks)
+    try:
+        for network in copies:
+            network.compile()
+        with torch.random.fork_rng(), torch.enable_grad():
+            trial(*copies).sum().backward()
+    except Exception as error:  # noqa: BLE001  (of many kinds)
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return lines[0]
+    import torch._dynamo
+    torch._dynamo.config.suppress_errors = True
+    for network in networks:
+        network.compile()
+    return None
+
+
+@contextlib.contextmanager
+def eagerly(*networks: nn.Module) -> Iterator[None]:
+    """Let compiled networks run as written.
+
+    PyTorch cannot differentiate gradients of what it has compiled.
+
+    Args:
+        networks: Networks, compiled or not.
+    """
+    compiled = {
+        module: module._compiled_call_impl
+        for network in networks for module in network.modules()
+        if getattr(module, '_compiled_call_impl', None) is not None
+    }
+    for module in compiled:
+        module._compiled_call_impl = None
+    try:
+        yield
+    finally:
+        for module, call in compiled.items():
+            module._compiled_call_impl = call

@@ -1,0 +1,28 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from mmpe.engine.runner import ImageTrainLoop
+
+
+@pytest.mark.parametrize('config, has_gpu, is_pinned', [
+    ({}, False, False),
+    ({}, True, True),
+    (dict(pin_memory=False), True, False),
+])
+def test_pinned_memory(config, has_gpu, is_pinned, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_gpu)
+    built = []
+
+    def build_dataloader(config, **kwargs):
+        built.append(dict(config))
+        return torch.utils.data.DataLoader([1])
+
+    runner = SimpleNamespace(
+        build_dataloader=build_dataloader,
+        seed=0,
+        _randomness_cfg={},
+        visualizer=SimpleNamespace(dataset_meta=None))
+    ImageTrainLoop(runner, config, max_iters=1)
+    assert built == [dict(pin_memory=is_pinned)]
