@@ -84,6 +84,9 @@ class _InputGrad(torch.autograd.Function):
     @staticmethod
     def backward(ctx: FunctionCtx, x: Tensor) -> Grads:
         grad, weight = ctx.saved_tensors
+        # Of one format with `grad`: operations on mixed ones are slow.
+        if grad.is_contiguous(memory_format=torch.channels_last):
+            x = x.contiguous(memory_format=torch.channels_last)
         return (_output(ctx, 0, x, weight),
                 _weight_grad(ctx, 1, x, grad, weight.shape), None, None)
 

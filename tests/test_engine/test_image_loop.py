@@ -13,6 +13,8 @@ from mmpe.engine.runner import ImageTrainLoop
 ])
 def test_pinned_memory(config, has_gpu, is_pinned, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_gpu)
+    # mmengine's log asks for it.
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
     built = []
 
     def build_dataloader(config, **kwargs):
