@@ -1,4 +1,4 @@
-"""``torch.compile`` for networks whose gradients are differentiated as well."""
+"""``torch.compile`` for networks whose gradients are differentiated."""
 import contextlib
 import copy
 from typing import Callable, Iterator, List, Optional
@@ -33,8 +33,9 @@ def compile_networks(networks: List[nn.Module],
     except Exception as error:  # noqa: BLE001  (of many kinds)
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return lines[0]
-    import torch._dynamo
-    torch._dynamo.config.suppress_errors = True
+    # Imported late: it takes a second.
+    from torch import _dynamo
+    _dynamo.config.suppress_errors = True
     for network in networks:
         network.compile()
     return None
