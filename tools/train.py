@@ -53,7 +53,10 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.amp:
         use_amp(cfg)
     if args.compile:
-        cfg.setdefault('custom_hooks', []).append(dict(type='CompileHook'))
+        cfg.custom_hooks = [
+            *cfg.get('custom_hooks', []),
+            dict(type='CompileHook')
+        ]
     if args.no_validate:
         leave_out_validation(cfg)
     return cfg

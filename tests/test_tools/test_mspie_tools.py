@@ -249,7 +249,6 @@ def test_compiled(train, monkeypatch):
     compile_ = nn.Module.compile
     monkeypatch.setattr(nn.Module, 'compile',
                         lambda self: compile_(self, backend='eager'))
-    monkeypatch.setattr('torch._dynamo.config.suppress_errors', False)
     plain, compiled = (
         read_checkpoint(
             train(ROW_F, '--no-validate', *options, folder=str(len(options))) /

@@ -83,7 +83,6 @@ def test_compiled(train, monkeypatch):
     compile_ = nn.Module.compile
     monkeypatch.setattr(nn.Module, 'compile',
                         lambda self: compile_(self, backend='eager'))
-    monkeypatch.setattr('torch._dynamo.config.suppress_errors', False)
     plain, compiled = (
         torch.load(
             train('--seed', 1, *options) / 'iter_18.pth',

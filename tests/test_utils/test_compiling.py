@@ -18,7 +18,6 @@ def compiler(monkeypatch):
         self._compiled_call_impl = call
 
     monkeypatch.setattr(nn.Module, 'compile', compile_)
-    monkeypatch.setattr('torch._dynamo.config.suppress_errors', False)
     return calls
 
 
