@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from .dtypes import autocast_dtype
 from .patches import patches, pieces
 from .winograd import (winograd_conv2d, winograd_is_faster,
                        winograd_weight_grad)
@@ -173,17 +174,8 @@ def _weight_grad_by_products(x: Tensor, grad: Tensor, kernel_size: int,
 
 def _autocast(*tensors: Tensor) -> Tuple[Tensor, ...]:
     """Tensors in the type autocast computes convolutions in, if it is on."""
-    device = tensors[0].device.type
-    if hasattr(torch, 'get_autocast_dtype'):
-        enabled = torch.is_autocast_enabled(device)
-        dtype = torch.get_autocast_dtype(device)
-    elif device == 'cpu':
-        enabled = torch.is_autocast_cpu_enabled()
-        dtype = torch.get_autocast_cpu_dtype()
-    else:
-        enabled = torch.is_autocast_enabled()
-        dtype = torch.get_autocast_gpu_dtype()
-    if not enabled:
+    dtype = autocast_dtype(tensors[0].device.type)
+    if dtype is None:
         return tensors
     return tuple(tensor.to(dtype) for tensor in tensors)
 
