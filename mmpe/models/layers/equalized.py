@@ -91,10 +91,12 @@ class EqualizedLinear(nn.Module):
         """Map (N, in_features) to float32 (N, out_features)."""
         gain = GAIN if self.activate else 1
         with torch.autocast(x.device.type, enabled=False):
-            # Scaling the input is less work than scaling the weight.
-            x = at_least_float32(x) * (self.linear.scale * gain)
-            x = F.linear(x, self.linear.weight_orig,
-                         self.bias * (self.lr_mul * gain))
+            x = torch.addmm(
+                self.bias,
+                at_least_float32(x),
+                self.linear.weight_orig.t(),
+                beta=self.lr_mul * gain,
+                alpha=self.linear.scale * gain)
             return leaky_relu_(x) if self.activate else x
 
 

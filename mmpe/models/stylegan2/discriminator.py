@@ -98,7 +98,9 @@ class MinibatchStddev(nn.Module):
                 f'got {num}.')
         groups = x.unflatten(0, (num_batches, group_size, -1))
         groups = groups.unflatten(3, (self.channel_groups, -1))
-        deviation = (groups.var(dim=1, unbiased=False) + self.eps).sqrt()
+        # `var` is slow along an axis whose values are far apart.
+        centred = groups - groups.mean(dim=1, keepdim=True)
+        deviation = (centred.square().mean(dim=1) + self.eps).sqrt()
         deviation = deviation.mean(dim=(3, 4, 5))[:, None]
         deviation = deviation.expand(-1, group_size, -1, -1).flatten(0, 2)
         deviation = deviation[:, :, None, None].expand(-1, -1, *x.shape[2:])
