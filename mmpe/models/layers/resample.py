@@ -82,8 +82,9 @@ class FIRFilter(nn.Module):
     def filter(self, x: Tensor, pad: Pad) -> Tensor:
         """Filter (N, C, H, W) with the given zeros around it."""
         matrices = None
-        if x.numel() <= _FEW_NUMBERS and x.device.type == 'cpu' \
-                and not is_traced(x) and autocast_dtype('cpu') is None:
+        if not is_traced(x) and x.device.type == 'cpu' \
+                and x.numel() <= _FEW_NUMBERS \
+                and autocast_dtype('cpu') is None:
             matrices = self._matrices_for(x, pad)
         if matrices is None:
             return fir_filter2d(x, self.kernel, pad, self.up, self.down)
