@@ -126,7 +126,11 @@ def training(row: str, stage: int, side: str, options: Options) -> Task:
             })
         return losses
 
-    return Task(run, model, list(wrappers.values()))
+    networks = [
+        getattr(model, name).blocks[stage]
+        for name in ('generator', 'discriminator')
+    ]
+    return Task(run, model, networks, list(wrappers.values()))
 
 
 def sampling(row: str, side: str, options: Options) -> Task:
@@ -145,7 +149,7 @@ def sampling(row: str, side: str, options: Options) -> Task:
                 curr_scale=model.curr_stage)
         return dict(image=image)
 
-    return Task(run, model)
+    return Task(run, model, list(model.generator.blocks))
 
 
 def _noises(model: nn.Module, row: str, options: Options,
