@@ -134,8 +134,10 @@ def measured(workload: Workload, options: Options, args: argparse.Namespace,
     """Run a workload: first to compare the results, then for the time."""
     tasks = measure.make_both(workload, options)
     flops = measure.flops_of(tasks['mmpe'])
-    notes = compile_networks(tasks['mmpe']) if (
-        options.compile and workload.has_dtype) else []
+    notes = []
+    if options.compile and tasks['mmpe'].model is not None:
+        problem = tasks['mmpe'].model.compile_networks()
+        notes += [f'not compiled: {problem}'] if problem else []
     results = {side: task.record() for side, task in tasks.items()}
     found = measure.differences(results['mmpe'], results['mmagic'])
     dtype = options.dtype if workload.has_dtype else 'float32'
@@ -166,23 +168,6 @@ def measured(workload: Workload, options: Options, args: argparse.Namespace,
         memory = {side: memory_of(side, workload.name) for side in SIDES}
     return Row(workload.name, seconds, flops, shares(flops, seconds, rates),
                memory, found[worst], worst, tolerances[worst], notes)
-
-
-def compile_networks(task: measure.Task) -> List[str]:
-    """Compile the networks of a task, unless that fails.
-
-    Returns:
-        A note in case it did.
-    """
-    for network in task.networks:
-        network.compile()
-    try:
-        task.run()
-    except Exception as error:  # noqa: BLE001  (of many kinds)
-        for network in task.networks:
-            network._compiled_call_impl = None
-        return [f'not compiled: {str(error).strip().splitlines()[0]}']
-    return []
 
 
 def memory_of(side: str, name: str) -> Optional[int]:

@@ -18,6 +18,7 @@ from mmengine.dist import is_main_process
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
                                      read_config)
+from mmpe.utils.memory import keep_freed_memory
 
 
 def parse_args() -> argparse.Namespace:
@@ -83,6 +84,7 @@ def leave_out_validation(cfg: Config) -> None:
 def main() -> None:
     """Run the command."""
     args = parse_args()
+    keep_freed_memory()
     with one_line_errors():
         from mmpe.engine import Runner, fit_to_photograph
         cfg = load_config(args)

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from .dtypes import autocast_dtype
 from .patches import patches, pieces
 from .winograd import (winograd_conv2d, winograd_is_faster,
                        winograd_weight_grad)
@@ -28,6 +29,8 @@ Grads = Tuple[Optional[Tensor], ...]
 # gradient of channels-last maps with many channels as for the convolution.
 _SLOW_WEIGHT_GRAD = 'AVX512' not in torch.backends.cpu.get_cpu_capability()
 _SLOW_CHANNELS = 64
+# With fewer, one call for all gradients costs less than faster ways for each.
+_FEW_CHANNELS = 64
 # Numbers in the patches of one matrix product: 2 MiB in float32.
 _PATCH_ELEMENTS = 2**19
 
@@ -62,6 +65,11 @@ class _Conv(torch.autograd.Function):
     @staticmethod
     def backward(ctx: FunctionCtx, grad: Tensor) -> Grads:
         x, weight = ctx.saved_tensors
+        if not torch.is_grad_enabled() and all(ctx.needs_input_grad[:2]) \
+                and max(weight.shape[:2]) < _FEW_CHANNELS:
+            with_bias = ctx.needs_input_grad[2]
+            return (*_backward(grad, x, weight, ctx.geometry,
+                               (True, True, with_bias)), None)
         bias = grad.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
         return (_input_grad(ctx, 0, grad, weight, x.shape),
                 _weight_grad(ctx, 1, x, grad, weight.shape), bias, None)
@@ -79,7 +87,8 @@ class _InputGrad(torch.autograd.Function):
                 grad, weight.shape, geometry.stride):
             weight = weight.flip(2, 3).transpose(0, 1)
             return winograd_conv2d(grad, weight, None, 2 - geometry.padding)
-        return _backward(grad, _like(grad, shape), weight, geometry, 0)
+        return _backward(grad, _like(grad, shape), weight, geometry,
+                         (True, False, False))[0]
 
     @staticmethod
     def backward(ctx: FunctionCtx, x: Tensor) -> Grads:
@@ -105,7 +114,8 @@ class _WeightGrad(torch.autograd.Function):
                 and min(shape[:2]) >= _SLOW_CHANNELS \
                 and x.is_contiguous(memory_format=torch.channels_last):
             return _weight_grad_by_products(x, grad, shape[-1], geometry)
-        return _backward(grad, x, _like(grad, shape), geometry, 1)
+        return _backward(grad, x, _like(grad, shape), geometry,
+                         (False, True, False))[1]
 
     @staticmethod
     def backward(ctx: FunctionCtx, weight: Tensor) -> Grads:
@@ -145,13 +155,12 @@ def _like(x: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _backward(grad: Tensor, x: Tensor, weight: Tensor, geometry: _Geometry,
-              index: int) -> Tensor:
-    """One of the gradients PyTorch computes for a convolution."""
+              mask: Tuple[bool, bool, bool]) -> Grads:
+    """The gradients PyTorch computes for input, weight and bias."""
     stride, padding = ([value, value] for value in geometry[:2])
-    mask = [index == 0, index == 1, False]
-    return torch.ops.aten.convolution_backward(grad, x, weight, None, stride,
-                                               padding, [1, 1], False, [0, 0],
-                                               1, mask)[index]
+    return torch.ops.aten.convolution_backward(
+        grad, x, weight, [grad.shape[1]] if mask[2] else None, stride, padding,
+        [1, 1], False, [0, 0], 1, mask)
 
 
 def _weight_grad_by_products(x: Tensor, grad: Tensor, kernel_size: int,
@@ -173,17 +182,8 @@ def _weight_grad_by_products(x: Tensor, grad: Tensor, kernel_size: int,
 
 def _autocast(*tensors: Tensor) -> Tuple[Tensor, ...]:
     """Tensors in the type autocast computes convolutions in, if it is on."""
-    device = tensors[0].device.type
-    if hasattr(torch, 'get_autocast_dtype'):
-        enabled = torch.is_autocast_enabled(device)
-        dtype = torch.get_autocast_dtype(device)
-    elif device == 'cpu':
-        enabled = torch.is_autocast_cpu_enabled()
-        dtype = torch.get_autocast_cpu_dtype()
-    else:
-        enabled = torch.is_autocast_enabled()
-        dtype = torch.get_autocast_gpu_dtype()
-    if not enabled:
+    dtype = autocast_dtype(tensors[0].device.type)
+    if dtype is None:
         return tensors
     return tuple(tensor.to(dtype) for tensor in tensors)
 

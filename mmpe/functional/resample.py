@@ -8,7 +8,10 @@ from torch.autograd.function import FunctionCtx
 
 from .dtypes import at_least_float32
 
-__all__ = ['fir_filter2d', 'fir_kernel', 'resize_bilinear']
+__all__ = [
+    'filter_by_products', 'fir_filter2d', 'fir_kernel', 'fir_matrix',
+    'resize_bilinear'
+]
 
 # Zeros before and after the rows, and before and after the columns.
 Pads = Tuple[int, int, int, int]
@@ -64,16 +67,16 @@ class _FIR(torch.autograd.Function):
         out = _filter(x, kernel, pads, up, down)
         # A copy, as wrappers for distributed training may write into buffers.
         ctx.kernel = kernel.flip(0, 1)
-        ctx.pads = tuple(
-            value for axis in range(2) for value in _gradient_pads(
-                x.shape[2 + axis], out.shape[2 + axis], len(kernel),
-                pads[2 * axis], up, down))
-        ctx.up, ctx.down = up, down
+        ctx.size, ctx.pads, ctx.up, ctx.down = x.shape[2:], pads, up, down
         return out
 
     @staticmethod
     def backward(ctx: FunctionCtx, grad: Tensor) -> Tuple:
-        grad = _FIR.apply(grad, ctx.kernel, ctx.pads, ctx.down, ctx.up)
+        pads = tuple(
+            value for axis in range(2) for value in _gradient_pads(
+                ctx.size[axis], grad.shape[2 + axis], ctx.kernel.shape[0],
+                ctx.pads[2 * axis], ctx.up, ctx.down))
+        grad = _FIR.apply(grad, ctx.kernel, pads, ctx.down, ctx.up)
         return grad, None, None, None, None
 
 
@@ -123,6 +126,48 @@ def _spread_and_filter(x: Tensor, weight: Tensor, pads: Pads,
             x, weight, padding=before, output_padding=extra, **kwargs)
     x = F.conv_transpose2d(x, weight, **kwargs)
     return F.pad(x, (-before[1], -after[1], -before[0], -after[0]))
+
+
+def fir_matrix(taps: Tensor,
+               size: int,
+               pad: Tuple[int, int],
+               up: int = 1,
+               down: int = 1) -> Tensor:
+    """What :func:`fir_filter2d` does along one axis, as a matrix.
+
+    Args:
+        taps: Filter (K, ), not flipped.
+        size: Length of the axis.
+        pad: Zeros before and after the upsampled axis; negative numbers crop.
+        up: The axis is spread by this factor, with zeros in between.
+        down: Every ``down``-th value of the result is kept.
+
+    Returns:
+        (size', size), with size' = (size * up + sum(pad) - K) // down + 1.
+    """
+    out_size = (size * up + sum(pad) - len(taps)) // down + 1
+    first = torch.arange(out_size, device=taps.device) * down - pad[0]
+    place = torch.arange(size, device=taps.device) * up - first[:, None]
+    inside = (place >= 0) & (place < len(taps))
+    return taps.flip(0)[place.clamp(0, len(taps) - 1)] * inside
+
+
+def filter_by_products(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Multiply every channel by a matrix from the left and one from the right.
+
+    Args:
+        x: Feature map (N, C, H, W).
+        rows: (H', H).
+        columns: (W', W).
+
+    Returns:
+        (N, C, H', W'), in the memory format of ``x``.
+    """
+    if not x.is_contiguous(memory_format=torch.channels_last):
+        return rows @ (x @ columns.t())
+    x = rows @ x.permute(0, 2, 3, 1).flatten(2)
+    x = columns @ x.unflatten(2, (columns.shape[1], -1)).flatten(0, 1)
+    return x.unflatten(0, (-1, len(rows))).permute(0, 3, 1, 2)
 
 
 def resize_bilinear(x: Tensor, size: Tuple[int, int]) -> Tensor:

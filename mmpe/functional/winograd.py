@@ -14,6 +14,7 @@ from typing import Iterator, Optional, Sequence
 import torch
 from torch import Tensor
 
+from mmpe.utils.compiling import is_traced
 from .patches import Piece, patches, pieces
 
 __all__ = [
@@ -66,12 +67,8 @@ def winograd_is_faster(x: Tensor,
     channels = _LEAST_CHANNELS_OF_WEIGHT_GRAD if weight_grad \
         else _LEAST_CHANNELS
     return (
-        _enabled
-        # What a compiler or an exporter traces is to be a convolution.
-        and type(x) is Tensor
-        and not (torch.compiler.is_compiling() or torch.jit.is_tracing())
-        and x.device.type == 'cpu' and x.dtype in (torch.float32,
-                                                   torch.float64)
+        _enabled and not is_traced(x) and x.device.type == 'cpu'
+        and x.dtype in (torch.float32, torch.float64)
         and stride == 1 and tuple(weight_shape[2:]) == (3, 3)
         and min(weight_shape[:2]) >= channels
         and len(x) * (x.shape[2] // 4) * (x.shape[3] // 4) >= _LEAST_TILES)

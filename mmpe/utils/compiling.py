@@ -6,7 +6,7 @@ from typing import Callable, Iterator, List, Optional
 import torch
 from torch import Tensor, nn
 
-__all__ = ['compile_networks', 'eagerly']
+__all__ = ['compile_networks', 'eagerly', 'is_traced']
 
 
 def compile_networks(networks: List[nn.Module],
@@ -62,3 +62,12 @@ def eagerly(*networks: nn.Module) -> Iterator[None]:
     finally:
         for module, call in compiled.items():
             module._compiled_call_impl = call
+
+
+def is_traced(x: Tensor) -> bool:
+    """Whether a compiler or an exporter watches what is done with a tensor.
+
+    It is to see plain operations, for any size.
+    """
+    return (type(x) is not Tensor or torch.compiler.is_compiling()
+            or torch.jit.is_tracing())

@@ -23,6 +23,7 @@ def tensors(in_channels, out_channels, size=5):
 def test_conv(stride, padding, channels_last, by_products, monkeypatch):
     for name, value in dict(
             _SLOW_WEIGHT_GRAD=by_products, _SLOW_CHANNELS=1,
+            _FEW_CHANNELS=0 if by_products else 64,
             # Two rows of patches of 2 x 3 x 3 at a time.
             _PATCH_ELEMENTS=2 * 4 * 18).items():
         monkeypatch.setattr(f'mmpe.functional.conv.{name}', value)

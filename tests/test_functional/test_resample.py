@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmpe.functional.resample import (fir_filter2d, fir_kernel,
-                                      resize_bilinear)
+from mmpe.functional.resample import (filter_by_products, fir_filter2d,
+                                      fir_kernel, fir_matrix, resize_bilinear)
 from mmpe.models.layers.resample import EdgeFIRUpsampler, FIRFilter
 
 from tests.test_models.oracle import upfirdn2d
@@ -29,6 +29,43 @@ def test_filter_against_one_step_after_the_other(up, down, pad, channels_last):
     expected = upfirdn2d(x, kernel, up, down, pad)
     torch.testing.assert_close(
         fir_filter2d(x, kernel, pad, up, down), expected)
+
+
+@pytest.mark.parametrize('channels_last', [False, True])
+@pytest.mark.parametrize('pad', [(2, 2), (1, 2), (0, 0), (-1, 1)])
+@pytest.mark.parametrize('up, down', [(1, 1), (2, 1), (1, 2), (2, 2)])
+def test_products_do_what_the_filter_does(up, down, pad, channels_last):
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 7, 6, dtype=torch.float64)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    taps = torch.rand(2, 4, dtype=torch.float64)  # not symmetric
+    rows, columns = (
+        fir_matrix(taps[axis], x.shape[2 + axis], pad, up, down)
+        for axis in range(2))
+    actual = filter_by_products(x, rows, columns)
+    torch.testing.assert_close(
+        actual, fir_filter2d(x, torch.outer(*taps), pad, up, down))
+    if channels_last:
+        assert actual.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize('make', [
+    FIRFilter.upsampler, EdgeFIRUpsampler.upsampler,
+    lambda taps: FIRFilter.before_conv(taps, 1, down=2)
+])  # yapf: disable
+def test_small_and_large_maps_are_filtered_alike(make):
+    torch.manual_seed(0)
+    layer = make([1, 3, 3, 1])
+    small = torch.randn(1, 2, 8, 8)
+    large = small.expand(1024, -1, -1, -1)  # too many numbers for products
+    torch.testing.assert_close(layer(large)[-1:], layer(small))
+    # A kernel that is loaded holds for both, also an inseparable one.
+    for kernel in (fir_kernel([1, 2, 3, 4]), torch.rand(4, 4)):
+        before = layer(small)
+        layer.load_state_dict(dict(kernel=kernel))
+        torch.testing.assert_close(layer(large)[-1:], layer(small))
+        assert not torch.allclose(layer(small), before)
 
 
 @pytest.mark.parametrize('up, down', [(1, 1), (2, 1), (1, 2)])
@@ -78,5 +115,8 @@ def test_half_precision_stays_and_float32_does_too(up, down):
     with torch.autocast('cpu', dtype=torch.bfloat16):
         exact = fir_filter2d(x, kernel, (2, 1), up, down)
         half = fir_filter2d(x.bfloat16(), kernel, (2, 1), up, down)
+        layer = FIRFilter([1, 3, 3, 1], (2, 1), up, down)
+        assert torch.equal(layer(x), exact)
+        assert torch.equal(layer(x.bfloat16()), half)
     assert exact.dtype == torch.float32 and half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), exact, rtol=0.02, atol=0.02)

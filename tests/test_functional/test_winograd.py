@@ -33,6 +33,7 @@ def everywhere(monkeypatch):
     for name in ('_LEAST_CHANNELS', '_LEAST_CHANNELS_OF_WEIGHT_GRAD',
                  '_LEAST_TILES'):
         monkeypatch.setattr(winograd, name, 1)
+    monkeypatch.setattr('mmpe.functional.conv._FEW_CHANNELS', 0)
 
 
 @pytest.mark.parametrize('memory_format',

@@ -125,6 +125,15 @@ def test_bfloat16(benchmark):
     assert 1e-4 < float(cells(output, name)[-1]) < 2e-2
 
 
+def test_what_cannot_be_compiled_runs_as_written(benchmark, monkeypatch):
+    monkeypatch.setattr('mmpe.models.singan.SinGAN.compile_networks',
+                        lambda model: 'no compiler')
+    name = 'singan-interp-pad-scale-1'
+    output = benchmark('--no-memory', '--compile', '--only', 'fid', name)
+    assert f'{name}: not compiled: no compiler' in output
+    assert output.count('not compiled') == 1
+
+
 def test_peak_memory(benchmark, monkeypatch):
     def child(command, **kwargs):
         assert command[-4:] == ['--only', 'fid', '--memory-of', side.pop(0)]

@@ -63,18 +63,15 @@ class Task:
         run: Does the work once; returns results to be compared: images and
             losses by name.
         model: Whose weights MMagic's side gets from mmpe's.
-        networks: Networks that ``--compile`` compiles.
         optimizers: Whose gradients are compared.
     """
 
     def __init__(self,
                  run: Callable[[], Results],
                  model: Optional[nn.Module] = None,
-                 networks: Sequence[nn.Module] = (),
                  optimizers: Sequence[OptimWrapper] = ()) -> None:
         self.run = run
         self.model = model
-        self.networks = networks
         self.optimizers = [wrapper.optimizer for wrapper in optimizers]
 
     def record(self) -> Results:

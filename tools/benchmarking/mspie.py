@@ -20,6 +20,7 @@ from torch import nn
 
 from mmpe.functional.gan_losses import input_gradient, r1_penalty
 from mmpe.registry import MODELS, build_from
+from mmpe.utils.compiling import eagerly
 from .core import (Derived, Options, Results, Task, Workload, WorkloadList)
 from .networks import mmagic_class, row_model
 
@@ -173,7 +174,7 @@ def sampling(scale: int, num: int, side: str, options: Options) -> Task:
                 z, injected_noise=noises, chosen_scale=scale)
         return dict(image=image)
 
-    return Task(run, model, [model.generator])
+    return Task(run, model)
 
 
 def step(network: str, side: str, options: Options) -> Task:
@@ -191,12 +192,10 @@ def step(network: str, side: str, options: Options) -> Task:
                 **data, optimizer_wrapper=optimizer)
         return _losses(log_vars)
 
-    networks = [model.generator, model.discriminator]
-    return Task(run, model, networks, [optimizer])
+    return Task(run, model, [optimizer])
 
 
-def regulariser(loss: Callable, network: str, side: str,
-                options: Options) -> Task:
+def regulariser(loss: Callable, side: str, options: Options) -> Task:
     """A penalty with its gradients."""
     setting = config_f(options)
     model = make_model(side, options, setting)
@@ -211,7 +210,7 @@ def regulariser(loss: Callable, network: str, side: str,
         penalty.backward()
         return dict(loss=penalty)
 
-    return Task(run, model, [getattr(model, network)])
+    return Task(run, model)
 
 
 def r1(side: str, model: nn.Module, reals: torch.Tensor) -> torch.Tensor:
@@ -221,7 +220,8 @@ def r1(side: str, model: nn.Module, reals: torch.Tensor) -> torch.Tensor:
         return r1_gradient_penalty_loss(
             model.discriminator, reals, norm_mode='HWC')
     reals = reals.detach().requires_grad_()
-    return r1_penalty(input_gradient(model.discriminator(reals), reals))
+    with eagerly(model.discriminator):
+        return r1_penalty(input_gradient(model.discriminator(reals), reals))
 
 
 def path_length(side: str, model: nn.Module,
@@ -259,8 +259,7 @@ def iterations(scale: int, side: str, options: Options) -> Task:
                           for key, value in _losses(log_vars).items())
         return losses
 
-    networks = [model.generator, model.discriminator]
-    return Task(run, model, networks, list(wrappers.optim_wrappers.values()))
+    return Task(run, model, list(wrappers.optim_wrappers.values()))
 
 
 def workloads(options: Options) -> WorkloadList:
@@ -273,9 +272,8 @@ def workloads(options: Options) -> WorkloadList:
     found += [
         Workload('config-f-d-step', partial(step, 'discriminator')),
         Workload('config-f-g-step', partial(step, 'generator')),
-        Workload('config-f-r1', partial(regulariser, r1, 'discriminator')),
-        Workload('config-f-path-length',
-                 partial(regulariser, path_length, 'generator')),
+        Workload('config-f-r1', partial(regulariser, r1)),
+        Workload('config-f-path-length', partial(regulariser, path_length)),
         Derived(
             'config-f-iteration', {
                 'config-f-d-step': 1,

@@ -126,11 +126,7 @@ def training(row: str, stage: int, side: str, options: Options) -> Task:
             })
         return losses
 
-    networks = [
-        getattr(model, name).blocks[stage]
-        for name in ('generator', 'discriminator')
-    ]
-    return Task(run, model, networks, list(wrappers.values()))
+    return Task(run, model, list(wrappers.values()))
 
 
 def sampling(row: str, side: str, options: Options) -> Task:
@@ -149,7 +145,7 @@ def sampling(row: str, side: str, options: Options) -> Task:
                 curr_scale=model.curr_stage)
         return dict(image=image)
 
-    return Task(run, model, list(model.generator.blocks))
+    return Task(run, model)
 
 
 def _noises(model: nn.Module, row: str, options: Options,

@@ -17,6 +17,8 @@ __all__ = [
     'EqualizedWeight', 'PixelNorm'
 ]
 
+_PRODUCT_CHANNELS = 16
+
 
 class PixelNorm(nn.Module):
     """Divides by the root mean square over channels, plus ``eps``.
@@ -89,10 +91,12 @@ class EqualizedLinear(nn.Module):
         """Map (N, in_features) to float32 (N, out_features)."""
         gain = GAIN if self.activate else 1
         with torch.autocast(x.device.type, enabled=False):
-            # Scaling the input is less work than scaling the weight.
-            x = at_least_float32(x) * (self.linear.scale * gain)
-            x = F.linear(x, self.linear.weight_orig,
-                         self.bias * (self.lr_mul * gain))
+            x = torch.addmm(
+                self.bias,
+                at_least_float32(x),
+                self.linear.weight_orig.t(),
+                beta=self.lr_mul * gain,
+                alpha=self.linear.scale * gain)
             return leaky_relu_(x) if self.activate else x
 
 
@@ -120,15 +124,19 @@ class EqualizedConv2d(nn.Module):
             (out_channels, in_channels, kernel_size, kernel_size), gain=gain)
         self.stride = stride
         self.padding = padding
+        # Then it needs no convolution, which costs more per call. Products
+        # with the few channels of an image are slow, though.
+        self.is_product = kernel_size == stride == 1 and padding == 0 and \
+            in_channels >= _PRODUCT_CHANNELS
 
     def forward(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
+        weight = self.conv()
+        if self.is_product:
+            rows = F.linear(x.permute(0, 2, 3, 1), weight[..., 0, 0], bias)
+            return rows.permute(0, 3, 1, 2)
         return conv2d(
-            x,
-            self.conv(),
-            bias,
-            stride=self.stride,
-            padding=self.padding)
+            x, weight, bias, stride=self.stride, padding=self.padding)
 
 
 class ActivationBias(nn.Module):

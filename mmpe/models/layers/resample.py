@@ -1,12 +1,22 @@
 """FIR filters as modules."""
-from typing import Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmpe.functional.resample import fir_filter2d, fir_kernel
+from mmpe.functional.dtypes import autocast_dtype
+from mmpe.functional.resample import (filter_by_products, fir_filter2d,
+                                      fir_kernel, fir_matrix)
+from mmpe.utils.compiling import is_traced
 
 __all__ = ['EdgeFIRUpsampler', 'FIRFilter']
+
+# Zeros before and after each axis.
+Pad = Tuple[int, int]
+# Up to this many numbers in a map on a processor, products with two small
+# matrices cost less than the call of a convolution.
+_FEW_NUMBERS = 2**16
 
 
 class FIRFilter(nn.Module):
@@ -22,7 +32,7 @@ class FIRFilter(nn.Module):
 
     def __init__(self,
                  taps: Sequence[float],
-                 pad: Tuple[int, int],
+                 pad: Pad,
                  up: int = 1,
                  down: int = 1,
                  gain: float = 1.) -> None:
@@ -31,6 +41,7 @@ class FIRFilter(nn.Module):
         self.pad = pad
         self.up = up
         self.down = down
+        self._matrices = {}
 
     @classmethod
     def upsampler(cls, taps: Sequence[float] = (1, 3, 3, 1)) -> 'FIRFilter':
@@ -66,7 +77,40 @@ class FIRFilter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Filter (N, C, H, W)."""
-        return fir_filter2d(x, self.kernel, self.pad, self.up, self.down)
+        return self.filter(x, self.pad)
+
+    def filter(self, x: Tensor, pad: Pad) -> Tensor:
+        """Filter (N, C, H, W) with the given zeros around it."""
+        matrices = None
+        if not is_traced(x) and x.device.type == 'cpu' \
+                and x.numel() <= _FEW_NUMBERS \
+                and autocast_dtype('cpu') is None:
+            matrices = self._matrices_for(x, pad)
+        if matrices is None:
+            return fir_filter2d(x, self.kernel, pad, self.up, self.down)
+        return filter_by_products(x, *matrices)
+
+    def _matrices_for(self, x: Tensor, pad: Pad) -> Optional[List[Tensor]]:
+        """What filters rows and columns; None for an inseparable kernel."""
+        key = (*x.shape[2:], x.dtype, pad)
+        if key not in self._matrices:
+            self._matrices[key] = self._make_matrices(*key)
+        return self._matrices[key]
+
+    def _make_matrices(self, height: int, width: int, dtype: torch.dtype,
+                       pad: Pad) -> Optional[List[Tensor]]:
+        kernel = self.kernel.double()
+        down, across = kernel.sum(1), kernel.sum(0) / kernel.sum()
+        if not torch.allclose(torch.outer(down, across), kernel):
+            return None
+        return [
+            fir_matrix(taps, size, pad, self.up, self.down).to(dtype)
+            for taps, size in ((down, height), (across, width))
+        ]
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        self._matrices.clear()
+        super()._load_from_state_dict(*args, **kwargs)
 
 
 class EdgeFIRUpsampler(FIRFilter):
@@ -80,5 +124,4 @@ class EdgeFIRUpsampler(FIRFilter):
         margin = self.kernel.shape[-1] // 2
         x = F.pad(x, (margin, ) * 4, mode='replicate')
         crop = margin * self.up
-        pad = (self.pad[0] - crop, self.pad[1] - crop)
-        return fir_filter2d(x, self.kernel, pad, self.up)
+        return self.filter(x, (self.pad[0] - crop, self.pad[1] - crop))

@@ -75,25 +75,36 @@ class MinibatchStddev(nn.Module):
         self.channel_groups = channel_groups
         self.eps = eps
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, C + channel_groups, H, W).
+    def forward(self, x: Tensor, num_batches: int = 1) -> Tensor:
+        """Append the deviation.
+
+        Args:
+            x: (N, C, H, W).
+            num_batches: Number of batches it consists of; no group has
+                samples of several.
+
+        Returns:
+            (N, C + channel_groups, H, W).
 
         Raises:
             ValueError: The batch cannot be divided into groups.
         """
-        num, _, height, width = x.shape
+        num = len(x) // num_batches
         group_size = min(num, self.group_size)
         if num % group_size:
             raise ValueError(
                 'The batch size of a discriminator must be at most its '
                 f'`group_size` of {self.group_size} or divisible by it, but '
                 f'got {num}.')
-        groups = x.unflatten(0, (group_size, -1))
-        groups = groups.unflatten(2, (self.channel_groups, -1))
-        deviation = (groups.var(dim=0, unbiased=False) + self.eps).sqrt()
-        deviation = deviation.mean(dim=(2, 3, 4)).repeat(group_size, 1)
-        deviation = deviation[:, :, None, None]
-        return torch.cat((x, deviation.expand(-1, -1, height, width)), dim=1)
+        groups = x.unflatten(0, (num_batches, group_size, -1))
+        groups = groups.unflatten(3, (self.channel_groups, -1))
+        # `var` is slow along an axis whose values are far apart.
+        centred = groups - groups.mean(dim=1, keepdim=True)
+        deviation = (centred.square().mean(dim=1) + self.eps).sqrt()
+        deviation = deviation.mean(dim=(3, 4, 5))[:, None]
+        deviation = deviation.expand(-1, group_size, -1, -1).flatten(0, 2)
+        deviation = deviation[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        return torch.cat((x, deviation), dim=1)
 
 
 class BaseStyleDiscriminator(BaseModule):
@@ -145,7 +156,7 @@ class BaseStyleDiscriminator(BaseModule):
         self.final_size = tuple(final_size)
         self.num_low_precision = num_low_precision
 
-    def features(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor, num_batches: int = 1) -> Tensor:
         """Run all convolutions: (N, C, h, w)."""
         x = x.contiguous(memory_format=torch.channels_last)
         for index, block in enumerate(self.convs):
@@ -154,7 +165,8 @@ class BaseStyleDiscriminator(BaseModule):
                 x = at_least_float32(x)
             with low_precision(x, low):
                 x = clamp(block(x), low)
-        return self.final_conv(self.mbstd_layer(at_least_float32(x)))
+        return self.final_conv(
+            self.mbstd_layer(at_least_float32(x), num_batches))
 
     def pool(self, x: Tensor) -> Tensor:
         """Bring the last map to the size the linear layers read."""
@@ -166,11 +178,13 @@ class BaseStyleDiscriminator(BaseModule):
                 f'{self.final_size}.')
         return x
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, num_batches: int = 1) -> Tensor:
         """Score images.
 
         Args:
             x: Images (N, img_channels, H, W).
+            num_batches: Number of equal batches in ``x``, each of which is
+                scored as if it were alone.
 
         Returns:
             Float32 (N, num_outputs), larger for real images.
@@ -178,7 +192,8 @@ class BaseStyleDiscriminator(BaseModule):
         Raises:
             ValueError: Images have a size the discriminator cannot read.
         """
-        return self.final_linear(self.pool(self.features(x)).flatten(1))
+        x = self.pool(self.features(x, num_batches))
+        return self.final_linear(x.flatten(1))
 
 
 @MODELS.register_module('StyleGANv2Discriminator')
@@ -242,12 +257,17 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
         if pretrained is not None:
             load_pretrained(self, **pretrained)
 
-    def forward(self, x: Tensor, label: Optional[Tensor] = None) -> Tensor:
+    def forward(self,
+                x: Tensor,
+                label: Optional[Tensor] = None,
+                num_batches: int = 1) -> Tensor:
         """Score images.
 
         Args:
             x: Images (N, img_channels, H, W).
             label: (N, cond_size) where the discriminator is conditional.
+            num_batches: Number of equal batches in ``x``, each of which is
+                scored as if it were alone.
 
         Returns:
             Float32 (N, 1), larger for real images.
@@ -255,7 +275,8 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
         Raises:
             ValueError: Images or label have a size that does not fit.
         """
-        outputs = super().forward(x.flip(1) if self.input_bgr2rgb else x)
+        outputs = super().forward(
+            x.flip(1) if self.input_bgr2rgb else x, num_batches)
         if not self.cond_size:
             return outputs
         if label is None or label.shape[-1] != self.cond_size:

@@ -1,6 +1,5 @@
 """StyleGAN2: losses, regularisers and style mixing on MMagic's BaseGAN."""
-from contextlib import nullcontext
-from typing import Dict, Optional, Union
+from typing import Dict, Optional, Sequence, Union
 
 import torch
 from mmagic.models.base_models import BaseGAN
@@ -16,6 +15,7 @@ from mmpe.functional.gan_losses import (input_gradient, logistic_loss,
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.compiling import compile_networks, eagerly
 from mmpe.utils.wrappers import unwrap
+from .discriminator import BaseStyleDiscriminator
 
 __all__ = ['StyleGAN2', 'current_iteration']
 
@@ -186,16 +186,28 @@ class StyleGAN2(BaseGAN):
         if with_r1:
             # The same scores serve both terms.
             reals = reals.detach().requires_grad_()
-        with eagerly(self.discriminator) if with_r1 else nullcontext():
-            scores = self.discriminator(reals)
+            with eagerly(self.discriminator):
+                real_scores = self.discriminator(reals)
+            fake_scores = self.discriminator(fakes)
+        else:
+            fake_scores, real_scores = self._scores(fakes, reals)
         losses = dict(
-            loss_disc_fake=logistic_loss(self.discriminator(fakes), False),
-            loss_disc_real=logistic_loss(scores, True))
+            loss_disc_fake=logistic_loss(fake_scores, False),
+            loss_disc_real=logistic_loss(real_scores, True))
         if with_r1:
             penalty = r1_penalty(
-                input_gradient(scores, reals), self.loss_config['norm_mode'])
+                input_gradient(real_scores, reals),
+                self.loss_config['norm_mode'])
             losses['loss_r1_gp'] = penalty * self.loss_config['r1_loss_weight']
         return losses
+
+    def _scores(self, *batches: Tensor) -> Sequence[Tensor]:
+        """Scores of each batch (N, C, H, W); at once where that is known."""
+        if isinstance(unwrap(self.discriminator), BaseStyleDiscriminator):
+            return self.discriminator(
+                torch.cat(batches),
+                num_batches=len(batches)).chunk(len(batches))
+        return [self.discriminator(images) for images in batches]
 
     def gen_loss(self, num: int, iteration: int) -> Dict[str, Tensor]:
         """Losses of the generator.

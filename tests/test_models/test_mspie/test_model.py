@@ -15,13 +15,14 @@ def test_one_process_trains_at_all_scales():
     model = mspie()
     sizes = []
     model.discriminator.register_forward_pre_hook(
-        lambda module, args: sizes.append(args[0].shape[-1]))
+        lambda module, args: sizes.extend(len(args[0]) * args[0].shape[-1:]))
     before = copy.deepcopy(model.state_dict())
     logs = train(model, optimizers(model), range(12))
     scales = [int(log['scale']) for log in logs]
     assert set(scales) == {0, 2, 4}
     # Real and fake in the D step and fake in the G step, of the same size.
-    expected = [size for scale in scales for size in 3 * [(4 + scale) * 8]]
+    num = 3 * len(batch()['inputs'])
+    expected = [(4 + scale) * 8 for scale in scales for _ in range(num)]
     assert sizes == expected
     assert all(torch.isfinite(log['loss']) for log in logs)
     changed = {
@@ -30,6 +31,19 @@ def test_one_process_trains_at_all_scales():
     }
     assert changed == {'generator', 'discriminator', 'generator_ema',
                        'mean_path_length'}
+
+
+def test_other_discriminators_score_one_batch_at_a_time():
+    model = mspie(loss_config=dict(r1_interval=3))
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 3, 32, 32)
+    expected = model.disc_loss(*images, iteration=1)
+    own = model.discriminator
+    model.discriminator = torch.nn.Sequential(own)
+    actual = model.disc_loss(*images, iteration=1)
+    assert actual.keys() == expected.keys()
+    for key, value in actual.items():
+        torch.testing.assert_close(value, expected[key])
 
 
 def test_regularisers_are_lazy():

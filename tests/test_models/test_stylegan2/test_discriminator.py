@@ -38,6 +38,19 @@ def test_minibatch_stddev(num, channel_groups):
         layer(x), reference_stddev(x, 4, channel_groups, 1e-8))
 
 
+@pytest.mark.parametrize('num', [1, 3, 8])
+def test_several_batches_are_scored_as_if_alone(num):
+    torch.manual_seed(0)
+    network = StyleGAN2Discriminator(16, width=1 / 32)
+    first, second = torch.randn(2, num, 3, 16, 16)
+    scores = network(torch.cat((first, second)), num_batches=2)
+    alone = torch.cat((network(first), network(second)))
+    torch.testing.assert_close(scores, alone)
+    if num != 3:  # which would not make groups
+        joint = network(torch.cat((first, second)))
+        assert not torch.allclose(joint, alone, rtol=1e-3)
+
+
 def test_minibatch_stddev_refuses_other_batches():
     with pytest.raises(ValueError, match='`group_size` of 4 or divisible by '
                        'it, but got 6'):
