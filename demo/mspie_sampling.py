@@ -26,7 +26,6 @@ from tqdm import tqdm
 
 from mmpe.inference import StyleGAN2Sampler, load
 from mmpe.utils.command_line import one_line_errors
-from mmpe.utils.memory import keep_freed_memory
 from mmpe.utils.images import contact_sheet, save_gif, save_image
 
 TRUNCATIONS = (0., 0.25, 0.5, 0.75, 1.)
@@ -190,7 +189,6 @@ def peak_memory(device: str) -> str:
 def main() -> None:
     """Run the command."""
     args = parse_args()
-    keep_freed_memory()
     folder = Path(args.out_dir)
     steps = dict(
         random=random_images,

@@ -33,7 +33,6 @@ from mmpe.inference import LayoutEdit, SinGANSampler, load
 from mmpe.inference.inputs import read_displacement, read_mask, read_rgb
 from mmpe.inference.layout import FLIPS
 from mmpe.utils.command_line import one_line_errors, open_config
-from mmpe.utils.memory import keep_freed_memory
 from mmpe.utils.images import (contact_sheet, resize_image, save_gif,
                                save_image, save_mp4)
 
@@ -638,7 +637,6 @@ COMMANDS: Dict[str, tuple] = {
 def main() -> None:
     """Run the command."""
     args = parse_args()
-    keep_freed_memory()
     with one_line_errors():
         if args.command is None:
             quick_start(args)

@@ -17,7 +17,6 @@ from mmengine.config import Config
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
                                      read_config)
-from mmpe.utils.memory import keep_freed_memory
 
 
 def scale(text: str) -> Union[int, str]:
@@ -77,7 +76,6 @@ def chosen_scales(values: List[Union[int, str]]) -> Union[str, List[int]]:
 def main() -> None:
     """Run the command."""
     args = parse_args()
-    keep_freed_memory()
     with one_line_errors():
         from mmpe.engine import Runner
         from mmpe.weights import Weights

@@ -84,10 +84,11 @@ def leave_out_validation(cfg: Config) -> None:
 def main() -> None:
     """Run the command."""
     args = parse_args()
-    keep_freed_memory()
     with one_line_errors():
         from mmpe.engine import Runner, fit_to_photograph
         cfg = load_config(args)
+        if not cfg.model.type.endswith('SinGAN'):
+            keep_freed_memory()
         fit_to_photograph(cfg)
         Runner.from_cfg(cfg).train()
     if is_main_process():

@@ -32,7 +32,6 @@ from mmpe.datasets import read_photograph
 from mmpe.inference import load
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.images import save_image
-from mmpe.utils.memory import keep_freed_memory
 from mmpe.utils.tables import markdown_table
 from mmpe.utils.wrappers import unwrap
 from .distributed import Runner
@@ -538,7 +537,6 @@ def _write_summary(folder: Path, results: Sequence[TrainingResult]) -> None:
 
 def _main() -> None:
     """Train in the folder that the command line names, for a parent."""
-    keep_freed_memory()
     # The parent reads stdout: all that others print goes to the log.
     report = os.fdopen(os.dup(1), 'w')
     os.dup2(2, 1)

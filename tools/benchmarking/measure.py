@@ -15,7 +15,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from mmpe.functional.winograd import direct_convolutions
-from mmpe.utils.memory import keep_freed_memory
 from .core import SIDES, Options, Results, Task, Workload
 
 __all__ = [
@@ -214,14 +213,13 @@ def time_both(tasks: Dict[str, Task], options: Options,
     """
     numbers = {
         side: max(
-            1, math.ceil(_LEAST_SECONDS / _once(side, task, 1, options)[0]))
+            1, math.ceil(_LEAST_SECONDS / _once(task, 1, options)[0]))
         for side, task in tasks.items()
     }
     times: Dict[str, List[tuple]] = {side: [] for side in tasks}
     for repeat in range(repeats):
         for side in list(tasks)[::1 if repeat % 2 else -1]:
-            times[side].append(
-                _once(side, tasks[side], numbers[side], options))
+            times[side].append(_once(tasks[side], numbers[side], options))
     return {
         side: Seconds(*(statistics.median(column) for column in zip(*rows)),
                       [row[0] for row in rows])
@@ -229,11 +227,9 @@ def time_both(tasks: Dict[str, Task], options: Options,
     }
 
 
-def _once(side: str, task: Task, number: int, options: Options) -> tuple:
+def _once(task: Task, number: int, options: Options) -> tuple:
     """Seconds of one run, on the clock and on processors."""
     gc.collect()
-    # As mmpe's commands do, and MMagic's do not.
-    keep_freed_memory(side == 'mmpe')
     _synchronize(options)
     start, start_cpu = time.perf_counter(), time.process_time()
     for _ in range(number):
@@ -257,7 +253,6 @@ def peak_memory(side: str, workload: Workload,
         workload.make(side, options).run()
         return torch.cuda.max_memory_allocated(options.device)
     try:
-        keep_freed_memory(side == 'mmpe')
         before = _status('VmRSS')
         task = workload.make(side, options)
         gc.collect()
