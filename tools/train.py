@@ -87,9 +87,9 @@ def main() -> None:
     with one_line_errors():
         from mmpe.engine import Runner, fit_to_photograph
         cfg = load_config(args)
-        if not cfg.model.type.endswith('SinGAN'):
+        if fit_to_photograph(cfg) is None:
+            # SinGAN gains nothing, and its maps of many sizes leave gaps.
             keep_freed_memory()
-        fit_to_photograph(cfg)
         Runner.from_cfg(cfg).train()
     if is_main_process():
         print(f'Checkpoints, logs and pictures are in {cfg.work_dir}')
