@@ -2,7 +2,8 @@
 import math
 from bisect import bisect_right
 from copy import deepcopy
-from typing import Callable, Dict, Iterable, List, Optional, Tuple, Union
+from typing import (Callable, Dict, Iterable, Iterator, List, Optional, Tuple,
+                    Union)
 
 import torch
 import torch.nn as nn
@@ -11,6 +12,7 @@ from mmagic.models.base_models import BaseGAN
 from mmagic.structures import DataSample
 from mmengine import MessageHub
 from mmengine.dist import all_reduce_params, broadcast
+from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 
@@ -26,6 +28,8 @@ __all__ = ['PESinGAN', 'SinGAN', 'trained_scales']
 
 ModelType = Union[dict, nn.Module]
 Size = Tuple[int, int]
+# Names and losses, computed one by one.
+Losses = Iterator[Tuple[str, Tensor]]
 
 
 @MODELS.register_module()
@@ -509,14 +513,8 @@ class SinGAN(BaseGAN):
         Returns:
             Values for the log.
         """
-        with torch.no_grad():
-            fake = self._random_image()
-        real = self.reals[self.curr_stage]
-        loss, log_vars = self.disc_loss(
-            self.discriminator(fake, self.curr_stage),
-            self.discriminator(real, self.curr_stage), fake, real)
-        optimizer_wrapper.update_params(loss)
-        return log_vars
+        return self._update(self.discriminator, self._disc_losses(),
+                            optimizer_wrapper)
 
     def train_generator(self, inputs: dict, data_samples: Optional[list],
                         optimizer_wrapper: OptimWrapper) -> Dict[str, Tensor]:
@@ -530,59 +528,57 @@ class SinGAN(BaseGAN):
         Returns:
             Values for the log.
         """
-        stage = self.curr_stage
-        score = self.discriminator(self._random_image(), stage)
-        reconstruction = self.generator(
-            self._recon_input,
-            self.fixed_noises,
-            self.noise_weights,
-            rand_mode='recon',
-            curr_scale=stage,
-            start_scale=stage)
-        loss, log_vars = self.gen_loss(score, reconstruction)
-        optimizer_wrapper.update_params(loss)
+        return self._update(self.generator, self._gen_losses(),
+                            optimizer_wrapper)
+
+    def _update(self, network: nn.Module, losses: Losses,
+                optimizer_wrapper: OptimWrapper) -> Dict[str, Tensor]:
+        """Update a network by the sum of losses; gives values for the log.
+
+        A loss frees its graph before the next one is computed, which takes
+        less memory. In several processes they share one backward pass, since
+        each exchanges gradients.
+        """
+        at_once = is_model_wrapper(network)
+        values = {}
+        for name, loss in losses:
+            if not at_once:
+                optimizer_wrapper.backward(loss)
+                loss = loss.detach()
+            values[name] = loss
+        total, log_vars = self.parse_losses(values)
+        if at_once:
+            optimizer_wrapper.backward(total)
+        optimizer_wrapper.step()
+        optimizer_wrapper.zero_grad()
         return log_vars
 
-    def gen_loss(self, disc_pred_fake: Tensor,
-                 recon_imgs: Tensor) -> Tuple[Tensor, Dict[str, Tensor]]:
-        """Adversarial and reconstruction loss (SinGAN, Eq. 5 and 6).
+    def _gen_losses(self) -> Losses:
+        """Adversarial and reconstruction loss (SinGAN, Eq. 5 and 6)."""
+        stage = self.curr_stage
+        yield 'loss_gen', -self.discriminator(self._random_image(),
+                                              stage).mean()
+        yield 'loss_mse', self.reconstruction_weight * F.mse_loss(
+            self.generator(
+                self._recon_input,
+                self.fixed_noises,
+                self.noise_weights,
+                rand_mode='recon',
+                curr_scale=stage,
+                start_scale=stage), self.reals[stage])
 
-        Args:
-            disc_pred_fake: Scores of random images.
-            recon_imgs: Reconstruction of the photograph at this scale.
-
-        Returns:
-            The loss, and its terms for the log.
-        """
-        mse = F.mse_loss(recon_imgs, self.reals[self.curr_stage])
-        return self.parse_losses(
-            dict(
-                loss_gen=-disc_pred_fake.mean(),
-                loss_mse=self.reconstruction_weight * mse))
-
-    def disc_loss(self, disc_pred_fake: Tensor, disc_pred_real: Tensor,
-                  fake_data: Tensor, real_data: Tensor
-                  ) -> Tuple[Tensor, Dict[str, Tensor]]:
-        """Wasserstein loss with gradient penalty (SinGAN, Sec. 3.2).
-
-        Args:
-            disc_pred_fake: Scores of ``fake_data``.
-            disc_pred_real: Scores of ``real_data``.
-            fake_data: Random images (N, 3, H, W).
-            real_data: The photograph (1, 3, H, W) at this scale.
-
-        Returns:
-            The loss, and its terms for the log.
-        """
-        with eagerly(unwrap(self.discriminator).blocks[self.curr_stage]):
+    def _disc_losses(self) -> Losses:
+        """Wasserstein loss with gradient penalty (SinGAN, Sec. 3.2)."""
+        stage = self.curr_stage
+        with torch.no_grad():
+            fake = self._random_image()
+        real = self.reals[stage]
+        yield 'loss_disc_fake', self.discriminator(fake, stage).mean()
+        yield 'loss_disc_real', -self.discriminator(real, stage).mean()
+        with eagerly(unwrap(self.discriminator).blocks[stage]):
             penalty = gradient_penalty(
-                lambda x: self.discriminator(x, self.curr_stage), real_data,
-                fake_data)
-        return self.parse_losses(
-            dict(
-                loss_disc_fake=disc_pred_fake.mean(),
-                loss_disc_real=-disc_pred_real.mean(),
-                loss_gp=self.gradient_penalty_weight * penalty))
+                lambda x: self.discriminator(x, stage), real, fake)
+        yield 'loss_gp', self.gradient_penalty_weight * penalty
 
     def construct_fixed_noises(self) -> None:
         """Draw the noise that is to reconstruct the photograph.
