@@ -20,6 +20,8 @@ from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
                                      read_config)
 from mmpe.utils.memory import keep_freed_memory
 
+_NEEDED = ('model', 'train_cfg', 'train_dataloader', 'optim_wrapper')
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
@@ -48,6 +50,10 @@ def parse_args() -> argparse.Namespace:
 def load_config(args: argparse.Namespace) -> Config:
     """The config with the command line's settings in it."""
     cfg = read_config(args)
+    missing = [name for name in _NEEDED if not cfg.get(name)]
+    if missing:
+        raise ValueError(f'The config {args.config!r} trains no model: it '
+                         f'lacks {", ".join(missing)}.')
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume

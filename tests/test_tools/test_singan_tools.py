@@ -118,6 +118,13 @@ def test_unknown_config(train):
         train(config='nothing.py')
 
 
+def test_config_that_trains_nothing(train, tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text('train_cfg = dict(max_iters=1)')
+    with pytest.raises(SystemExit, match='lacks optim_wrapper'):
+        train(config=config)
+
+
 def test_num_scales_that_does_not_fit(train, tmp_path):
     with pytest.raises(SystemExit, match='gives num_scales=2 .* says 10. '
                        'Set `model.num_scales=2`'):
