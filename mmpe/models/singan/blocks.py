@@ -9,6 +9,7 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor
 
+from mmpe.functional.batch_norm import batch_norm
 from mmpe.functional.bias_act import leaky_relu_
 from mmpe.functional.conv import conv2d
 
@@ -43,6 +44,22 @@ class _Conv2d(nn.Conv2d):
                                   (padding, ) * 2):
             return conv2d(x, weight, bias, stride, padding)
         return super()._conv_forward(x, weight, bias)
+
+
+@ROOT_MODELS.register_module('mmpe_BN')
+class _BatchNorm2d(nn.BatchNorm2d):
+    """Of :func:`mmpe.functional.batch_norm.batch_norm` where that helps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), normalised."""
+        if not (self.training and torch.is_grad_enabled()
+                and x.device.type == 'cpu' and self.affine
+                and self.track_running_stats and self.momentum is not None
+                and x.numel() > x.shape[1]):
+            return super().forward(x)
+        self.num_batches_tracked.add_(1)
+        return batch_norm(x, self.weight, self.bias, self.running_mean,
+                          self.running_var, self.momentum, self.eps)
 
 
 class _LeakyReLU(nn.LeakyReLU):
@@ -192,11 +209,19 @@ class DiscriminatorBlock(ConvStack):
     """Patch discriminator of one scale: a map of scores.
 
     Args:
+        in_channels: Input channels.
+        norm_cfg: Normalisation of head and body, or None.
         kwargs: As for :class:`ConvStack`, without ``out_channels``.
     """
 
-    def __init__(self, in_channels: int, **kwargs) -> None:
-        super().__init__(in_channels, 1, **kwargs)
+    def __init__(self,
+                 in_channels: int,
+                 norm_cfg: Optional[dict] = _BATCH_NORM,
+                 **kwargs) -> None:
+        if norm_cfg and norm_cfg['type'] in ('BN', 'BN2d'):
+            # The gradient penalty differentiates it twice.
+            norm_cfg = {**norm_cfg, 'type': 'mmpe_BN'}
+        super().__init__(in_channels, 1, norm_cfg=norm_cfg, **kwargs)
 
 
 def stage_channels(channels: int, stage: int) -> int:
