@@ -25,7 +25,7 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor,
     Returns:
         Scalar, differentiable in the discriminator's parameters.
     """
-    mix = torch.rand(real.shape[0], 1, 1, 1).to(real)
+    mix = torch.rand(real.shape[0], 1, 1, 1, device=real.device)
     images = (mix * real + (1 - mix) * fake).detach().requires_grad_(True)
     gradient, = torch.autograd.grad(
         discriminator(images).sum(), images, create_graph=True)

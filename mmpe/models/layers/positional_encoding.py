@@ -218,7 +218,7 @@ class CartesianGrid(BaseModule):
             (N, 2, H, W) in [-1, 1].
         """
         grid = self.make_grid2d(*x.shape[-2:], x.shape[0], requires_grad)
-        return grid.to(x)
+        return grid.to(x, non_blocking=True)
 
     growth = 'stretch'
 

@@ -1,5 +1,6 @@
 """What the generators of StyleGAN2 and MS-PIE have in common."""
 from abc import ABCMeta, abstractmethod
+from functools import partial
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
@@ -217,7 +218,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             torch.rand(()) < self.mix_prob)
         shape = (num_batches, self.noise_size)
         if sampler is None:
-            sampler = torch.randn
+            sampler = partial(torch.randn, device=self.device)
         return [sampler(shape).to(self.device) for _ in range(1 + mix)]
 
     def _style_codes(self, styles: Styles, label: Optional[Tensor],
@@ -275,7 +276,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         """
         codes = latent.unbind(dim=1)
         x = self.first_map(chosen_scale).to(
-            latent, memory_format=torch.channels_last)
+            latent, non_blocking=True, memory_format=torch.channels_last)
         factor = torch.ones_like(x[:, :, 0, 0])
         image, features = None, []
         for block, to_rgb in enumerate((self.to_rgb1, *self.to_rgbs)):
