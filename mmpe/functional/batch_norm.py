@@ -56,8 +56,8 @@ class _BatchNormGrad(torch.autograd.Function):
                  grad_bias: Tensor) -> Grads:
         grad, x, weight, mean, scale, *sums = ctx.saved_tensors
         number = x.numel() // x.shape[1]
-        # dx is linear in the gradient of the output, and symmetric.
-        linear, *other_sums = _backward(grad_x, x, weight, mean, scale)
+        _, *other_sums = _backward(grad_x, x, weight, mean, scale,
+                                   (False, True, True))
         product = _backward(grad, grad_x, weight, torch.zeros_like(mean),
                             torch.ones_like(scale), (False, True, False))[1]
         # Means over a channel of grad * normalised x, grad, and so on.
@@ -76,8 +76,13 @@ class _BatchNormGrad(torch.autograd.Function):
         of_x, constant = _of_raw(of_x, constant, mean, scale)
         from_x = _combined(constant, (of_grad, grad), (of_other, grad_x),
                            (of_x, x))
-        of_x, constant = _of_raw(grad_weight, grad_bias, mean, scale)
-        from_grad = linear + _combined(constant, (of_x, x))
+
+        # dx is linear in the gradient of the output, and symmetric.
+        of_other = weight * scale
+        of_x, constant = _of_raw(grad_weight - of_other * other_of_x,
+                                 grad_bias - of_other * other_mean, mean,
+                                 scale)
+        from_grad = _combined(constant, (of_other, grad_x), (of_x, x))
         return from_grad, from_x, number * scale * slope, None, None
 
 
