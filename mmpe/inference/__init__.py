@@ -1,7 +1,12 @@
-"""Trained models, from a config and a checkpoint, as plain Python objects."""
+"""Trained models and photographs as plain Python objects."""
 from .layout import LayoutEdit
 from .loading import load
+from .patch_diffusion import PatchSampler
+from .photograph import PhotographSampler
 from .singan import SinGANSampler
 from .stylegan2 import StyleGAN2Sampler
 
-__all__ = ['LayoutEdit', 'SinGANSampler', 'StyleGAN2Sampler', 'load']
+__all__ = [
+    'LayoutEdit', 'PatchSampler', 'PhotographSampler', 'SinGANSampler',
+    'StyleGAN2Sampler', 'load'
+]

@@ -10,7 +10,7 @@ whose position is told there.
 """
 import math
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -114,16 +114,16 @@ class LayoutEdit:
             any(self.shift) or tuple(self.scale) != (1, 1) or self.angle
             or self.flip)
 
-    def field(self, size: Size, cell: float) -> Field:
-        """The field of this change in an image.
+    def change(self, size: Size, cell: float) -> 'Change':
+        """This edit in an image of a size.
 
         Args:
             size: (H, W) of the output in pixels.
-            cell: Pixels from cell to cell of the first scale.
+            cell: Pixels from cell to cell of the first scale, for the default
+                widths of edge and margin.
 
         Returns:
-            Function of coordinates (2, h, w) that gives those whose positions
-            are told there, in the same shape.
+            The change.
 
         Raises:
             ValueError: The region is empty, outside the image, of another
@@ -137,25 +137,13 @@ class LayoutEdit:
                 cell if self.feather is None else self.feather,
                 4 * cell if self.margin is None else self.margin, size)
         if self.displacement is not None:
-            return self._displaced(region, size)
-        source = self._source(region, size)
-        if region is None:
-            return source
-        fills = not self.keep and (self.remove or self.moves)
+            source = self._displaced(region, size)
+            return Change(source, None, draws=False, fills=False)
+        fills = region is not None and not self.keep
         if fills:
             region.check_surroundings()
-
-        def field(places: Tensor) -> Tensor:
-            origin = places
-            if fills:
-                origin = _mix(places, region.beside(places),
-                              region.weights(places))
-            if self.remove:
-                return origin
-            content = source(places)
-            return _mix(origin, content, region.weights(content))
-
-        return field
+        return Change(
+            self._source(region, size), region, not self.remove, fills)
 
     def _source(self, region: Optional['_Region'], size: Size) -> Field:
         """Where what is drawn at a place comes from: the inverse movement."""
@@ -191,6 +179,50 @@ class LayoutEdit:
             return places + weights * _look_up(values, places, 'border')
 
         return field
+
+
+class Change:
+    """An edit in an image of a size: functions of places (2, h, w) in pixels.
+
+    Args:
+        source: Where the moved content of a place comes from; without a
+            region it holds everywhere.
+        region: The part that is changed.
+        draws: Whether the content of the region appears anywhere.
+        fills: Whether the surroundings continue where it was.
+    """
+
+    def __init__(self, source: Field, region: Optional['_Region'],
+                 draws: bool, fills: bool) -> None:
+        self._source = source
+        self._region = region
+        self._draws = draws
+        self._fills = fills
+
+    def field(self, places: Tensor) -> Tensor:
+        """The places whose positions are told there, (2, h, w)."""
+        if self._region is None:
+            return self._source(places)
+        origin = places
+        if self._fills:
+            origin = _mix(places, self._region.beside(places),
+                          self._region.weights(places))
+        if not self._draws:
+            return origin
+        content = self._source(places)
+        return _mix(origin, content, self._region.weights(content))
+
+    def moved(self, places: Tensor) -> Tensor:
+        """How far the region's content appears there, (1, h, w) in [0, 1]."""
+        if self._region is None or not self._draws:
+            return torch.zeros_like(places[:1])
+        return self._region.weights(self._source(places))
+
+    def missing(self, places: Tensor) -> Tensor:
+        """How far nothing is left there, (1, h, w) in [0, 1]."""
+        if not self._fills:
+            return torch.zeros_like(places[:1])
+        return self._region.weights(places) * (1 - self.moved(places))
 
 
 class _Region:
@@ -269,6 +301,8 @@ class PositionMap:
             'extend', 'centre' or 'tile'; see
             :func:`mmpe.functional.grids.axis_positions`.
         edits: Changes of the layout, one after the other.
+        cell: Pixels that default widths of edges and margins of edits are
+            multiples of; by default those from cell to cell.
 
     Raises:
         ValueError: ``growth`` is none of these, or an edit does not fit.
@@ -279,7 +313,8 @@ class PositionMap:
                  cells: Size,
                  trained_cells: Size,
                  growth: str,
-                 edits: Sequence[LayoutEdit] = ()) -> None:
+                 edits: Sequence[LayoutEdit] = (),
+                 cell: Optional[float] = None) -> None:
         axis_positions(torch.zeros(1), 1, 1, growth)
         self.cells = cells
         self._trained_cells = trained_cells
@@ -288,8 +323,9 @@ class PositionMap:
             (pixels - 1) / max(count - 1, 1)
             for pixels, count in zip(size, cells)
         ])[:, None, None]
-        cell = float(self._pixels_per_cell.mean())
-        self._fields: List[Field] = [edit.field(size, cell) for edit in edits]
+        if cell is None:
+            cell = float(self._pixels_per_cell.mean())
+        self._changes = [edit.change(size, cell) for edit in edits]
 
     def __call__(self, rows: range, columns: range) -> Tensor:
         """Positions of a window of the map.
@@ -301,21 +337,41 @@ class PositionMap:
             Float32 (2, rows, columns), y and x in cells of the grid in
             training, counted from 0.
         """
-        places = torch.stack(
-            torch.meshgrid(
-                torch.tensor(rows).float(),
-                torch.tensor(columns).float(),
-                indexing='ij'))
-        if self._fields:
+        places = self._places(rows, columns)
+        if self._changes:
             places = places * self._pixels_per_cell
             # The last change is the one that is seen last.
-            for field in reversed(self._fields):
-                places = field(places)
+            for change in reversed(self._changes):
+                places = change.field(places)
             places = places / self._pixels_per_cell
         return torch.stack([
             axis_positions(*values, self._growth)
             for values in zip(places, self.cells, self._trained_cells)
         ])
+
+    def marks(self) -> Tuple[Tensor, Tensor]:
+        """What the edits do to each cell of the whole map.
+
+        Returns:
+            How far a moved part is there, and how far nothing is left there:
+            each (1, H, W) in [0, 1].
+        """
+        places = self._places(*(range(length) for length in self.cells))
+        places = places * self._pixels_per_cell
+        moved = missing = torch.zeros_like(places[:1])
+        for change in reversed(self._changes):
+            moved = moved.maximum(change.moved(places))
+            missing = missing.maximum(change.missing(places))
+            places = change.field(places)
+        return moved, missing
+
+    @staticmethod
+    def _places(rows: range, columns: range) -> Tensor:
+        return torch.stack(
+            torch.meshgrid(
+                torch.tensor(rows).float(),
+                torch.tensor(columns).float(),
+                indexing='ij'))
 
     def whole(self) -> Tensor:
         """Positions of the whole map."""

@@ -3,55 +3,81 @@ from pathlib import Path
 from typing import Optional, Tuple, Union
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
-from mmpe.checkpoint import latest_checkpoint
-from mmpe.models import SinGAN, StyleGAN2
+from mmpe.checkpoint import latest_checkpoint, read_checkpoint
+from mmpe.models import PatchDiffusion, SinGAN, StyleGAN2
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.files import PathLike
 from mmpe.weights import Weights
 from mmpe.zoo import find_row, rows
+from .inputs import read_rgb
+from .patch_diffusion import PatchSampler
 from .singan import SinGANSampler
 from .stylegan2 import StyleGAN2Sampler
 
 __all__ = ['load']
 
-Sampler = Union[SinGANSampler, StyleGAN2Sampler]
+Sampler = Union[SinGANSampler, StyleGAN2Sampler, PatchSampler]
+_CONFIG_SUFFIXES = ('.py', '.json', '.yml', '.yaml')
+# A photograph by itself: its patches, with a Cartesian grid as positions.
+PHOTOGRAPH = dict(type='PatchDiffusion', positions=dict(type='CSG'))
 
 
 def load(row_or_config: Union[PathLike, Config],
          checkpoint: Optional[PathLike] = None,
-         device: Union[str, torch.device] = 'cpu') -> Sampler:
-    """Load a trained model.
+         device: Union[str, torch.device] = 'cpu',
+         max_size: Optional[int] = None) -> Sampler:
+    """Load a trained model, or a photograph as one.
 
     Args:
         row_or_config: Folder that a training has written, name of a row, path
-            of a config file, or the config itself.
+            of a config file, the config itself; or the path of a photograph,
+            whose patches then are the model (``PatchDiffusion``).
         checkpoint: Path or address of the checkpoint (``.pth``), or name of
             a row; by default the latest one of the folder, or the released
-            one of the row.
+            one of the row. For a config of ``PatchDiffusion`` the photograph,
+            or a checkpoint of such a model.
         device: Where to compute.
+        max_size: Upper bound of a photograph's long side in pixels; by
+            default that of the config (250).
 
     Returns:
-        The model, ready to be sampled: a :class:`SinGANSampler`, or a
-        :class:`StyleGAN2Sampler` for StyleGAN2 and MS-PIE.
+        The model, ready to be sampled: a :class:`SinGANSampler`, a
+        :class:`StyleGAN2Sampler` for StyleGAN2 and MS-PIE, or a
+        :class:`PatchSampler` for photographs.
 
     Raises:
-        FileNotFoundError: There is no such row, config or checkpoint.
+        FileNotFoundError: There is no such row, config, checkpoint or
+            photograph.
         DownloadError: The checkpoint cannot be downloaded.
-        ValueError: The checkpoint cannot be read, or belongs to another
-            config; the model is none of these; or there is no such device.
+        ValueError: The checkpoint or photograph cannot be read, or the
+            checkpoint belongs to another config; the photograph is too small;
+            the model is none of these; or there is no such device.
     """
     _check_device(device)
-    if not isinstance(row_or_config, Config) and Path(row_or_config).is_dir():
+    if _is_photograph(row_or_config):
+        if checkpoint is not None:
+            raise ValueError(f'{str(row_or_config)!r} is a photograph, and '
+                             'goes without a checkpoint.')
+        row_or_config, checkpoint = Config(dict(model=PHOTOGRAPH)), \
+            row_or_config
+    elif not isinstance(row_or_config, Config) and Path(
+            row_or_config).is_dir():
         row_or_config, latest = _find_training(Path(row_or_config))
         checkpoint = checkpoint or latest
     model_config = _read_config(row_or_config).model.copy()
     kind = MODELS.get(model_config.type)
-    if kind is None or not issubclass(kind, (SinGAN, StyleGAN2)):
+    if kind is None or not issubclass(kind,
+                                      (SinGAN, StyleGAN2, PatchDiffusion)):
         raise ValueError('Argument `row_or_config` must be one of SinGAN, '
-                         'StyleGAN2 or MS-PIE, but got '
+                         'StyleGAN2, MS-PIE or PatchDiffusion, but got '
                          f'type={model_config.type!r}.')
+    if issubclass(kind, PatchDiffusion):
+        return _load_photograph(model_config, checkpoint, device, max_size)
+    if max_size is not None:
+        raise ValueError('Argument `max_size` is for photographs: a trained '
+                         'model has the size it was trained at.')
     if checkpoint is None:
         if str(row_or_config) not in rows():
             raise ValueError('Argument `checkpoint` is needed where '
@@ -67,6 +93,29 @@ def load(row_or_config: Union[PathLike, Config],
     weights.load_into(model)
     sampler = SinGANSampler if issubclass(kind, SinGAN) else StyleGAN2Sampler
     return sampler(model.to(device).eval())
+
+
+def _is_photograph(source: Union[PathLike, Config]) -> bool:
+    """Whether a source is a file, and no config."""
+    return not isinstance(source, Config) and Path(
+        source).is_file() and Path(source).suffix not in _CONFIG_SUFFIXES
+
+
+def _load_photograph(config: ConfigDict, source: Optional[PathLike],
+                     device: Union[str, torch.device],
+                     max_size: Optional[int]) -> PatchSampler:
+    """The patches of a photograph, or what a checkpoint holds of one."""
+    if source is None:
+        raise ValueError('Argument `checkpoint` must be a photograph for a '
+                         'config of PatchDiffusion.')
+    if max_size is not None:
+        config.max_size = max_size
+    model = build_from(MODELS, config)
+    if Path(source).suffix == '.pth':
+        model.load_weights(read_checkpoint(source))
+    else:
+        model.set_photograph(read_rgb(source))
+    return PatchSampler(model.to(device).eval())
 
 
 def _find_training(folder: Path) -> Tuple[Path, Path]:

@@ -1,4 +1,4 @@
-"""Images of a SinGAN that are larger than the memory.
+"""Images that are larger than the memory.
 
 Every scale is drawn in tiles, with as much around each as the convolutions
 see. Noise and positions are functions of the coordinate, so that the image is
@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Protocol, Tuple
 
 import numpy as np
 import torch
@@ -21,14 +21,14 @@ from tqdm import tqdm
 from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.pyramid import resized_pyramid
 from mmpe.models import SinGAN
-from mmpe.models.singan.padding import ReadWindow, upsample_window
+from mmpe.functional.upsample import ReadWindow, upsample_window
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.image_writers import image_writer
 from mmpe.utils.images import to_rgb
 from mmpe.utils.wrappers import unwrap
 from .layout import PositionMap
 
-__all__ = ['draw_tiled']
+__all__ = ['MapFile', 'Scales', 'draw_scales', 'draw_tiled']
 
 Size = Tuple[int, int]
 Positions = Callable[[range, range], Tensor]
@@ -72,45 +72,94 @@ def draw_tiled(model: SinGAN,
             tile is too small for the model, or positions are given to a model
             without explicit ones.
     """
+    scales = _Scales(model, size, seed, start_scale, positions)
+    return draw_scales(scales, path, tile)
+
+
+def draw_scales(scales: 'Scales', path: PathLike, tile: int) -> Path:
+    """Draw the finest of some scales into a file, tile by tile.
+
+    Args:
+        scales: What draws windows of each scale.
+        path: As for :func:`draw_tiled`.
+        tile: As for :func:`draw_tiled`.
+
+    Returns:
+        The path.
+
+    Raises:
+        ImportError: TIFF is asked for, and tifffile is not installed.
+        OSError: See :func:`draw_tiled`.
+        ValueError: There is no such format, or the tile is too small.
+    """
     path = Path(path)
     write = image_writer(path)
-    scales = _Scales(model, size, seed, start_scale, positions)
     scales.check_tile(tile)
+    start_scale = scales.start_scale
     _check_space(path, scales.sizes[start_scale:], scales.channels)
     num_pixels = sum(math.prod(x) for x in scales.sizes[start_scale:])
     with atomic_write(path) as temporary, torch.no_grad(), tqdm(
             total=num_pixels, desc='Drawing', unit='pixel',
             unit_scale=True) as bar:
-        image = _MapFile.of(path.parent, scales.start())
+        image = MapFile.of(path.parent, scales.start())
         for stage in range(start_scale, scales.last):
             with contextlib.closing(image) as coarser:
-                image = _MapFile(path.parent, scales.sizes[stage],
+                image = MapFile(path.parent, scales.sizes[stage],
                                  scales.channels)
                 for rows, cols in _windows(image.size, tile):
                     image.write(rows, cols,
                                 scales.draw(stage, coarser, rows, cols))
                     bar.update(len(rows) * len(cols))
         with contextlib.closing(image):
-            write(temporary, size, _bands(scales, image, tile, bar))
+            bands = _bands(scales, image, tile, bar)
+            write(temporary, scales.sizes[-1], bands)
     return path
 
 
-def _bands(scales: '_Scales', coarser: '_MapFile', tile: int,
+def _bands(scales: 'Scales', coarser: 'MapFile', tile: int,
            bar: tqdm) -> Iterator[np.ndarray]:
     """The last scale from the top down, uint8 (h, W, 3) in RGB order."""
     height, width = scales.sizes[-1]
-    destruct = scales.model.data_preprocessor.destruct
     for rows in _ranges(height, tile):
         band = np.empty((len(rows), width, 3), np.uint8)
         for cols in _ranges(width, tile):
             image = scales.draw(scales.last, coarser, rows, cols)
-            band[:, cols.start:cols.stop] = to_rgb(destruct(image)[0])
+            band[:, cols.start:cols.stop] = scales.to_rgb(image)
             bar.update(len(rows) * len(cols))
         yield band
 
 
+class Scales(Protocol):
+    """What a model's scales make, a window at a time.
+
+    Attributes:
+        sizes: (H, W) of each scale's map, the coarsest first.
+        channels: Channels C of a map.
+        last: Index of the finest scale.
+        start_scale: Index of the first scale that is drawn.
+    """
+
+    sizes: List[Size]
+    channels: int
+    last: int
+    start_scale: int
+
+    def check_tile(self, tile: int) -> None:
+        """Refuse (ValueError) a tile that is mostly its surroundings."""
+
+    def start(self) -> Tensor:
+        """What the first scale refines: a map (1, C, H, W) of any size."""
+
+    def draw(self, stage: int, coarser: 'MapFile', rows: range,
+             cols: range) -> Tensor:
+        """A window (1, C, rows, cols) of a scale, from the one before."""
+
+    def to_rgb(self, window: Tensor) -> np.ndarray:
+        """The picture of a window of the finest scale, uint8 (h, w, 3)."""
+
+
 class _Scales:
-    """What the scales of a model make of noise, a window at a time.
+    """What the scales of a SinGAN make of noise, a window at a time.
 
     Args:
         model, size, seed, start_scale, positions: As for :func:`draw_tiled`.
@@ -150,7 +199,7 @@ class _Scales:
         return self.model.sample(
             mode='recon', curr_scale=self.start_scale - 1)
 
-    def draw(self, stage: int, coarser: '_MapFile', rows: range,
+    def draw(self, stage: int, coarser: 'MapFile', rows: range,
              cols: range) -> Tensor:
         """A window of the image of a stage.
 
@@ -179,6 +228,10 @@ class _Scales:
             image(*outer).to(self.model.device))
         top, left = rows.start - outer[0].start, cols.start - outer[1].start
         return result[..., top:top + len(rows), left:left + len(cols)]
+
+    def to_rgb(self, window: Tensor) -> np.ndarray:
+        """A window of the finest scale, uint8 (rows, cols, 3)."""
+        return to_rgb(self.model.data_preprocessor.destruct(window)[0])
 
     def _block_input(self, stage: int, image: ReadWindow, rows: range,
                      cols: range) -> Tensor:
@@ -225,7 +278,7 @@ class _Scales:
                 f'cells, but must have more than {padding.width}.')
 
 
-class _MapFile:
+class MapFile:
     """An image (1, C, H, W) on the disk, of which windows are in memory.
 
     The file has no name: it is gone when it is closed, or the process ends.
@@ -243,7 +296,7 @@ class _MapFile:
         self.close = self._file.close
 
     @classmethod
-    def of(cls, folder: Path, image: Tensor) -> '_MapFile':
+    def of(cls, folder: Path, image: Tensor) -> 'MapFile':
         """A file that holds an image (1, C, H, W)."""
         size = tuple(image.shape[2:])
         file = cls(folder, size, image.shape[1])

@@ -4,5 +4,6 @@ import mmagic.models  # noqa: F401
 
 from .layers import *  # noqa: F401, F403
 from .mspie import *  # noqa: F401, F403
+from .patch_diffusion import *  # noqa: F401, F403
 from .singan import *  # noqa: F401, F403
 from .stylegan2 import *  # noqa: F401, F403

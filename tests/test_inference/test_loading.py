@@ -69,8 +69,8 @@ def test_bad_files_and_devices(trained):
 def test_other_models_are_refused(trained):
     config = small_config('mspie_spe_32-48-64')
     config.model = dict(type='DataPreprocessor')
-    with pytest.raises(ValueError, match='SinGAN, StyleGAN2 or MS-PIE, but '
-                       "got type='DataPreprocessor'"):
+    with pytest.raises(ValueError, match='MS-PIE or PatchDiffusion, but got '
+                       "type='DataPreprocessor'"):
         load(config, trained()[1])
 
 

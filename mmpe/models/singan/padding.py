@@ -4,66 +4,17 @@ What is put around the image decides how much a translation-invariant network
 learns about absolute position (paper, Sec. 3). Each policy pads a whole map,
 or gives a window of the padded map from windows of the map.
 """
-from typing import Callable, Tuple
+from typing import Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = [
-    'BorderPadding', 'InterpolationPadding', 'NoPadding', 'ReadWindow',
-    'upsample', 'upsample_window'
-]
+from mmpe.functional.upsample import ReadWindow, upsample, upsample_window
+
+__all__ = ['BorderPadding', 'InterpolationPadding', 'NoPadding']
 
 Size = Tuple[int, int]
-# From rows and columns of a map (N, C, H, W) to that window of it.
-ReadWindow = Callable[[range, range], Tensor]
-
-
-def upsample(x: Tensor, size: Size) -> Tensor:
-    """Bicubic resize to (H, W) with aligned corners, as between stages."""
-    return F.interpolate(x, size, mode='bicubic', align_corners=True)
-
-
-def upsample_window(read: ReadWindow, size: Size, new_size: Size, rows: range,
-                    cols: range) -> Tensor:
-    """A window of what :func:`upsample` makes of a map, to rounding.
-
-    Args:
-        read: Gives windows of the map.
-        size: (H, W) of the map.
-        new_size: (H', W') of the resized map.
-        rows, cols: What of the resized map is wanted.
-
-    Returns:
-        (N, C, rows, cols).
-    """
-    source_rows, from_rows = _bicubic_matrix(rows, size[0], new_size[0])
-    source_cols, from_cols = _bicubic_matrix(cols, size[1], new_size[1])
-    window = read(source_rows, source_cols)
-    return from_rows.to(window) @ window @ from_cols.to(window).t()
-
-
-def _bicubic_matrix(cells: range, length: int,
-                    new_length: int) -> Tuple[range, Tensor]:
-    """Which cells of an axis make those of the resized one, and how.
-
-    Keys' kernel with a = -0.75, and the ends repeated, as in torch; places
-    are rounded as there.
-    """
-    scale = torch.tensor(float(length - 1)) / max(new_length - 1, 1)
-    places = scale * torch.arange(cells.start, cells.stop)
-    first = places.floor().clamp(max=length - 1)
-    taps = first.long()[:, None] + torch.arange(-1, 3)
-    distance = ((places - first)[:, None] - torch.arange(-1, 3)).abs()
-    near = (1.25 * distance - 2.25) * distance**2 + 1
-    far = -.75 * (((distance - 5) * distance + 8) * distance - 4)
-    taps = taps.clamp(0, length - 1)
-    source = _span(taps)
-    matrix = torch.zeros(len(cells), len(source))
-    matrix.scatter_add_(1, taps - source.start,
-                        torch.where(distance <= 1, near, far))
-    return source, matrix
 
 
 def _span(index: Tensor) -> range:

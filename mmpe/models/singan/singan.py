@@ -18,11 +18,11 @@ from torch import Tensor
 
 from mmpe.checkpoint import load_pickle, save_pickle
 from mmpe.functional.pyramid import resized_pyramid
+from mmpe.functional.upsample import upsample
 from mmpe.functional.wgan_gp import gradient_penalty
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.compiling import compile_networks, eagerly
 from mmpe.utils.wrappers import unwrap
-from .padding import upsample
 
 __all__ = ['PESinGAN', 'SinGAN', 'trained_scales']
 

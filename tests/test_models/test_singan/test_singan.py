@@ -138,7 +138,7 @@ def test_given_noises(trained):
 
 def test_start_scale_continues(trained):
     whole = trained.sample(mode='recon', get_prev_res=True)
-    from mmpe.models.singan.padding import upsample
+    from mmpe.functional.upsample import upsample
     image = upsample(whole['prev_res_list'][2], SIZES[3])
     rest = trained.sample(mode='recon', input_sample=image, start_scale=3)
     torch.testing.assert_close(rest, whole['fake_img'])

@@ -1,0 +1,432 @@
+"""A photograph's own patches as a plain Python object; nothing is trained."""
+from functools import cached_property
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+import cv2
+import mmcv
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmpe.functional.patch_diffusion import vote
+from mmpe.functional.upsample import upsample, upsample_window
+from mmpe.models.patch_diffusion import PatchDiffusion, PhotographLevel
+from mmpe.models.patch_diffusion.known import (is_rigid, known_pyramid,
+                                               match_tone, pixels_at, rims)
+from mmpe.utils.files import PathLike
+from .inputs import check_rgb
+from .layout import LayoutEdit, PositionMap
+from .photograph import PhotographSampler
+from .tiling import MapFile, draw_scales
+
+__all__ = ['PatchSampler']
+
+Size = Tuple[int, int]
+# Pixels on each side of a cut between parts of the photograph that are drawn.
+_RIM = 3
+# A hole is drawn from the scale on where it is no wider than so many cells,
+# and the photograph has no more patches than that.
+_HOLE, _HOLE_PATCHES = 17, 4000
+# Side of the patches by which an enlarged image is compared, how far they are
+# looked for, and the noise by which a seed makes them vary.
+_EXAMPLE, _EXAMPLE_RADIUS, _EXAMPLE_NOISE = 5, 2, 0.03
+# Levels of the noise from which the photograph at another size is drawn, and
+# from which it is when its coarsest scale is to vary.
+_RESIZE_SIGMA, _START_SIGMA = 0.6, 0.6
+
+
+class PatchSampler(PhotographSampler):
+    """Pictures made of a photograph's patches.
+
+    What is told to be moved keeps its pixels. With a seed everything else is
+    drawn; without one everything else is the photograph, and only the cuts
+    and what was left behind are drawn.
+
+    Args:
+        model: A :class:`~mmpe.models.PatchDiffusion` with a photograph.
+    """
+
+    @property
+    def last_scale(self) -> int:
+        """Index of the finest scale."""
+        return len(self.model.pyramid_sizes) - 1
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether the model has explicit positions."""
+        return self.model.encoding is not None
+
+    @property
+    def photograph(self) -> np.ndarray:
+        """The photograph at the model's size."""
+        return self.model.photograph.permute(1, 2, 0).cpu().numpy().copy()
+
+    def reconstruct(self) -> np.ndarray:
+        """The photograph itself, which the model holds."""
+        return self.photograph
+
+    def _sample(self, seeds: Sequence[int], size: Optional[Size],
+                start_scale: int, growth: Optional[str]) -> List[np.ndarray]:
+        options = dict(size=size)
+        if growth is not None:
+            options['positions'] = self.position_maps(size, growth)
+        if start_scale > 0:
+            options.update(self._photograph_at(start_scale, size))
+        return [
+            self._image(self.model.sample(seed=seed, **options))
+            for seed in seeds
+        ]
+
+    def draw_to_file(self,
+                     path: PathLike,
+                     size: Optional[Size] = None,
+                     seed: int = 0,
+                     tile: int = 256,
+                     start_scale: int = 0,
+                     growth: Optional[str] = None) -> Path:
+        """See :meth:`.PhotographSampler.draw_to_file`."""
+        positions = growth and self.position_maps(size, growth)
+        scales = PatchScales(self.model, size or self.size, seed, start_scale,
+                             positions)
+        return draw_scales(scales, path, tile)
+
+    def layout(self,
+               edits: Sequence[LayoutEdit],
+               size: Optional[Size] = None,
+               growth: Optional[str] = None,
+               seed: Optional[int] = None) -> np.ndarray:
+        """See :meth:`.PhotographSampler.layout`."""
+        growth = growth or self._own_growth()
+        maps = self.position_maps(size, growth, edits)
+        plan = _Plan(maps[-1],
+                     self.position_maps(size, growth)[-1], self.size)
+        options = dict(size=size, seed=seed or 0, positions=maps)
+        photograph = self.model.levels[-1].image
+        image = pixels_at(photograph, plan.told)
+        if seed is None:
+            image = match_tone(image, plan.part & plan.clean,
+                               pixels_at(photograph, plan.own), plan.left)
+        elif plan.part.any():
+            # The part takes over the tone of what is drawn around it.
+            around = self._draw_plan(image, plan, seed, options)
+            image = match_tone(image, plan.part & plan.clean, around,
+                               ~plan.part & ~plan.rim)
+        return self._image(self._draw_plan(image, plan, seed, options))
+
+    def _draw_plan(self, image: Tensor, plan: '_Plan', seed: Optional[int],
+                   options: dict) -> Tensor:
+        """Draw what a plan leaves open."""
+        rigid, clean = plan.clean & plan.is_rigid, plan.clean
+        if seed is not None:
+            rigid, clean = rigid & plan.part, clean & plan.part
+        elif not rigid.any():
+            return self.model.sample(
+                guide=image, start_sigma=_RESIZE_SIGMA, **options)
+        if not clean.any() and not plan.holes.any():
+            return self.model.sample(**options)
+        sizes = self.model.stage_sizes(options['size'])
+        start = self._first_stage(rigid if seed is None else None, sizes)
+        scales = [level.size for level in self.model.levels]
+        known, coarse = (
+            known_pyramid(image, mask[None, None], sizes, plan.holes,
+                          plan.taken, scales) for mask in (rigid, clean))
+        # What is enlarged is known to the first scale alone.
+        known[start] = coarse[start]
+        return self.model.sample(known=known, start_stage=start, **options)
+
+    def position_maps(self,
+                      size: Optional[Size] = None,
+                      growth: Optional[str] = None,
+                      edits: Sequence[LayoutEdit] = ()
+                      ) -> List[PositionMap]:
+        """Positions that each scale is told.
+
+        Args:
+            size: (H, W) in pixels; by default that of the photograph.
+            growth: As for :meth:`sample`.
+            edits: Changes of the layout. Their margins and edges are 4 and 1
+                pixels wide by default.
+
+        Returns:
+            For each scale those of its cells.
+
+        Raises:
+            ValueError: The model has no explicit positions, or see
+                :class:`.PositionMap`.
+        """
+        own = self._own_growth()
+        sizes = self.model.stage_sizes(size)
+        return [
+            PositionMap(sizes[-1], cells, level.size, growth or own, edits, 1)
+            for cells, level in zip(sizes, self.model.levels)
+        ]
+
+    # ----------------------------------------------------------------- details
+    def _own_growth(self) -> str:
+        if not self.has_positions:
+            raise ValueError('This model has no explicit positions: use one '
+                             'with CSG or SPE (`positions` of its config).')
+        return self.model.encoding.growth
+
+    def _first_stage(self, kept: Optional[Tensor],
+                     sizes: Sequence[Size]) -> int:
+        """Where to begin, so that what is drawn is seen as a whole."""
+        if kept is None:
+            return 0
+        holes = np.pad((~kept).numpy().astype(np.uint8), 1)
+        width = 2 * float(cv2.distanceTransform(holes, cv2.DIST_L2, 5).max())
+        start = 0
+        for stage, (size, level) in enumerate(zip(sizes, self.model.levels)):
+            if width * size[0] / sizes[-1][0] > _HOLE or \
+                    level.grid[0] * level.grid[1] > _HOLE_PATCHES:
+                break
+            start = stage
+        return start
+
+    def _photograph_at(self, start_scale: int,
+                       size: Optional[Size] = None) -> dict:
+        """Options that begin with the photograph, at a scale."""
+        image = self.model.levels[max(start_scale - 1, 0)].image
+        if start_scale == 0:
+            return dict(guide=image, start_sigma=_START_SIGMA)
+        matches = self.model.finer_matches(
+            start_scale, _own_places(image.shape[2:]),
+            self.model.stage_sizes(size)[start_scale])
+        return dict(guide=image, matches=matches, start_stage=start_scale)
+
+    def _inject(self, image: np.ndarray, start_scale: int,
+                seed: Optional[int], size: Size) -> np.ndarray:
+        sizes = self.model.stage_sizes(size)
+        image = mmcv.imresize(image, size[::-1])
+        before = mmcv.imresize(
+            image, sizes[start_scale - 1][::-1], interpolation='area')
+        return self._image(
+            self.model.sample(
+                size,
+                guide=self._tensor(before),
+                start_stage=start_scale,
+                **self._noise_options(seed, sizes)))
+
+    def _enlarge(self, image: Tensor, size: Size,
+                 seed: Optional[int]) -> Tensor:
+        """Add what the image has lost where it was blurred as much.
+
+        The image, blurred as one that is enlarged, is searched near each
+        place (Freedman and Fattal, "Image and Video Upscaling from Local
+        Self-Examples", TOG 2011).
+        """
+        old = tuple(image.shape[2:])
+        reduced = tuple(
+            max(1, round(a * a / b)) for a, b in zip(old, size))
+        blurred = upsample(
+            F.interpolate(image, reduced, mode='area'),
+            old,
+            align_corners=False)
+        examples = PhotographLevel(blurred, _EXAMPLE, 3 * _EXAMPLE**2,
+                                   self.model.window_std)
+        guide = upsample(image, size, align_corners=False)
+        query = guide
+        if seed is not None:
+            windows = [range(length) for length in size]
+            noise = self.model.noise(seed, self.last_scale, *windows)
+            query = guide + _EXAMPLE_NOISE * noise
+        places = [((torch.arange(new) + .5) * (length / new) - .5).round()
+                  for length, new in zip(old, size)]
+        matches = torch.stack(torch.meshgrid(*places, indexing='ij')).long()
+        _, matches = examples.estimate_nearby(
+            query, 0, None, matches.to(image.device), _EXAMPLE_RADIUS)
+        lost = F.pad((image - blurred)[0].permute(1, 2, 0), (0, 1))
+        return guide + vote(lost.contiguous(), matches, self.model.window_std)
+
+    def _noise_options(self, seed: Optional[int],
+                       sizes: Sequence[Size]) -> dict:
+        if seed is not None:
+            return dict(seed=seed)
+        return dict(
+            noise=lambda stage: torch.zeros(
+                1, 3, *sizes[stage], device=self.model.device))
+
+    def _center(self) -> List[Tensor]:
+        return [torch.zeros_like(x.image) for x in self.model.levels]
+
+    def _noise(self, seed: int) -> List[Tensor]:
+        return [
+            self.model.noise(seed, stage, *[range(n) for n in level.size])
+            for stage, level in enumerate(self.model.levels)
+        ]
+
+    def _frame(self, noises: List[Tensor], start_scale: int) -> np.ndarray:
+        return self._image(
+            self.model.sample(
+                noise=lambda stage: noises[stage],
+                **self._photograph_at(start_scale)))
+
+    def _tensor(self, image: np.ndarray) -> Tensor:
+        check_rgb(image)
+        pixels = torch.from_numpy(image.astype(np.float32))
+        return (pixels.permute(2, 0, 1)[None] / 127.5 - 1).to(
+            self.model.device)
+
+    def _image(self, batch: Tensor) -> np.ndarray:
+        return to_pixels(batch)
+
+
+class _Plan:
+    """What edits make of an image, pixel by pixel; masks are bool (H, W).
+
+    Args:
+        edited: Positions that the pixels are told.
+        original: Those without the edits.
+        size: (h, w) of the photograph.
+
+    Attributes:
+        told, own: These positions, (2, H, W).
+        part: Where a moved part is.
+        rim: The surroundings of cuts.
+        holes: Where nothing is left.
+        clean: Where the photograph has what is told.
+        left: Where it has what would be there without the edits.
+        is_rigid: Where nothing is enlarged or reduced.
+        taken: Which pixels of the photograph have left holes, (h, w).
+    """
+
+    def __init__(self, edited: PositionMap, original: PositionMap,
+                 size: Size) -> None:
+        self.told, self.own = edited.whole(), original.whole()
+        moved, missing = (x[0] for x in edited.marks())
+        self.part = moved > 0.5
+        self.rim = rims(self.told, _RIM)
+        self.holes = missing > 0.01
+        self.clean = ~self.rim & ~self.holes & _is_inside(self.told, size)
+        self.left = ~self.holes & _is_inside(self.own, size)
+        self.is_rigid = is_rigid(self.told)
+        self.taken = torch.zeros(size, dtype=torch.bool)
+        y, x = (
+            axis.round().long().clamp(0, length - 1)
+            for axis, length in zip(self.own[:, self.holes], size))
+        self.taken[y, x] = True
+
+
+def _is_inside(positions: Tensor, size: Size) -> Tensor:
+    """Where positions (2, H, W) are in the photograph."""
+    last = torch.tensor(size)[:, None, None] - 0.5
+    return ((positions > -0.5) & (positions < last)).all(0)
+
+
+def _own_places(size: Size) -> Tensor:
+    """Rows and columns of the pixels of an image, int64 (2, H, W)."""
+    return torch.stack(
+        torch.meshgrid(*[torch.arange(n) for n in size], indexing='ij'))
+
+
+class PatchScales:
+    """The scales of an image, a window at a time; see :func:`draw_scales`.
+
+    A map holds a picture and its matches, in five channels.
+
+    Args:
+        model: The model.
+        size: (H, W) in pixels.
+        seed: Seed of the noise.
+        start_scale: First scale with random noise; the coarser ones are the
+            photograph, resized to ``size``.
+        positions: For each scale the positions that places are told.
+
+    Raises:
+        ValueError: The scale does not exist, or the size is too small.
+    """
+
+    channels = 5
+
+    def __init__(self, model: PatchDiffusion, size: Size, seed: int,
+                 start_scale: int,
+                 positions: Optional[Sequence[PositionMap]]) -> None:
+        self.model = model
+        self.sizes = model.stage_sizes(size)
+        self.last = len(self.sizes) - 1
+        if not 0 <= start_scale <= self.last:
+            raise ValueError('Argument `start_scale` must be from 0 to '
+                             f'{self.last} for this model, but got '
+                             f'{start_scale}.')
+        self.seed = seed
+        self.start_scale = start_scale
+        self.positions = positions
+        model.noise(seed, 0, range(1), range(1))  # checks the seed
+
+    def check_tile(self, tile: int) -> None:
+        """See that most of a tile is not its surroundings."""
+        least = 2 * self.model.halo
+        if tile < least:
+            raise ValueError(f'Argument `tile` must be at least {least} for '
+                             f'this model, but got {tile}.')
+
+    def start(self) -> Tensor:
+        """What the first of the random scales refines, in any size."""
+        if self.start_scale == 0:
+            return torch.zeros(1, self.channels, 1, 1)
+        image = self.model.levels[self.start_scale - 1].image.cpu()
+        return _join(image, _own_places(image.shape[2:]))
+
+    @torch.no_grad()
+    def draw(self, stage: int, coarser: MapFile, rows: range,
+             cols: range) -> Tensor:
+        """A window of the map of a stage.
+
+        Args:
+            stage: Index of the stage.
+            coarser: Map of the stage before, in its own size.
+            rows, cols: What of the stage's map is wanted.
+
+        Returns:
+            (1, 5, rows, cols).
+        """
+        if stage == 0:
+            return self._first[..., rows.start:rows.stop, cols.start:cols.stop]
+        size = self.sizes[stage]
+        halo = self.model.halo
+        outer = [
+            range(max(cells.start - halo, 0), min(cells.stop + halo, length))
+            for cells, length in zip((rows, cols), size)
+        ]
+        guide = upsample_window(lambda *x: coarser.read(*x)[:, :3],
+                                coarser.size, size, *outer, False)
+        matches = self.model.finer_matches_window(
+            stage, lambda *x: coarser.read(*x)[0, 3:], coarser.size, size,
+            *outer)
+        result = _join(*self.model.draw(
+            stage, self.model.noise(self.seed, stage, *outer),
+            guide.to(self.model.device), matches,
+            self.model.prior(stage, self.positions, self.sizes, *outer)))
+        top, left = rows.start - outer[0].start, cols.start - outer[1].start
+        return result[..., top:top + len(rows), left:left + len(cols)]
+
+    def to_rgb(self, window: Tensor) -> np.ndarray:
+        """The picture of a window, uint8 (rows, cols, 3)."""
+        return to_pixels(window[:, :3])
+
+    @cached_property
+    def _first(self) -> Tensor:
+        """The coarsest scale, which is small enough to be drawn at once."""
+        windows = [range(length) for length in self.sizes[0]]
+        return _join(*self.model.draw(
+            0,
+            self.model.noise(self.seed, 0, *windows),
+            None,
+            None,
+            self.model.prior(0, self.positions, self.sizes, *windows),
+            is_first=True))
+
+
+def _join(image: Tensor, matches: Optional[Tensor]) -> Tensor:
+    """A picture and its matches (if any), as five channels."""
+    if matches is None:
+        matches = torch.zeros(2, *image.shape[2:])
+    return torch.cat((image.cpu(), matches[None].cpu().float()), 1)
+
+
+def to_pixels(batch: Tensor) -> np.ndarray:
+    """An image (1, 3, H, W) in [-1, 1] as uint8 (H, W, 3)."""
+    pixels = (batch[0].permute(1, 2, 0) + 1) * 127.5
+    return pixels.round().clamp(0, 255).to(torch.uint8).cpu().numpy()

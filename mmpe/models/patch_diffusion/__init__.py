@@ -1,0 +1,6 @@
+"""A photograph's own patches as a diffusion model; nothing is trained."""
+from .known import KnownPixels
+from .level import PhotographLevel
+from .model import PatchDiffusion
+
+__all__ = ['KnownPixels', 'PatchDiffusion', 'PhotographLevel']

@@ -1,0 +1,618 @@
+"""Diffusion in closed form from one photograph, with explicit positions."""
+import math
+from typing import Callable, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmagic.structures import DataSample
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmpe.functional.grids import axis_positions
+from mmpe.functional.noise import coordinate_noise
+from mmpe.functional.patch_diffusion import PatchPrior, gaussian_blur
+from mmpe.functional.pyramid import pyramid_sizes, resized_pyramid
+from mmpe.functional.upsample import ReadWindow, upsample
+from mmpe.registry import MODELS, build_from
+from .known import KnownPixels, bounding_window, dilate
+from .level import PhotographLevel
+
+__all__ = ['PatchDiffusion']
+
+Size = Tuple[int, int]
+# From rows and columns of a scale's map to the positions (2, rows, columns)
+# that its places are told, in cells of the photograph at this scale.
+Positions = Callable[[range, range], Tensor]
+SEARCHES = ('local', 'exact')
+# Standard deviation, in finer pixels for each coarser one, of the filter that
+# tells what the coarser scale has decided.
+_LOW_PASS = 0.8
+# Steps of brightness up to this one, in the range from -1 to 1, are taken out
+# where what is drawn joins what is known; they are spread over 30 pixels.
+_TONE, _TONE_WEIGHT, _TONE_REACH = 0.3, 1e-3, 30
+# What is taken away is not seen with so many pixels around it, by this logit.
+_SHY, _NEVER = 2, 1e9
+
+
+@MODELS.register_module()
+class PatchDiffusion(BaseModel):
+    r"""The patches of one photograph as a diffusion model.
+
+    The coarsest scale starts from noise. Each finer one starts from the
+    coarser picture and noise, and what the coarser scale has decided stays:
+    the low frequencies of each estimate are those of the coarser picture.
+    Estimates are those of :mod:`mmpe.functional.patch_diffusion`; the step
+    from the noise level :math:`\sigma` to the next one, :math:`\sigma'`, goes
+    along the straight line of flow matching, :math:`x' = (1 - \sigma')
+    \hat{y} + \sigma' (x - (1 - \sigma) \hat{y}) / \sigma`.
+
+    Explicit positions are those of the paper (Sec. 4): a place that is told a
+    position prefers the patches of the photograph around it. The photograph
+    is the model's only state.
+
+    Args:
+        positions: Config of an encoding (``CSG``, ``SPE``) by which positions
+            are compared; None for none, which is the published method.
+        spread: Standard deviation :math:`\tau` of the prior of positions, as
+            a part of the photograph's short side. One for each scale from the
+            coarsest on, where the last one stands for all finer scales:
+            infinite for none, 0 is not allowed. Small ones keep the layout.
+        patch_size: Side of the patches in pixels, odd.
+        min_size: Short side of the coarsest scale in pixels.
+        max_size: Upper bound of the long side of the finest scale.
+        scale_factor: Desired ratio of neighbouring scales.
+        sigmas: Noise levels at the first scale, falling.
+        fine_sigmas: Noise levels at the others.
+        search: 'local' looks around the patch that the coarser scale has
+            chosen, and takes the most probable one; 'exact' computes the mean
+            of all patches at every scale.
+        search_radius: How far around, in pixels.
+        num_components: Principal components that patches are compared by in
+            the local search.
+        window_std: Standard deviation of the window by which overlapping
+            patches are averaged, in pixels.
+        data_preprocessor: As for other models; not used.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+
+    def __init__(self,
+                 positions: Optional[dict] = None,
+                 spread: Union[float, Sequence[float]] = (0.06, math.inf),
+                 patch_size: int = 15,
+                 min_size: int = 21,
+                 max_size: int = 250,
+                 scale_factor: float = 0.5,
+                 sigmas: Sequence[float] = tuple(
+                     1 - i / 9 for i in range(10)),
+                 fine_sigmas: Sequence[float] = (.5, .25, 0),
+                 search: str = 'local',
+                 search_radius: int = 2,
+                 num_components: int = 24,
+                 window_std: float = 1.,
+                 data_preprocessor: Optional[dict] = None) -> None:
+        super().__init__(data_preprocessor)
+        spread = [spread] if isinstance(spread, (int, float)) else spread
+        _check_arguments(spread, patch_size, min_size, search, search_radius,
+                         num_components, window_std)
+        for name, levels in (('sigmas', sigmas), ('fine_sigmas',
+                                                  fine_sigmas)):
+            _check_sigmas(name, levels)
+        self.encoding = positions and build_from(MODELS, positions)
+        self.spread = list(spread)
+        self.patch_size = patch_size
+        self.min_size = min_size
+        self.max_size = max_size
+        self.scale_factor = scale_factor
+        self.sigmas = list(sigmas)
+        self.fine_sigmas = list(fine_sigmas)
+        self.search = search
+        self.search_radius = search_radius
+        self.num_components = num_components
+        self.window_std = window_std
+        self.register_buffer('photograph',
+                             torch.zeros(3, 0, 0, dtype=torch.uint8))
+        self._levels: List[PhotographLevel] = []
+
+    # ------------------------------------------------------------------ state
+    def set_photograph(self, image: np.ndarray) -> None:
+        """Take a photograph; one that is too large is reduced.
+
+        Args:
+            image: uint8 (H, W, 3) in RGB order.
+
+        Raises:
+            ValueError: It is too small.
+        """
+        pixels = torch.from_numpy(np.ascontiguousarray(image))
+        pixels = pixels.permute(2, 0, 1)
+        size = self._pyramid(tuple(pixels.shape[1:]))[-1]
+        if size != tuple(pixels.shape[1:]):
+            pixels = _resize(pixels[None].float(), size)[0]
+            pixels = pixels.round().clamp(0, 255).to(torch.uint8)
+        self.photograph = pixels.contiguous().to(self.device)
+        self._levels = []
+
+    def load_weights(self, checkpoint: dict) -> None:
+        """Take the photograph of a checkpoint.
+
+        Args:
+            checkpoint: What a checkpoint of such a model holds.
+
+        Raises:
+            ValueError: It holds no photograph, or one that does not fit.
+        """
+        state = checkpoint.get('state_dict', checkpoint) if isinstance(
+            checkpoint, dict) else {}
+        if 'photograph' not in state:
+            raise ValueError('The checkpoint must hold the photograph of a '
+                             'PatchDiffusion, but it does not.')
+        self.load_state_dict({'photograph': state['photograph']},
+                             strict=False)
+        _ = self.pyramid_sizes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.photograph.device
+
+    @property
+    def pyramid_sizes(self) -> List[Size]:
+        """(H, W) of the photograph at each scale, the coarsest first."""
+        return self._pyramid(tuple(self.photograph.shape[1:]))
+
+    @property
+    def levels(self) -> List[PhotographLevel]:
+        """The photograph at each scale.
+
+        Raises:
+            ValueError: The model has no photograph.
+        """
+        if not self.photograph.numel():
+            raise ValueError('The model has no photograph: call '
+                             '`set_photograph`, or load a checkpoint.')
+        if not self._levels or self._levels[0].image.device != self.device:
+            image = self.photograph[None].float() / 127.5 - 1
+            self._levels = [
+                PhotographLevel(
+                    _resize(image, size), self.patch_size,
+                    self.num_components, self.window_std)
+                for size in self.pyramid_sizes
+            ]
+        return self._levels
+
+    def prepare(self) -> None:
+        """Compute what all images need, so that the first is no slower."""
+        for stage, level in enumerate(self.levels):
+            level.prepare(stage > 0 and self.search == 'local')
+
+    def _pyramid(self, size: Size) -> List[Size]:
+        return pyramid_sizes(size, self.min_size, self.max_size,
+                             self.scale_factor)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
+                              **kwargs) -> None:
+        """The photograph has the size that it has in the checkpoint."""
+        image = state_dict.get(f'{prefix}photograph')
+        if isinstance(image, Tensor):
+            if image.dtype != torch.uint8 or image.dim() != 3 or \
+                    len(image) != 3:
+                raise ValueError('The photograph of a checkpoint must be '
+                                 f'uint8 (3, H, W), but is {image.dtype} '
+                                 f'{tuple(image.shape)}.')
+            self.photograph = torch.empty_like(image, device=self.device)
+            self._levels = []
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    # --------------------------------------------------------------- sampling
+    def forward(self,
+                inputs: dict,
+                data_samples: Optional[list] = None,
+                mode: Optional[str] = None) -> List[DataSample]:
+        """Sample images.
+
+        Args:
+            inputs: Options: ``num_batches`` (1), ``seed`` (0) of the first
+                image, and what else :meth:`sample` takes.
+            data_samples: Unused.
+            mode: Unused.
+
+        Returns:
+            One data sample for each image with ``fake_img``, float (3, H, W)
+            in [0, 255] in BGR order.
+
+        Raises:
+            TypeError: ``inputs`` is not a dict.
+            ValueError: See :meth:`sample`.
+        """
+        if not isinstance(inputs, dict):
+            raise TypeError('Argument `inputs` of PatchDiffusion must be a '
+                            f'dict of options, but got '
+                            f'{type(inputs).__name__}.')
+        options = dict(inputs)
+        seed = options.pop('seed', 0)
+        images = [
+            self.sample(seed=seed + i, **options)
+            for i in range(options.pop('num_batches', 1))
+        ]
+        return [
+            DataSample(fake_img=(image[0].flip(0).clamp(-1, 1) + 1) * 127.5)
+            for image in images
+        ]
+
+    @torch.no_grad()
+    def sample(self,
+               size: Optional[Size] = None,
+               seed: int = 0,
+               positions: Optional[Sequence[Positions]] = None,
+               known: Optional[Sequence[Optional[KnownPixels]]] = None,
+               guide: Optional[Tensor] = None,
+               matches: Optional[Tensor] = None,
+               start_stage: int = 0,
+               noise: Optional[Callable[[int], Tensor]] = None,
+               start_sigma: float = 1) -> Tensor:
+        """An image.
+
+        Args:
+            size: (H, W) in pixels; by default that of the photograph.
+            seed: Seed of the noise, which is a function of the place.
+            positions: For each scale the positions that places are told; by
+                default those of the encoding at this size.
+            known: For each scale the pixels that are given; None for none.
+            guide: Picture (1, 3, H', W') of any size that the first scale
+                starts from; by default noise alone. To the coarsest scale it
+                is no more than a start, to another one the picture of the
+                scale before.
+            matches: Which pixels of the photograph the first scale looks at
+                first, int64 (2, H, W) of its size; by default at all.
+            start_stage: The first scale.
+            noise: Gives the noise (1, 3, H, W) of each scale, in place of
+                the seed's.
+            start_sigma: Level of the noise that the coarsest scale begins
+                with.
+
+        Returns:
+            (1, 3, H, W) in about [-1, 1].
+
+        Raises:
+            ValueError: The size is too small for the patches, or the model
+                has no photograph.
+        """
+        sizes = self.stage_sizes(size)
+        image = guide
+        for stage in range(start_stage, len(sizes)):
+            given = known[stage] if known else None
+            if image is not None:
+                image = upsample(image, sizes[stage], align_corners=False)
+            if matches is not None and stage > start_stage:
+                matches = self.finer_matches(stage, matches, sizes[stage])
+            window = _window(sizes[stage], given, self.patch_size)
+            if window is None:
+                image = given.image
+                continue
+            rows, cols = (range(x.start, x.stop) for x in window)
+            fresh = self.noise(seed, stage, rows, cols) if noise is None \
+                else noise(stage)[(..., *window)]
+            part, part_matches = self.draw(
+                stage,
+                fresh,
+                _crop(image, window),
+                _crop(matches, window),
+                self.prior(stage, positions, sizes, rows, cols,
+                           stage - start_stage, given),
+                given and KnownPixels(
+                    _crop(given.image, window), _crop(given.mask, window)),
+                is_first=stage == start_stage and (guide is None
+                                                   or stage == 0),
+                start_sigma=start_sigma)
+            image = _paste(part, window, given and given.image, sizes[stage])
+            matches = _paste(part_matches, window, matches, sizes[stage])
+        return image
+
+    def stage_sizes(self, size: Optional[Size] = None) -> List[Size]:
+        """Sizes of all scales of an image.
+
+        Args:
+            size: (H, W) in pixels; by default that of the photograph.
+
+        Raises:
+            ValueError: The size is too small for the patches.
+        """
+        sizes = [level.size for level in self.levels]
+        if size is None:
+            return sizes
+        sizes = resized_pyramid(sizes, size)
+        least = [
+            math.ceil(self.patch_size * full / first)
+            for full, first in zip(self.levels[-1].size, self.levels[0].size)
+        ]
+        if any(a < b for a, b in zip(sizes[0], (self.patch_size, ) * 2)):
+            raise ValueError(
+                f'Argument `size` must be at least {least[0]} x {least[1]} '
+                '(height x width) for this photograph, so that a patch fits '
+                f'into the coarsest scale, but got {size[0]} x {size[1]}.')
+        return sizes
+
+    def noise(self, seed: int, stage: int, rows: range, cols: range) -> Tensor:
+        """Noise of a window of a scale, float32 (1, 3, rows, cols)."""
+        return coordinate_noise(seed, stage, 3, rows, cols)[None].to(
+            self.device)
+
+    def finer_matches(self, stage: int, matches: Tensor,
+                      size: Size) -> Tensor:
+        """Matches of the scale before, as those of a scale.
+
+        Args:
+            stage: Index of the finer scale.
+            matches: Those of the coarser one, (2, H, W).
+            size: (H', W') of the finer map.
+
+        Returns:
+            int64 (2, H', W').
+        """
+
+        def read(rows: range, cols: range) -> Tensor:
+            return matches[:, rows.start:rows.stop, cols.start:cols.stop]
+
+        return self.finer_matches_window(stage, read,
+                                         tuple(matches.shape[1:]), size,
+                                         *[range(length) for length in size])
+
+    def finer_matches_window(self, stage: int, read: ReadWindow,
+                             coarse_size: Size, size: Size, rows: range,
+                             cols: range) -> Tensor:
+        """A window of :meth:`finer_matches`.
+
+        Args:
+            stage: Index of the finer scale.
+            read: Gives windows (2, rows, cols) of the coarser matches.
+            coarse_size: (H, W) of the coarser map.
+            size: (H', W') of the finer map.
+            rows, cols: What is wanted of the finer map.
+
+        Returns:
+            int64 (2, rows, cols).
+        """
+        nearest, offsets = [], []
+        for cells, old, new in zip((rows, cols), coarse_size, size):
+            places = (torch.arange(cells.start, cells.stop) + .5) * (
+                old / new) - .5
+            index = places.round().long().clamp(0, old - 1)
+            nearest.append(index)
+            offsets.append(places - index)
+        source = [range(int(x[0]), int(x[-1]) + 1) for x in nearest]
+        known = read(*source)[:, nearest[0][:, None] - source[0].start,
+                              nearest[1] - source[1].start].cpu()
+        offset = torch.stack(torch.meshgrid(*offsets, indexing='ij'))
+        ratios = torch.tensor([
+            new / old for new, old in zip(self.levels[stage].size,
+                                          self.levels[stage - 1].size)
+        ])[:, None, None]
+        finer = ((known + offset + .5) * ratios - .5).round().long()
+        last = torch.tensor(self.levels[stage].size)[:, None, None] - 1
+        return finer.clamp(min=torch.zeros_like(last), max=last).to(
+            self.device)
+
+    @property
+    def halo(self) -> int:
+        """How far a pixel of a finer scale depends on what is around it."""
+        steps = len(self.fine_sigmas)
+        blur = math.ceil(2.5 * _LOW_PASS / self.scale_factor)
+        if self.search == 'exact':
+            return steps * (self.patch_size - 1) + (steps - 1) * blur
+        vote = math.ceil(2 * self.window_std)
+        return steps * (self.patch_size // 2 + vote) + (steps - 1) * blur
+
+    def draw(self,
+             stage: int,
+             noise: Tensor,
+             guide: Optional[Tensor],
+             matches: Optional[Tensor],
+             prior: Optional[PatchPrior],
+             known: Optional[KnownPixels] = None,
+             is_first: bool = False,
+             start_sigma: float = 1) -> Tuple[Tensor, Optional[Tensor]]:
+        """One scale, from its first noise level to its last.
+
+        Args:
+            stage: Index of the scale.
+            noise: (1, 3, H, W).
+            guide: The coarser picture at this size, or None.
+            matches: Where to search first, (2, H, W); None for everywhere.
+            prior: Log prior of the patches.
+            known: Pixels that are given.
+            is_first: Whether nothing coarser has been decided, so that the
+                guide is just where to start.
+            start_sigma: For the first scale the largest level of noise.
+
+        Returns:
+            The picture (1, 3, H, W), and its matches (2, H, W).
+        """
+        level = self.levels[stage]
+        is_exact = self.search == 'exact' or (is_first and guide is None)
+        sigmas = self.fine_sigmas
+        if is_first:
+            sigmas = [x for x in self.sigmas if x <= start_sigma + 1e-6]
+        low_pass = None
+        if not is_first:
+            low_pass = _LOW_PASS * level.size[0] / self.levels[stage -
+                                                               1].size[0]
+        image = sigmas[0] * noise
+        if guide is not None:
+            image = image + (1 - sigmas[0]) * guide
+        for sigma, following in zip(sigmas, [*sigmas[1:], None]):
+            if is_exact:
+                estimate, matches = level.estimate(image, sigma, prior)
+            else:
+                estimate, matches = level.estimate_nearby(
+                    image, sigma, prior, matches, self.search_radius)
+            if known is not None:
+                estimate = torch.where(known.mask, known.image, estimate)
+            if following is None:
+                break
+            direction = (image - (1 - sigma) * estimate) / sigma
+            if low_pass:
+                estimate = estimate + gaussian_blur(guide - estimate, low_pass)
+            image = (1 - following) * estimate + following * direction
+        if known is not None and matches is not None:
+            near = dilate(known.mask[0, 0], _TONE_REACH) & ~known.mask
+            estimate = level.level_tones(estimate, matches, near, _TONE,
+                                         _TONE_WEIGHT)
+        return estimate, matches
+
+    # -------------------------------------------------------------- positions
+    def prior(self, stage: int, positions: Optional[Sequence[Positions]],
+              sizes: Sequence[Size], rows: range,
+              cols: range,
+              order: Optional[int] = None,
+              known: Optional[KnownPixels] = None) -> Optional[PatchPrior]:
+        """Log prior of the patches in a window of a scale.
+
+        Args:
+            stage: Index of the scale.
+            positions: As for :meth:`sample`.
+            sizes: Sizes of all scales of the image.
+            rows, cols: The window.
+            order: Which scale it is, counted from the first one drawn; by
+                default from the coarsest.
+            known: Says which patches are not to be seen in holes.
+
+        Returns:
+            The prior, or None where positions do not count.
+        """
+        order = stage if order is None else order
+        spread = self.spread[min(order, len(self.spread) - 1)]
+        if self.encoding is None or math.isinf(spread):
+            return None
+        half = self.patch_size // 2
+        inner = [range(x.start + half, x.stop - half) for x in (rows, cols)]
+        level = self.levels[stage]
+        if positions is None:
+            told = self._own_positions(level.size, sizes[stage], *inner)
+        else:
+            told = positions[stage](*inner)
+        # Beyond the photograph there is nothing: its border goes on.
+        last = torch.tensor(level.grid)[:, None, None] - 1. + half
+        told = told.clamp(min=torch.full_like(last, half), max=last)
+        grid = torch.stack(
+            torch.meshgrid(
+                *[torch.arange(n) + float(half) for n in level.grid],
+                indexing='ij'))
+        queries = self._features(told, level.size).permute(1, 2, 0)
+        keys = self._features(grid, level.size).flatten(1).t()
+        scale = (spread * min(self.levels[0].size))**-2
+        bias = -scale / 2 * keys.square().sum(1)
+        queries = scale * queries
+        if known is not None and known.holes is not None:
+            holes = known.holes[inner[0].start:inner[0].stop,
+                                inner[1].start:inner[1].stop]
+            taken = dilate(known.taken, _SHY)[half:-half, half:-half]
+            queries = torch.cat((queries, holes[..., None].float()), 2)
+            keys = torch.cat((keys, -_NEVER * taken.reshape(-1, 1).float()), 1)
+        return PatchPrior(
+            queries.to(self.device), keys.to(self.device),
+            bias.to(self.device))
+
+    def _own_positions(self, trained: Size, size: Size, rows: range,
+                       cols: range) -> Tensor:
+        axes = [
+            axis_positions(
+                torch.arange(cells.start, cells.stop), length, old,
+                self.encoding.growth)
+            for cells, length, old in zip((rows, cols), size, trained)
+        ]
+        return torch.stack(torch.meshgrid(*axes, indexing='ij'))
+
+    def _features(self, positions: Tensor, size: Size) -> Tensor:
+        """Encoded positions whose distances are those of the places.
+
+        Both halves of an encoding (x and y) are scaled so that neighbouring
+        cells of the coarsest scale, in its middle, have the distance 1.
+
+        Args:
+            positions: (2, H, W) in cells of a scale.
+            size: (h, w) of the photograph there.
+
+        Returns:
+            (C, H, W).
+        """
+        coarsest = self.levels[0].size
+        ratios = torch.tensor([a / b for a, b in zip(coarsest, size)])
+        cells = (positions + .5) * ratios[:, None, None] - .5
+        middle = torch.tensor([n // 2 for n in coarsest]).float()
+        pair = torch.stack((middle, middle + 1), 1)[..., None]
+        encode = self.encoding.encode_positions
+        codes, (first, second) = encode(cells, coarsest), encode(
+            pair, coarsest).permute(1, 0, 2)
+        half = len(codes) // 2
+        step = second - first
+        return torch.cat((codes[:half] / step[:half].norm(),
+                          codes[half:] / step[half:].norm()))
+
+
+def _window(size: Size, known: Optional[KnownPixels],
+            margin: int) -> Optional[Tuple[slice, slice]]:
+    """What must be computed for the unknown pixels; None for nothing."""
+    if known is None:
+        return tuple(slice(0, length) for length in size)
+    return bounding_window(~known.mask[0, 0], margin)
+
+
+def _crop(x: Optional[Tensor], window: Tuple[slice,
+                                             slice]) -> Optional[Tensor]:
+    return None if x is None else x[(..., *window)]
+
+
+def _paste(part: Optional[Tensor], window: Tuple[slice, slice],
+           whole: Optional[Tensor], size: Size) -> Optional[Tensor]:
+    """Put a window (..., h, w) into a map of a size, 0 if there is none."""
+    if part is None or tuple(part.shape[-2:]) == tuple(size):
+        return part
+    if whole is None:
+        whole = part.new_zeros(*part.shape[:-2], *size)
+    whole = whole.clone()
+    whole[(..., *window)] = part
+    return whole
+
+
+def _resize(image: Tensor, size: Size) -> Tensor:
+    """Reduce an image (1, 3, H, W) without aliasing."""
+    if tuple(image.shape[2:]) == tuple(size):
+        return image
+    return F.interpolate(
+        image, size, mode='bicubic', antialias=True, align_corners=False)
+
+
+def _check_arguments(spread: Sequence[float], patch_size: int, min_size: int,
+                     search: str, search_radius: int, num_components: int,
+                     window_std: float) -> None:
+    if not spread or min(spread) <= 0:
+        raise ValueError('Argument `spread` must be above 0 (infinite for no '
+                         f'positions), but got {list(spread)}.')
+    if patch_size < 3 or patch_size % 2 == 0:
+        raise ValueError('Argument `patch_size` must be odd and at least 3, '
+                         f'but got {patch_size}.')
+    if min_size < patch_size + 2:
+        raise ValueError('Argument `min_size` must be at least 2 above '
+                         f'`patch_size`, but got {min_size} and '
+                         f'{patch_size}.')
+    if search not in SEARCHES:
+        raise ValueError(f'Argument `search` must be one of {SEARCHES}, but '
+                         f'got {search!r}.')
+    for name, value in (('search_radius', search_radius),
+                        ('num_components', num_components)):
+        if value < 1:
+            raise ValueError(f'Argument `{name}` must be at least 1, but got '
+                             f'{value}.')
+    if not 0.5 <= window_std <= 4:
+        raise ValueError('Argument `window_std` must be from 0.5 to 4, but '
+                         f'got {window_std}.')
+
+
+def _check_sigmas(name: str, sigmas: Sequence[float]) -> None:
+    if not sigmas or not 0 <= min(sigmas) <= max(sigmas) <= 1 or any(
+            a <= b for a, b in zip(sigmas, sigmas[1:])):
+        raise ValueError(f'Argument `{name}` must fall, from at most 1 to at '
+                         f'least 0, but got {list(sigmas)}.')
