@@ -1,35 +1,43 @@
-r"""Learn from one photograph; then draw, resize and edit it.
+r"""Draw new pictures of one photograph; resize, edit and move what is in it.
 
-Without a command a small model is trained on a photograph (one that comes
-with scikit-image, or --image), which takes a few minutes on two processor
-cores, and a contact sheet is drawn. The commands train models and use them;
-`COMMAND --help` tells more.
+Without a command a sheet is drawn from the patches of a photograph (one that
+comes with scikit-image, or --image) within seconds: nothing is trained. Then a
+small SinGAN is trained on it, which takes a few minutes on two processor
+cores, and draws a sheet of its own; --no-train stops before. `COMMAND --help`
+tells what each command does.
 
-MODEL is a folder that `train` or the quick start has made, a config followed
-by its checkpoint, or the name of a released row.
+MODEL is a photograph, whose patches are the model; a folder that `train` or
+the quick start has made; a config followed by its checkpoint (or by a
+photograph, see configs/patch_diffusion); or the name of a released row.
 
 Examples:
     python demo/sinGAN_manipulation.py
-    python demo/sinGAN_manipulation.py --image photo.jpg --out-dir out
+    python demo/sinGAN_manipulation.py --image photo.jpg --no-train
+    python demo/sinGAN_manipulation.py resize photo.jpg --factor 1 1.5
     python demo/sinGAN_manipulation.py train photo.jpg --out-dir out
     python demo/sinGAN_manipulation.py resize out/photo --size 120 400
     python demo/sinGAN_manipulation.py sample singan_spe-dim4_fish --num 6
 """
 import argparse
+import itertools
 import math
 import os.path as osp
 import sys
+import textwrap
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
 from mmengine.config import DictAction
 from tqdm import tqdm
 
-from mmpe.engine.photographs import (bundled_photograph, summary_table,
-                                     train_photograph, train_photographs)
+from mmpe.engine.photographs import (bundled_photograph, plan_training,
+                                     summary_table, train_photograph,
+                                     train_photographs)
 from mmpe.functional.grids import GROWTHS
-from mmpe.inference import LayoutEdit, SinGANSampler, load
+from mmpe.inference import (LayoutEdit, PatchSampler, PhotographSampler,
+                            StyleGAN2Sampler, load)
 from mmpe.inference.inputs import read_displacement, read_mask, read_rgb
 from mmpe.inference.layout import FLIPS
 from mmpe.utils.command_line import one_line_errors, open_config
@@ -40,6 +48,8 @@ QUICK_CONFIG = osp.join(
     osp.dirname(osp.dirname(osp.abspath(__file__))),
     'configs/singan_quick/singan_spe-dim4_quick.py')
 Row = List[Tuple[str, np.ndarray]]
+# Width of a box's border, on which there should be few edges, in pixels.
+_BOX_MARGIN = 4
 
 
 # --------------------------------------------------------------- command line
@@ -55,7 +65,8 @@ def parse_args() -> argparse.Namespace:
         parser = argparse.ArgumentParser(
             prog=f'{osp.basename(sys.argv[0])} {name}',
             description=f'{text[0].upper()}{text[1:]}.\n\nExample:\n    '
-            f'python demo/sinGAN_manipulation.py {name} {example}',
+            f'python demo/sinGAN_manipulation.py {name} {example}\n\n'
+            + textwrap.fill(NOTES.get(name, ''), 78),
             formatter_class=argparse.RawDescriptionHelpFormatter)
         add_arguments(parser)
         _add_common(parser, f'singan_out/{name}')
@@ -101,12 +112,17 @@ def _add_common(parser: argparse.ArgumentParser, out_dir: str) -> None:
 def _add_quick_start(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--image',
-        help='photograph to train on (default: one of scikit-image)')
+        help='photograph (default: one of scikit-image)')
     parser.add_argument(
         '--num',
         type=at_least(1),
         default=3,
         help='samples of each size (default: 3)')
+    parser.add_argument(
+        '--no-train',
+        action='store_true',
+        help='stop after the first sheet, before anything is trained')
+    _add_max_size(parser)
     _add_config(parser)
 
 
@@ -138,11 +154,22 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'model',
         metavar='MODEL',
-        help='folder of a training, config of a model, or name of a row')
+        help='photograph, folder of a training, config of a model, or name of '
+        'a row')
     parser.add_argument(
         'checkpoint',
         nargs='?',
         help='path or address of the checkpoint that belongs to a config')
+    _add_max_size(parser)
+
+
+def _add_max_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--max-size',
+        type=at_least(1),
+        metavar='PIXELS',
+        help='long side to which a photograph is reduced where its patches '
+        'are the model (default: 250)')
 
 
 def _add_sizes(parser: argparse.ArgumentParser, required: bool) -> None:
@@ -319,10 +346,11 @@ def _add_super_resolution(parser: argparse.ArgumentParser) -> None:
         'model',
         nargs='?',
         metavar='MODEL',
-        help='folder of a training, config of a model, or name of a row '
-        '(default: a model is trained on --image)')
+        help='photograph, folder of a training, config of a model, or name of '
+        'a row (default: a model is trained on --image)')
     parser.add_argument(
         'checkpoint', nargs='?', help='checkpoint that belongs to a config')
+    _add_max_size(parser)
     parser.add_argument(
         '--image', help='what is enlarged (default: the training image)')
     parser.add_argument(
@@ -361,9 +389,27 @@ def _add_animate(parser: argparse.ArgumentParser) -> None:
 
 # ------------------------------------------------------------------- commands
 def quick_start(args: argparse.Namespace) -> None:
-    """Train the small model and draw a contact sheet."""
+    """Draw from the photograph's patches, then train a small model."""
     folder = Path(args.out_dir)
     image = args.image or bundled_photograph(folder)
+    sampler = load(image, device=args.device, max_size=args.max_size)
+    if not args.no_train:  # before any work
+        plan_training(
+            open_config(args.config, args.cfg_options), image,
+            folder / 'training', args.seed)
+    rows = _draw_sizes(sampler, args, 'patches')
+    rows.append(_draw_moved(sampler, folder))
+    _save_sheet(
+        folder, rows, 'Drawn from the patches of the photograph by diffusion '
+        'with explicit positions (CSG). Nothing was trained.', 'patches.png')
+    print(f'Change the photograph with commands such as\n  python '
+          f'{sys.argv[0]} layout {image} --region 20 40 70 60 --shift 0 25')
+    if not args.no_train:
+        _train_and_draw(args, image, folder)
+
+
+def _train_and_draw(args: argparse.Namespace, image: str,
+                    folder: Path) -> None:
     training = folder / 'training'
     train_photograph(
         open_config(args.config, args.cfg_options), image, training,
@@ -371,18 +417,99 @@ def quick_start(args: argparse.Namespace) -> None:
     print(f'The trained model is {training}; use it with commands such as\n'
           f'  python {sys.argv[0]} resize {training} --factor 1 2')
     sampler = load(training, device=args.device)
+    _save_sheet(
+        folder, _draw_sizes(sampler, args, 'singan'),
+        'Drawn by a SinGAN with explicit positions, trained on the '
+        'photograph.')
+
+
+def _draw_sizes(sampler: PhotographSampler, args: argparse.Namespace,
+                name: str) -> List[Row]:
+    """Samples of the photograph's size, wider and taller."""
+    folder = Path(args.out_dir)
     height, width = sampler.size
     rows = [_originals(sampler)]
-    for name, size in (('sample', (height, width)),
+    for kind, size in (('sample', (height, width)),
                        ('wider', (height, round(1.5 * width))),
                        ('taller', (round(1.5 * height), width))):
         images = sampler.sample(args.num, size, args.seed)
         row = []
         for index, image in enumerate(images):
-            save_image(folder / f'{name}_{args.seed + index}.png', image)
-            row.append((f'{name} {size[0]}x{size[1]}', image))
+            save_image(folder / f'{name}_{kind}_{args.seed + index}.png',
+                       image)
+            row.append((f'{kind} {size[0]}x{size[1]}', image))
         rows.append(row)
-    _save_sheet(folder, [rows[0] + rows[1], *rows[2:]])
+    return [rows[0] + rows[1], *rows[2:]]
+
+
+def _draw_moved(sampler: PhotographSampler, folder: Path) -> Row:
+    """A part of the photograph moved and repeated, and a mirrored layout."""
+    region, shift = _eye_catcher(sampler.photograph)
+    outline = sampler.photograph
+    top, left, bottom, right = region
+    cv2.rectangle(outline, (left, top), (right - 1, bottom - 1),
+                  (255, 255, 255))
+    row = [('a part', outline)]
+    for name, edit, seed in (
+        ('moved', LayoutEdit(region, shift), None),
+        ('repeated', LayoutEdit(region, shift, keep=True), None),
+        ('mirrored positions', LayoutEdit(flip='horizontal'), 0)):
+        image = sampler.layout([edit], seed=seed)
+        save_image(folder / f'patches_{name.split()[0]}.png', image)
+        row.append((name, image))
+    return row
+
+
+def _eye_catcher(
+        image: np.ndarray) -> Tuple[Tuple[int, ...], Tuple[int, int]]:
+    """A box whose border cuts nothing, and how far to move it.
+
+    Edges are inside, and as few as can be on the border, where it is and
+    where it goes to.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    edges = np.hypot(*(cv2.Sobel(grey, cv2.CV_32F, *x) for x in ((1, 0),
+                                                                 (0, 1))))
+    side = min(image.shape[:2])
+    candidates = []
+    for part, ratio in itertools.product((0.18, 0.25, 0.33), (0.7, 1, 1.4)):
+        box = round(part * side), round(part * ratio * side)
+        inner, border = _edges_of_boxes(edges, box)
+        score = inner / (border + edges.mean() / 2)
+        place = np.unravel_index(score.argmax(), score.shape)
+        candidates.append((score[place], place, box, border))
+    _, (top, left), box, border = max(candidates, key=lambda x: x[0])
+    y, x = np.indices(border.shape)
+    apart = np.maximum(np.abs(y - top) / box[0], np.abs(x - left) / box[1])
+    # Not where it was, and not too far away.
+    border = border + np.where(apart < 1.1, np.inf, edges.mean() * apart / 8)
+    new = np.unravel_index(border.argmin(), border.shape)
+    first = _BOX_MARGIN + int(top), _BOX_MARGIN + int(left)
+    return (*first, first[0] + box[0], first[1] + box[1]), (int(new[0] - top),
+                                                            int(new[1] - left))
+
+
+def _edges_of_boxes(
+        edges: np.ndarray,
+        box: Tuple[int, int]) -> Tuple[np.ndarray, np.ndarray]:
+    """Mean of edges in each box and on its border.
+
+    The boxes' corners are counted from _BOX_MARGIN pixels inside the image.
+    """
+
+    def sums(grow: int) -> np.ndarray:
+        size = box[1] + 2 * grow, box[0] + 2 * grow
+        total = cv2.boxFilter(
+            edges, -1, size, anchor=(0, 0), normalize=False)
+        first = _BOX_MARGIN - grow
+        rows, cols = (length - part - 2 * _BOX_MARGIN + 1
+                      for length, part in zip(edges.shape, box))
+        return total[first:first + rows, first:first + cols]
+
+    area = box[0] * box[1]
+    ring = (box[0] + 2 * _BOX_MARGIN) * (box[1] + 2 * _BOX_MARGIN) - area
+    inner = sums(0)
+    return inner / area, (sums(_BOX_MARGIN) - inner) / ring
 
 
 def train(args: argparse.Namespace) -> None:
@@ -399,7 +526,7 @@ def train(args: argparse.Namespace) -> None:
 
 def sample(args: argparse.Namespace) -> None:
     """Draw random images."""
-    sampler = load(args.model, args.checkpoint, args.device)
+    sampler = _load(args)
     size = _size(sampler, args)
     options = dict(start_scale=args.start_scale, growth=args.positions)
     seeds = range(args.seed, args.seed + args.num)
@@ -422,7 +549,7 @@ def sample(args: argparse.Namespace) -> None:
 
 def resize(args: argparse.Namespace) -> None:
     """Draw the photograph, and variants, at another size."""
-    sampler = load(args.model, args.checkpoint, args.device)
+    sampler = _load(args)
     size = _size(sampler, args)
     if args.tile:
         _draw_tiled(sampler, args, size, args.seed, growth=args.positions)
@@ -439,7 +566,7 @@ def resize(args: argparse.Namespace) -> None:
 
 def layout(args: argparse.Namespace) -> None:
     """Change where things are."""
-    sampler = load(args.model, args.checkpoint, args.device)
+    sampler = _load(args)
     size = _size(sampler, args)
     edit = LayoutEdit(
         region=read_mask(args.mask) if args.mask else args.region,
@@ -462,7 +589,7 @@ def layout(args: argparse.Namespace) -> None:
 
 def edit(args: argparse.Namespace) -> None:
     """Make a composite seamless, or harmonise it."""
-    sampler = load(args.model, args.checkpoint, args.device)
+    sampler = _load(args)
     image, mask = read_rgb(args.image), read_mask(args.mask)
     method = getattr(sampler, args.command)
 
@@ -474,7 +601,7 @@ def edit(args: argparse.Namespace) -> None:
 
 def paint(args: argparse.Namespace) -> None:
     """Turn a painting into a photograph."""
-    sampler = load(args.model, args.checkpoint, args.device)
+    sampler = _load(args)
     image = read_rgb(args.image)
 
     def draw(scale: int) -> np.ndarray:
@@ -488,7 +615,7 @@ def super_resolution(args: argparse.Namespace) -> None:
     folder = Path(args.out_dir)
     image = args.image and read_rgb(args.image)
     if args.model:
-        sampler = load(args.model, args.checkpoint, args.device)
+        sampler = _load(args)
     elif not args.image:
         raise ValueError('Give a MODEL, or an --image to train one on.')
     else:
@@ -505,7 +632,7 @@ def super_resolution(args: argparse.Namespace) -> None:
 
 def animate(args: argparse.Namespace) -> None:
     """Let the photograph move."""
-    sampler = load(args.model, args.checkpoint, args.device)
+    sampler = _load(args)
     if args.fps <= 0:
         raise ValueError(f'--fps must be above 0, but got {args.fps}.')
     walk = sampler.animate(args.frames, args.alpha, args.beta,
@@ -522,7 +649,15 @@ def animate(args: argparse.Namespace) -> None:
 
 
 # -------------------------------------------------------------------- helpers
-def _size(sampler: SinGANSampler,
+def _load(args: argparse.Namespace) -> PhotographSampler:
+    sampler = load(args.model, args.checkpoint, args.device, args.max_size)
+    if isinstance(sampler, StyleGAN2Sampler):
+        raise ValueError(f'{args.model!r} is not a model of one photograph: '
+                         'use demo/mspie_sampling.py.')
+    return sampler
+
+
+def _size(sampler: PhotographSampler,
           args: argparse.Namespace) -> Optional[Tuple[int, int]]:
     if args.factor:
         return tuple(
@@ -544,19 +679,24 @@ def _name(image: np.ndarray) -> str:
     return f'{image.shape[0]}x{image.shape[1]}'
 
 
-def _originals(sampler: SinGANSampler) -> Row:
-    row = [('reconstruction', sampler.reconstruct())]
+def _originals(sampler: PhotographSampler) -> Row:
+    row = []
     if sampler.photograph is not None:
-        row.insert(0, ('photograph', sampler.photograph))
+        row.append(('photograph', sampler.photograph))
+    if not isinstance(sampler, PatchSampler):  # which holds the photograph
+        row.append(('reconstruction', sampler.reconstruct()))
     return row
 
 
-def _save_sheet(folder: Path, rows: List[Row]) -> None:
-    path = save_image(folder / 'sheet.png', contact_sheet(rows))
+def _save_sheet(folder: Path,
+                rows: List[Row],
+                caption: str = '',
+                name: str = 'sheet.png') -> None:
+    path = save_image(folder / name, contact_sheet(rows, caption))
     print(f'The contact sheet is {path}')
 
 
-def _draw_variants(sampler: SinGANSampler, args: argparse.Namespace,
+def _draw_variants(sampler: PhotographSampler, args: argparse.Namespace,
                    draw: Callable[[Optional[int]], np.ndarray],
                    seeds: Sequence[Optional[int]], name: str) -> None:
     """Draw with each seed; before on the sheet what there was."""
@@ -569,7 +709,7 @@ def _draw_variants(sampler: SinGANSampler, args: argparse.Namespace,
     _save_sheet(folder, [_originals(sampler), *_parts(row, 3)])
 
 
-def _draw_scales(sampler: SinGANSampler, args: argparse.Namespace,
+def _draw_scales(sampler: PhotographSampler, args: argparse.Namespace,
                  draw: Callable[[int], np.ndarray], image: np.ndarray) -> None:
     """Draw from each scale; before on the sheet the image put in."""
     scales = args.start_scale or range(1, sampler.last_scale + 1)
@@ -586,7 +726,7 @@ def _draw_scales(sampler: SinGANSampler, args: argparse.Namespace,
 
 
 def _train_for_factor(args: argparse.Namespace,
-                      folder: Path) -> SinGANSampler:
+                      folder: Path) -> PhotographSampler:
     """Train with a pyramid whose steps make up the enlargement."""
     config = open_config(args.config, args.cfg_options)
     if args.factor <= 1:
@@ -600,7 +740,7 @@ def _train_for_factor(args: argparse.Namespace,
     return load(folder, device=args.device)
 
 
-def _draw_tiled(sampler: SinGANSampler, args: argparse.Namespace,
+def _draw_tiled(sampler: PhotographSampler, args: argparse.Namespace,
                 size: Optional[Tuple[int, int]], seed: int,
                 **options) -> None:
     path = Path(args.out_dir, f'{args.command}_{seed}.{args.tile_format}')
@@ -608,19 +748,42 @@ def _draw_tiled(sampler: SinGANSampler, args: argparse.Namespace,
     print(f'The image is {path}')
 
 
+# What a photograph's own patches do less well than a trained model.
+NOTES = {
+    'sample':
+    'From a photograph, each image is a new arrangement of its parts: what '
+    'it has never seen together may meet. A trained SinGAN draws faster.',
+    'resize':
+    'From a photograph without a seed, "centre" and "extend" keep its pixels '
+    'and continue beyond them. A single large object may be repeated where '
+    'a trained SinGAN would stretch it.',
+    'layout':
+    'From a photograph, what is moved keeps its pixels, and only cuts and '
+    'what is left behind are drawn. Variants draw everything else anew.',
+    'harmonize':
+    'From a photograph, an object of colours or shapes that the photograph '
+    'does not have is lost at coarse scales; a trained SinGAN keeps more.',
+    'super-resolution':
+    'From a photograph, edges become sharper by examples in the image '
+    'itself; no texture is invented. A trained SinGAN draws new texture.',
+    'animate':
+    'From a photograph, patches are exchanged from frame to frame; a trained '
+    'SinGAN moves more smoothly.'
+}
+
 # text, arguments, function, example
 COMMANDS: Dict[str, tuple] = {
     'train': ('train a model on each of some photographs', _add_train, train,
               'photos/*.jpg --out-dir out --jobs 2'),
     'sample': ('draw random images, of any size', _add_sample, sample,
-               'out/photo --num 6 --size 120 300'),
+               'photo.jpg --num 6 --size 120 300'),
     'resize': ('draw the photograph at another size', _add_resize, resize,
-               'out/photo --factor 1 1.5 --positions centre'),
+               'photo.jpg --factor 1 1.5 --positions centre'),
     'layout': ('move, enlarge, repeat or remove things by their positions',
                _add_layout, layout,
-               'out/photo --region 20 40 70 60 --shift 0 -25'),
+               'photo.jpg --region 20 40 70 60 --shift 0 -25'),
     'edit': ('make a rough edit of the photograph seamless', _add_edit, edit,
-             'out/photo --image edited.png --mask mask.png'),
+             'photo.jpg --image edited.png --mask mask.png'),
     'harmonize': ('give a pasted object the style of the photograph',
                   _add_edit, edit,
                   'out/painting --image pasted.png --mask mask.png'),

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, TextIO, Tuple
 
 import cv2
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks.hook import DATA_BATCH
@@ -46,7 +47,7 @@ __all__ = [
 CONFIG = 'config.py'
 RESULT = 'result.json'
 LOG = 'training.log'
-BUNDLED = 'rocket'
+BUNDLED = 'coins'
 # The parts of a config that decide what is learnt.
 _DECISIVE = ('photograph_sha256', 'model', 'train_dataloader',
              'optim_wrapper', 'train_cfg', 'randomness')
@@ -112,6 +113,7 @@ def bundled_photograph(folder: PathLike) -> str:
             'Without a photograph one of scikit-image is used, which is not '
             'installed: `pip install scikit-image`.') from None
     image = getattr(skimage.data, BUNDLED)()
+    image = np.stack([image] * 3, axis=2)  # it is grey
     return str(save_image(Path(folder, 'photograph.png'), image))
 
 

@@ -414,17 +414,21 @@ def screened_poisson(image: Tensor,
     return image + change
 
 
-def membrane(values: Tensor, is_known: Tensor, is_wanted: Tensor) -> Tensor:
+def membrane(values: Tensor, is_known: Tensor, is_wanted: Tensor,
+             reach: float) -> Tensor:
     """Continue values from known pixels smoothly to all wanted ones.
 
     Weights are the inverse cubes of distances, which is near to the harmonic
     interpolation of gradient-domain blending (mean value coordinates,
-    Farbman et al., SIGGRAPH 2009) and needs no equations solved.
+    Farbman et al., SIGGRAPH 2009) and needs no equations solved. Far from
+    all known pixels the values fade.
 
     Args:
         values: (C, H, W).
         is_known: bool (H, W), where they count.
         is_wanted: bool (H, W).
+        reach: Distance in pixels from a straight line of known pixels at
+            which the values have fallen to a half; may be infinite.
 
     Returns:
         (C, H, W): interpolated where wanted, elsewhere 0; all 0 without any
@@ -440,7 +444,8 @@ def membrane(values: Tensor, is_known: Tensor, is_wanted: Tensor) -> Tensor:
     for start in range(0, len(wanted), step):
         weights = torch.cdist(wanted[start:start + step],
                               known).clamp_(min=.5).pow_(-3)
-        weights /= weights.sum(1, keepdim=True)
+        # A straight line of pixels at the distance r weighs 2 / r^2.
+        weights /= weights.sum(1, keepdim=True) + 2 / reach**2
         parts.append(sources @ weights.t())
     result[:, is_wanted] = torch.cat(parts, 1)
     return result

@@ -16,7 +16,7 @@ from .patch_diffusion import PatchSampler
 from .singan import SinGANSampler
 from .stylegan2 import StyleGAN2Sampler
 
-__all__ = ['load']
+__all__ = ['is_photograph', 'load']
 
 Sampler = Union[SinGANSampler, StyleGAN2Sampler, PatchSampler]
 _CONFIG_SUFFIXES = ('.py', '.json', '.yml', '.yaml')
@@ -56,7 +56,7 @@ def load(row_or_config: Union[PathLike, Config],
             the model is none of these; or there is no such device.
     """
     _check_device(device)
-    if _is_photograph(row_or_config):
+    if is_photograph(row_or_config):
         if checkpoint is not None:
             raise ValueError(f'{str(row_or_config)!r} is a photograph, and '
                              'goes without a checkpoint.')
@@ -95,8 +95,12 @@ def load(row_or_config: Union[PathLike, Config],
     return sampler(model.to(device).eval())
 
 
-def _is_photograph(source: Union[PathLike, Config]) -> bool:
-    """Whether a source is a file, and no config."""
+def is_photograph(source: Union[PathLike, Config]) -> bool:
+    """Whether what is to be loaded is a photograph: a file, and no config.
+
+    Args:
+        source: As for :func:`load`.
+    """
     return not isinstance(source, Config) and Path(
         source).is_file() and Path(source).suffix not in _CONFIG_SUFFIXES
 

@@ -63,6 +63,10 @@ class PatchSampler(PhotographSampler):
         """The photograph at the model's size."""
         return self.model.photograph.permute(1, 2, 0).cpu().numpy().copy()
 
+    def check_size(self, size: Optional[Size]) -> None:
+        """See :meth:`.PhotographSampler.check_size`."""
+        self.model.stage_sizes(size)
+
     def reconstruct(self) -> np.ndarray:
         """The photograph itself, which the model holds."""
         return self.photograph

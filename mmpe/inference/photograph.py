@@ -60,6 +60,17 @@ class PhotographSampler(ABC):
         return self.reconstruct() if image is None else image
 
     @abstractmethod
+    def check_size(self, size: Optional[Size]) -> None:
+        """See that images of a size can be drawn.
+
+        Args:
+            size: (H, W) in pixels; None for the photograph's.
+
+        Raises:
+            ValueError: They cannot.
+        """
+
+    @abstractmethod
     def reconstruct(self) -> np.ndarray:
         """The model's own version of the photograph."""
 

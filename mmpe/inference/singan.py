@@ -46,6 +46,10 @@ class SinGANSampler(PhotographSampler):
             return None
         return self._image(self.model.reals[self.last_scale])
 
+    def check_size(self, size: Optional[Size]) -> None:
+        """See :meth:`.PhotographSampler.check_size`."""
+        self.model.noise_shapes(size)
+
     def reconstruct(self) -> np.ndarray:
         """The model's own version of the training image."""
         return self._image(self.model.sample(mode='recon'))

@@ -126,12 +126,14 @@ def resize_image(image: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     return np.asarray(resized)
 
 
-def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]]) -> np.ndarray:
+def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]],
+                  caption: str = '') -> np.ndarray:
     """Pictures in rows on white, each with a label above it.
 
     Args:
         rows: For each row its labels and pictures, uint8 (H, W, 3), of any
             sizes.
+        caption: A line below all of them.
 
     Returns:
         uint8 (H, W, 3) in RGB order.
@@ -146,8 +148,10 @@ def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]]) -> np.ndarray:
         _MARGIN + max(image.shape[1], math.ceil(measure.textlength(label)))
         for label, image in row
     ] for row in rows]
-    sheet = Image.new('RGB', (max(map(sum, widths)) + _MARGIN,
-                              sum(heights) + _MARGIN), 'white')
+    width = max(*map(sum, widths), measure.textlength(caption) + _MARGIN)
+    height = sum(heights) + (_LABEL_HEIGHT if caption else 0)
+    sheet = Image.new('RGB', (math.ceil(width) + _MARGIN, height + _MARGIN),
+                      'white')
     draw = ImageDraw.Draw(sheet)
     top = _MARGIN
     for row, row_widths, height in zip(rows, widths, heights):
@@ -157,4 +161,5 @@ def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]]) -> np.ndarray:
             sheet.paste(Image.fromarray(image), (left, top + _LABEL_HEIGHT))
             left += width
         top += height
+    draw.text((_MARGIN, top), caption, fill='black')
     return np.asarray(sheet)

@@ -1,4 +1,7 @@
-r"""Figures of trained SinGANs: how well each of them knows its photograph.
+r"""Figures of models of a photograph: how well each of them knows it.
+
+A model is a photograph (whose patches are the model), the folder of a
+training, or a config followed by its checkpoint or a photograph.
 
 Nothing is downloaded. SIFID and LPIPS are added where the user names the
 networks' files.
@@ -7,6 +10,7 @@ Example:
     python tools/analysis/singan_metrics.py \
         configs/singan_quick/singan_spe-dim4_quick.py spe.pth \
         configs/singan_quick/singan_zero-pad_quick.py zero.pth
+    python tools/analysis/singan_metrics.py photo.jpg out/photo --size 84 112
 
 What the rows say:
     trained at      size of the photograph in the model; its finest scale, if
@@ -21,8 +25,14 @@ What the rows say:
     new patches     distance of the samples' patches to the nearest of the
                     photograph: 0 are copies, 1 is as far as parts of the
                     photograph are from each other
+    first           seconds from loading the model to its first sample
+    each            seconds for each further sample, median
     coverage        share of the photograph's patches to which a sample has a
                     nearer one than the rest of the photograph has
+    moved part      a box of a third of the side that `layout` has moved, with
+                    --moved: against where it came from, and the 95th
+                    percentile of steps from pixel to pixel around its border
+                    as a multiple of the photograph's
     SIFID           distance of the distributions of Inception's features
     sample LPIPS    perceptual distance of each sample to the next one
 
@@ -31,6 +41,7 @@ compare figures of one --num and one --size.
 """
 import argparse
 import json
+import time
 from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
@@ -41,8 +52,11 @@ from tqdm import tqdm
 
 from mmpe.datasets import read_photograph
 from mmpe.evaluation import single_image
+from mmpe.evaluation.moved_parts import mean_moved_part
 from mmpe.evaluation.perceptual import AlexNetLPIPS, SIFIDFeatures, sifid
-from mmpe.inference import SinGANSampler, load
+from mmpe.inference import (LayoutEdit, PhotographSampler, SinGANSampler,
+                            load)
+from mmpe.inference.loading import is_photograph
 from mmpe.utils import register_all_modules
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write
@@ -56,11 +70,17 @@ BETTER = {
     'SWD': 'lower',
     'new patches': '0 = copies',
     'coverage': 'higher',
+    'moved part steps': 'lower',
+    'moved part': 'higher',
     'SIFID': 'lower',
+    'first': 'lower',
+    'each': 'lower',
     'sample LPIPS': 'higher'
 }
 
 Figures = Dict[str, float]
+# A photograph, folder, config or row; and what belongs to the latter two.
+Model = Tuple[str, Optional[str]]
 
 
 class Pictures(NamedTuple):
@@ -69,6 +89,7 @@ class Pictures(NamedTuple):
     photograph: np.ndarray
     reconstruction: np.ndarray
     samples: List[np.ndarray]
+    figures: Dict[str, float] = {}
 
 
 Step = Callable[[Pictures], Figures]
@@ -82,8 +103,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'models',
         nargs='+',
-        metavar='CONFIG CHECKPOINT',
-        help='config file (or name of a row) and checkpoint of each model')
+        metavar='MODEL',
+        help='photograph, folder of a training, or config (or name of a row) '
+        'and checkpoint, of each model')
     parser.add_argument(
         '--num', type=int, default=50, help='samples (default: %(default)s)')
     parser.add_argument(
@@ -99,6 +121,12 @@ def parse_args() -> argparse.Namespace:
         help="the photograph, where a checkpoint (one of MMagic's) does not "
         'hold it')
     parser.add_argument(
+        '--moved',
+        type=int,
+        default=0,
+        metavar='NUM',
+        help='move so many random boxes; the models need explicit positions')
+    parser.add_argument(
         '--inception-path',
         metavar='FILE',
         help=f'for SIFID: {SIFIDFeatures.file_name}')
@@ -106,28 +134,53 @@ def parse_args() -> argparse.Namespace:
         '--lpips-path',
         metavar='FILE',
         help=f'for LPIPS: {AlexNetLPIPS.file_name}')
+    parser.add_argument(
+        '--max-size',
+        type=int,
+        metavar='PIXELS',
+        help='long side to which photographs are reduced where their patches '
+        'are the model (default: 250)')
     parser.add_argument('--json', metavar='FILE', help='write them here, too')
     parser.add_argument(
         '--device', default='cpu', help='where to sample (default: cpu)')
     args = parser.parse_args()
-    if len(args.models) % 2:
-        parser.error('each config needs a checkpoint, but got '
-                     f'{len(args.models)} names')
+    args.models = pair_names(args.models, parser)
     if args.num < 2:
         parser.error(f'--num must be at least 2, but got {args.num}')
     return args
 
 
-def load_model(config: str, checkpoint: str,
-               args: argparse.Namespace) -> Tuple[SinGANSampler, np.ndarray]:
+def pair_names(names: List[str],
+               parser: argparse.ArgumentParser) -> List[Model]:
+    """Photographs and folders by themselves, configs with a checkpoint."""
+    models, rest = [], list(names)
+    while rest:
+        name = rest.pop(0)
+        path = Path(name)
+        alone = path.is_dir() or (path.is_file() and path.suffix != '.py')
+        if not alone and not rest:
+            parser.error('each config needs a checkpoint, but got none for '
+                         f'{name!r}')
+        models.append((name, None if alone else rest.pop(0)))
+    return models
+
+
+def load_model(config: str, checkpoint: Optional[str],
+               args: argparse.Namespace
+               ) -> Tuple[PhotographSampler, np.ndarray]:
     """A model and its photograph; see that it can do what is asked for."""
-    sampler = load(config, checkpoint, args.device)
-    if not isinstance(sampler, SinGANSampler):
-        raise ValueError(f'{config!r} is not a config of SinGAN.')
-    sampler.model.noise_shapes(args.size)
+    source = checkpoint or config
+    from_photograph = is_photograph(config) or (
+        checkpoint is not None and Path(checkpoint).suffix != '.pth'
+        and is_photograph(checkpoint))
+    sampler = load(config, checkpoint, args.device,
+                   args.max_size if from_photograph else None)
+    if not isinstance(sampler, PhotographSampler):
+        raise ValueError(f'{config!r} is not a model of one photograph.')
+    sampler.check_size(args.size)
     photograph = sampler.photograph
     if photograph is None:
-        photograph = read_for(sampler.size, args.image, checkpoint)
+        photograph = read_for(sampler.size, args.image, source)
     single_image.check_images([photograph], photograph)
     single_image.level_names(args.size or sampler.size, sampler.size)
     return sampler, photograph
@@ -150,14 +203,22 @@ def read_for(size: Tuple[int, int], path: Optional[str],
     return np.ascontiguousarray(mmcv.imresize(image, size[::-1])[..., ::-1])
 
 
-def draw(sampler: SinGANSampler, photograph: np.ndarray,
+def draw(sampler: PhotographSampler, photograph: np.ndarray,
          args: argparse.Namespace) -> Pictures:
     """The pictures of a model."""
-    samples = [
-        sampler.sample(1, args.size, args.seed + i)[0]
-        for i in tqdm(range(args.num), 'Samples')
-    ]
-    return Pictures(photograph, sampler.reconstruct(), samples)
+    samples, times = [], [time.perf_counter()]
+    for i in tqdm(range(args.num), 'Samples'):
+        samples += sampler.sample(1, args.size, args.seed + i)
+        times.append(time.perf_counter())
+    first, *each = np.diff(times)
+    figures = dict(first=float(first), each=float(np.median(each)))
+    reconstruction = sampler.reconstruct()
+    if args.moved:
+        moved = mean_moved_part(
+            lambda box, shift: sampler.layout([LayoutEdit(box, shift)]),
+            reconstruction, args.moved, seed=args.seed)
+        figures.update((f'moved part {name}', x) for name, x in moved.items())
+    return Pictures(photograph, reconstruction, samples, figures)
 
 
 def reconstruction(pictures: Pictures) -> Figures:
@@ -219,23 +280,26 @@ def all_steps(args: argparse.Namespace) -> List[Step]:
 
 def measure(pictures: Pictures, steps: List[Step]) -> Figures:
     """All figures of a model."""
-    figures = {}
+    figures = dict(pictures.figures)
     for step in tqdm(steps, 'Figures'):
         figures.update(step(pictures))
     return figures
 
 
-def labels(models: List[Tuple[str, str]]) -> List[str]:
+def labels(models: List[Model]) -> List[str]:
     """Short names: of the configs, or of the checkpoints if these are one."""
     names = [Path(config).stem for config, _ in models]
     if len(set(names)) == len(names):
         return names
-    return [f'{Path(x).parent.name}/{Path(x).stem}' for _, x in models]
+    files = [Path(checkpoint or config) for config, checkpoint in models]
+    return [f'{x.parent.name}/{x.stem}' for x in files]
 
 
-def trained_at(sampler: SinGANSampler) -> str:
+def trained_at(sampler: PhotographSampler) -> str:
     """Size of a model's photograph, and whether finer ones are to come."""
     size = 'x'.join(map(str, sampler.size))
+    if not isinstance(sampler, SinGANSampler):
+        return f'{size}, not trained'
     stage, last = sampler.model.curr_stage, sampler.model.num_scales
     return size if stage == last else f'{size}, scale {stage} of {last}'
 
@@ -252,7 +316,7 @@ def table(names: List[str], sizes: List[str], columns: List[Figures]) -> str:
                      for row in cells)
 
 
-def write(path: str, models: List[Tuple[str, str]], columns: List[Figures],
+def write(path: str, models: List[Model], columns: List[Figures],
           args: argparse.Namespace) -> None:
     """Write the figures, and how they were made, as JSON."""
     content = dict(
@@ -272,7 +336,7 @@ def main() -> None:
     """Run the command."""
     args = parse_args()
     register_all_modules()
-    models = list(zip(args.models[::2], args.models[1::2]))
+    models = args.models
     with one_line_errors():
         steps = all_steps(args)
         loaded = [load_model(*model, args) for model in models]

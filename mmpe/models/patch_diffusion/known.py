@@ -18,7 +18,9 @@ Size = Tuple[int, int]
 _INNER_BLUR, _OUTER_BLUR = 2, 6
 # Differences of tone up to the first are levelled, beyond the second they are
 # taken for those of things; in parts of the range from -1 to 1.
-_TONES = (0.6, 1.)
+_TONES = (0.45, 0.8)
+# How far from the edge of a part its tone has changed by half, in pixels.
+_TONE_REACH = 4
 
 
 class KnownPixels(NamedTuple):
@@ -94,7 +96,7 @@ def match_tone(image: Tensor, part: Tensor, other: Tensor,
     outer, weight = _blur_part(other, is_other, _OUTER_BLUR)
     off = _tones(outer - inner)
     edge = edge & (weight[0, 0] > 0.01)
-    return image + membrane(off[0], edge, part)
+    return image + membrane(off[0], edge, part, _TONE_REACH)
 
 
 def _tones(difference: Tensor) -> Tensor:

@@ -1,0 +1,4 @@
+# No positions: the published method, in the fast approximation.
+_base_ = ['./patch-diffusion_csg.py']
+
+model = dict(positions=None)

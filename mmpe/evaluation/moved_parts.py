@@ -1,0 +1,141 @@
+"""How well a part of a photograph keeps itself when it is moved."""
+from typing import Callable, Dict, NamedTuple, Tuple
+
+import numpy as np
+
+from mmpe.functional.distances import ssim
+from .single_image import check_image, to_tensor
+
+__all__ = ['MovedPart', 'mean_moved_part', 'moved_part', 'random_moves']
+
+Box = Tuple[int, int, int, int]
+Shift = Tuple[int, int]
+# Width of the band on both sides of a border in which steps are counted.
+_BAND = 12
+
+
+class MovedPart(NamedTuple):
+    """What has become of a moved part.
+
+    Attributes:
+        ssim: SSIM of the part with where it came from, in [-1, 1].
+        psnr: PSNR in dB.
+        steps: 95th percentile of the steps from pixel to pixel around the
+            part's border, divided by that of the photograph: above 1 there
+            is a seam, or something else with edges.
+    """
+
+    ssim: float
+    psnr: float
+    steps: float
+
+
+def moved_part(image: np.ndarray, before: np.ndarray, box: Box,
+               shift: Shift) -> MovedPart:
+    """Compare a part with where it came from.
+
+    Args:
+        image: uint8 (H, W, 3), in which the part was moved.
+        before: uint8 (H, W, 3), where it has not been moved.
+        box: (top, left, bottom, right) of the part in ``before``, at least
+            11 pixels on each side.
+        shift: By how many pixels (down, right) it was moved.
+
+    Returns:
+        The figures.
+
+    Raises:
+        ValueError: An array is no image, sizes differ, or the box is too
+            small or outside of the image.
+    """
+    check_image('image', image)
+    check_image('before', before)
+    top, left, bottom, right = box
+    height, width = image.shape[:2]
+    moved = (top + shift[0], left + shift[1], bottom + shift[0],
+             right + shift[1])
+    for x in (box, moved):
+        if image.shape != before.shape or not (0 <= x[0] < x[2] <= height and
+                                               0 <= x[1] < x[3] <= width):
+            raise ValueError('Arguments `box` and `shift` must stay inside '
+                             f'of images of one size, but got {box} and '
+                             f'{shift} for {image.shape[:2]} and '
+                             f'{before.shape[:2]}.')
+    if min(bottom - top, right - left) < 11:
+        raise ValueError('Argument `box` must have at least 11 x 11 pixels, '
+                         f'but got {box}.')
+    now = to_tensor(image[moved[0]:moved[2], moved[1]:moved[3]])
+    was = to_tensor(before[top:bottom, left:right])
+    error = max(float((now - was).square().mean()), 1e-3)
+    return MovedPart(
+        float(ssim(now, was)), float(10 * np.log10(255**2 / error)),
+        _steps(image, moved) / max(_steps(before, None), 1.))
+
+
+def _steps(image: np.ndarray, box: Box) -> float:
+    """95th percentile of steps, around a box's border or everywhere."""
+    values = image.astype(np.float32)
+    inside = np.ones(image.shape[:2], bool)
+    if box is not None:
+        top, left, bottom, right = box
+        inside[:] = False
+        inside[max(top - _BAND, 0):bottom + _BAND,
+               max(left - _BAND, 0):right + _BAND] = True
+        inside[top + _BAND:max(bottom - _BAND, top + _BAND),
+               left + _BAND:max(right - _BAND, left + _BAND)] = False
+    down = np.abs(np.diff(values, axis=0)).mean(2)[inside[1:]]
+    right = np.abs(np.diff(values, axis=1)).mean(2)[inside[:, 1:]]
+    return float(np.percentile(np.concatenate((down, right)), 95))
+
+
+def random_moves(size: Tuple[int, int],
+                 num: int,
+                 part: float = 1 / 3,
+                 seed: int = 0) -> Tuple[Tuple[Box, Shift], ...]:
+    """Random boxes, and where each is moved to by whole pixels.
+
+    Args:
+        size: (H, W) of the image.
+        num: Number of boxes.
+        part: Side of a box as a part of the image's short side.
+        seed: Random seed.
+
+    Returns:
+        Boxes (top, left, bottom, right) and shifts (down, right).
+    """
+    generator = np.random.default_rng(seed)
+    side = max(round(part * min(size)), 11)
+    moves = []
+    for _ in range(num):
+        old, new = ([
+            int(generator.integers(0, length - side + 1)) for length in size
+        ] for _ in range(2))
+        moves.append(((*old, old[0] + side, old[1] + side),
+                      (new[0] - old[0], new[1] - old[1])))
+    return tuple(moves)
+
+
+def mean_moved_part(draw: Callable[[Box, Shift], np.ndarray],
+                    before: np.ndarray,
+                    num: int = 24,
+                    part: float = 1 / 3,
+                    seed: int = 0) -> Dict[str, float]:
+    """Mean figures of parts that are moved at random.
+
+    Args:
+        draw: Draws the image in which a box is moved.
+        before: The image without a change.
+        num, part, seed: As for :func:`random_moves`.
+
+    Returns:
+        ``SSIM``, ``PSNR`` and ``steps`` as in :class:`MovedPart`.
+    """
+    figures = [
+        moved_part(draw(box, shift), before, box, shift)
+        for box, shift in random_moves(before.shape[:2], num, part, seed)
+    ]
+    names = dict(ssim='SSIM', psnr='PSNR', steps='steps')
+    return {
+        name: float(np.mean([getattr(x, key) for x in figures]))
+        for key, name in names.items()
+    }
