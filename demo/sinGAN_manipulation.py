@@ -397,11 +397,12 @@ def quick_start(args: argparse.Namespace) -> None:
         plan_training(
             open_config(args.config, args.cfg_options), image,
             folder / 'training', args.seed)
-    rows = _draw_sizes(sampler, args, 'patches')
-    rows.append(_draw_moved(sampler, folder))
+    patches = folder / 'patches'
+    rows = _draw_sizes(sampler, args, patches)
+    rows.append(_draw_moved(sampler, patches))
     _save_sheet(
-        folder, rows, 'Drawn from the patches of the photograph by diffusion '
-        'with explicit positions (CSG). Nothing was trained.', 'patches.png')
+        patches, rows, 'Drawn from the patches of the photograph by diffusion '
+        'with explicit positions (CSG). Nothing was trained.')
     print(f'Change the photograph with commands such as\n  python '
           f'{sys.argv[0]} layout {image} --region 20 40 70 60 --shift 0 25')
     if not args.no_train:
@@ -418,15 +419,14 @@ def _train_and_draw(args: argparse.Namespace, image: str,
           f'  python {sys.argv[0]} resize {training} --factor 1 2')
     sampler = load(training, device=args.device)
     _save_sheet(
-        folder, _draw_sizes(sampler, args, 'singan'),
+        folder, _draw_sizes(sampler, args, folder),
         'Drawn by a SinGAN with explicit positions, trained on the '
         'photograph.')
 
 
 def _draw_sizes(sampler: PhotographSampler, args: argparse.Namespace,
-                name: str) -> List[Row]:
+                folder: Path) -> List[Row]:
     """Samples of the photograph's size, wider and taller."""
-    folder = Path(args.out_dir)
     height, width = sampler.size
     rows = [_originals(sampler)]
     for kind, size in (('sample', (height, width)),
@@ -435,8 +435,7 @@ def _draw_sizes(sampler: PhotographSampler, args: argparse.Namespace,
         images = sampler.sample(args.num, size, args.seed)
         row = []
         for index, image in enumerate(images):
-            save_image(folder / f'{name}_{kind}_{args.seed + index}.png',
-                       image)
+            save_image(folder / f'{kind}_{args.seed + index}.png', image)
             row.append((f'{kind} {size[0]}x{size[1]}', image))
         rows.append(row)
     return [rows[0] + rows[1], *rows[2:]]
@@ -453,9 +452,9 @@ def _draw_moved(sampler: PhotographSampler, folder: Path) -> Row:
     for name, edit, seed in (
         ('moved', LayoutEdit(region, shift), None),
         ('repeated', LayoutEdit(region, shift, keep=True), None),
-        ('mirrored positions', LayoutEdit(flip='horizontal'), 0)):
+        ('mirrored layout', LayoutEdit(flip='horizontal'), 0)):
         image = sampler.layout([edit], seed=seed)
-        save_image(folder / f'patches_{name.split()[0]}.png', image)
+        save_image(folder / f'{name.split()[0]}.png', image)
         row.append((name, image))
     return row
 
@@ -688,11 +687,8 @@ def _originals(sampler: PhotographSampler) -> Row:
     return row
 
 
-def _save_sheet(folder: Path,
-                rows: List[Row],
-                caption: str = '',
-                name: str = 'sheet.png') -> None:
-    path = save_image(folder / name, contact_sheet(rows, caption))
+def _save_sheet(folder: Path, rows: List[Row], caption: str = '') -> None:
+    path = save_image(folder / 'sheet.png', contact_sheet(rows, caption))
     print(f'The contact sheet is {path}')
 
 

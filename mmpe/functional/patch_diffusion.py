@@ -306,8 +306,12 @@ def vote(pixels: Tensor, matches: Tensor, std: float) -> Tensor:
     size = matches.shape[1:]
     radius = max(1, round(2 * std))
     kernel = gaussian_kernel(2 * radius + 1, std)
-    near = F.pad(
-        matches[None].float(), (radius, ) * 4, mode='replicate')[0].long()
+    # Beyond the border the patches there go on.
+    axes = [torch.arange(-radius, n + radius) for n in size]
+    inner = [axis.clamp(0, n - 1) for axis, n in zip(axes, size)]
+    beside = torch.stack(
+        torch.meshgrid(*[a - b for a, b in zip(axes, inner)], indexing='ij'))
+    near = matches[:, inner[0][:, None], inner[1]] + beside.to(matches.device)
     flat = pixels.view(-1, 4)
     total = torch.zeros(
         size[0] * size[1], 4, device=pixels.device, dtype=pixels.dtype)

@@ -218,11 +218,15 @@ class Change:
             return torch.zeros_like(places[:1])
         return self._region.weights(self._source(places))
 
-    def missing(self, places: Tensor) -> Tensor:
-        """How far nothing is left there, (1, h, w) in [0, 1]."""
+    def gone(self, places: Tensor) -> Tensor:
+        """How far what was there has gone, (1, h, w) in [0, 1]."""
         if not self._fills:
             return torch.zeros_like(places[:1])
-        return self._region.weights(places) * (1 - self.moved(places))
+        return self._region.weights(places)
+
+    def missing(self, places: Tensor) -> Tensor:
+        """How far nothing is left there, (1, h, w) in [0, 1]."""
+        return self.gone(places) * (1 - self.moved(places))
 
 
 class _Region:
@@ -364,6 +368,19 @@ class PositionMap:
             missing = missing.maximum(change.missing(places))
             places = change.field(places)
         return moved, missing
+
+    def gone(self) -> Tensor:
+        """How far edits take away what was in each cell of the whole map.
+
+        Returns:
+            (1, H, W) in [0, 1].
+        """
+        places = self._places(*(range(length) for length in self.cells))
+        places = places * self._pixels_per_cell
+        gone = torch.zeros_like(places[:1])
+        for change in self._changes:
+            gone = gone.maximum(change.gone(places))
+        return gone
 
     @staticmethod
     def _places(rows: range, columns: range) -> Tensor:

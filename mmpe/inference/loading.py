@@ -1,4 +1,5 @@
 """From config and checkpoint to a sampler."""
+import mimetypes
 from pathlib import Path
 from typing import Optional, Tuple, Union
 
@@ -96,13 +97,19 @@ def load(row_or_config: Union[PathLike, Config],
 
 
 def is_photograph(source: Union[PathLike, Config]) -> bool:
-    """Whether what is to be loaded is a photograph: a file, and no config.
+    """Whether what is to be loaded is a photograph.
+
+    That is a file, and no config; or a path that ends as images do.
 
     Args:
         source: As for :func:`load`.
     """
-    return not isinstance(source, Config) and Path(
-        source).is_file() and Path(source).suffix not in _CONFIG_SUFFIXES
+    if isinstance(source, Config):
+        return False
+    path = Path(source)
+    kind = mimetypes.guess_type(path.name)[0] or ''
+    return kind.startswith('image/') or (path.is_file() and path.suffix
+                                         not in _CONFIG_SUFFIXES)
 
 
 def _load_photograph(config: ConfigDict, source: Optional[PathLike],

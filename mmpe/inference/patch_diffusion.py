@@ -1,4 +1,5 @@
 """A photograph's own patches as a plain Python object; nothing is trained."""
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
@@ -32,6 +33,8 @@ _HOLE, _HOLE_PATCHES = 17, 4000
 # Side of the patches by which an enlarged image is compared, how far they are
 # looked for, and the noise by which a seed makes them vary.
 _EXAMPLE, _EXAMPLE_RADIUS, _EXAMPLE_NOISE = 5, 2, 0.03
+# By how much an image is enlarged at a time.
+_EXAMPLE_STEP = 1.6
 # Levels of the noise from which the photograph at another size is drawn, and
 # from which it is when its coarsest scale is to vary.
 _RESIZE_SIGMA, _START_SIGMA = 0.6, 0.6
@@ -104,19 +107,18 @@ class PatchSampler(PhotographSampler):
         """See :meth:`.PhotographSampler.layout`."""
         growth = growth or self._own_growth()
         maps = self.position_maps(size, growth, edits)
-        plan = _Plan(maps[-1],
-                     self.position_maps(size, growth)[-1], self.size)
+        own = self.position_maps(size, growth)[-1]
+        plan = _Plan(maps[-1], own, self.size, self.model.device)
         options = dict(size=size, seed=seed or 0, positions=maps)
         photograph = self.model.levels[-1].image
         image = pixels_at(photograph, plan.told)
-        if seed is None:
-            image = match_tone(image, plan.part & plan.clean,
-                               pixels_at(photograph, plan.own), plan.left)
-        elif plan.part.any():
-            # The part takes over the tone of what is drawn around it.
-            around = self._draw_plan(image, plan, seed, options)
+        if plan.part.any():
+            # The part takes over the tone of what is around it.
+            around = pixels_at(photograph, plan.own)
+            if seed is not None:
+                around = self._draw_plan(image, plan, seed, options)
             image = match_tone(image, plan.part & plan.clean, around,
-                               ~plan.part & ~plan.rim)
+                               plan.left & ~plan.part & ~plan.rim)
         return self._image(self._draw_plan(image, plan, seed, options))
 
     def _draw_plan(self, image: Tensor, plan: '_Plan', seed: Optional[int],
@@ -125,17 +127,20 @@ class PatchSampler(PhotographSampler):
         rigid, clean = plan.clean & plan.is_rigid, plan.clean
         if seed is not None:
             rigid, clean = rigid & plan.part, clean & plan.part
-        elif not rigid.any():
+        sizes = self.model.stage_sizes(options['size'])
+        if seed is None and not rigid.any():
+            guide = F.interpolate(image, sizes[0], mode='area')
             return self.model.sample(
-                guide=image, start_sigma=_RESIZE_SIGMA, **options)
+                guide=guide, start_sigma=_RESIZE_SIGMA, **options)
         if not clean.any() and not plan.holes.any():
             return self.model.sample(**options)
-        sizes = self.model.stage_sizes(options['size'])
+        # What is gone is not drawn again: in holes, or anywhere.
+        holes = plan.holes if seed is None else ~plan.part
         start = self._first_stage(rigid if seed is None else None, sizes)
         scales = [level.size for level in self.model.levels]
         known, coarse = (
-            known_pyramid(image, mask[None, None], sizes, plan.holes,
-                          plan.taken, scales) for mask in (rigid, clean))
+            known_pyramid(image, mask[None, None], sizes, holes, plan.taken,
+                          scales) for mask in (rigid, clean))
         # What is enlarged is known to the first scale alone.
         known[start] = coarse[start]
         return self.model.sample(known=known, start_stage=start, **options)
@@ -179,7 +184,7 @@ class PatchSampler(PhotographSampler):
         """Where to begin, so that what is drawn is seen as a whole."""
         if kept is None:
             return 0
-        holes = np.pad((~kept).numpy().astype(np.uint8), 1)
+        holes = np.pad((~kept).cpu().numpy().astype(np.uint8), 1)
         width = 2 * float(cv2.distanceTransform(holes, cv2.DIST_L2, 5).max())
         start = 0
         for stage, (size, level) in enumerate(zip(sizes, self.model.levels)):
@@ -244,6 +249,10 @@ class PatchSampler(PhotographSampler):
         lost = F.pad((image - blurred)[0].permute(1, 2, 0), (0, 1))
         return guide + vote(lost.contiguous(), matches, self.model.window_std)
 
+    def super_resolution_steps(self, factor: float) -> int:
+        """How often details are added for a factor."""
+        return max(1, round(math.log(factor) / math.log(_EXAMPLE_STEP)))
+
     def _noise_options(self, seed: Optional[int],
                        sizes: Sequence[Size]) -> dict:
         if seed is not None:
@@ -284,6 +293,7 @@ class _Plan:
         edited: Positions that the pixels are told.
         original: Those without the edits.
         size: (h, w) of the photograph.
+        device: Where the masks are wanted.
 
     Attributes:
         told, own: These positions, (2, H, W).
@@ -293,24 +303,26 @@ class _Plan:
         clean: Where the photograph has what is told.
         left: Where it has what would be there without the edits.
         is_rigid: Where nothing is enlarged or reduced.
-        taken: Which pixels of the photograph have left holes, (h, w).
+        taken: Which pixels of the photograph have been moved or removed, (h,
+            w).
     """
 
-    def __init__(self, edited: PositionMap, original: PositionMap,
-                 size: Size) -> None:
+    def __init__(self, edited: PositionMap, original: PositionMap, size: Size,
+                 device: torch.device) -> None:
         self.told, self.own = edited.whole(), original.whole()
         moved, missing = (x[0] for x in edited.marks())
-        self.part = moved > 0.5
-        self.rim = rims(self.told, _RIM)
-        self.holes = missing > 0.01
-        self.clean = ~self.rim & ~self.holes & _is_inside(self.told, size)
-        self.left = ~self.holes & _is_inside(self.own, size)
-        self.is_rigid = is_rigid(self.told)
-        self.taken = torch.zeros(size, dtype=torch.bool)
+        rim, holes = rims(self.told, _RIM), missing > 0.01
+        taken = torch.zeros(size, dtype=torch.bool)
         y, x = (
             axis.round().long().clamp(0, length - 1)
-            for axis, length in zip(self.own[:, self.holes], size))
-        self.taken[y, x] = True
+            for axis, length in zip(self.own[:, edited.gone()[0] > 0.5], size))
+        taken[y, x] = True
+        self.part = (moved > 0.5).to(device)
+        self.rim, self.holes = rim.to(device), holes.to(device)
+        self.clean = (~rim & ~holes & _is_inside(self.told, size)).to(device)
+        self.left = (~holes & _is_inside(self.own, size)).to(device)
+        self.is_rigid = is_rigid(self.told).to(device)
+        self.taken = taken.to(device)
 
 
 def _is_inside(positions: Tensor, size: Size) -> Tensor:

@@ -131,6 +131,96 @@ def test_a_dense_displacement():
     assert (part - torch.arange(17.)).tolist() == [0] * 6 + [2] * 5 + [0] * 6
 
 
+def cells_in(rows, cols):
+    inside = torch.zeros(CELLS)
+    inside[rows, cols] = 1
+    return inside
+
+
+def marks(*edits):
+    moved, missing = PositionMap(SIZE, CELLS, CELLS, 'extend', edits).marks()
+    assert moved.shape == missing.shape == (1, *CELLS)
+    return moved[0], missing[0]
+
+
+@pytest.mark.parametrize('shift, moved, missing', [
+    (-30, slice(0, 5), slice(6, 11)),
+    (-10, slice(4, 9), slice(9, 11)),
+    (15, slice(9, 14), slice(6, 9)),
+])
+def test_marks_of_a_shift(shift, moved, missing):
+    rows = slice(4, 9)
+    edit = LayoutEdit(BOX, shift=(0, shift), **SHARP)
+    got = marks(edit)
+    torch.testing.assert_close(got[0], cells_in(rows, moved))
+    torch.testing.assert_close(got[1], cells_in(rows, missing))
+    got = marks(LayoutEdit(BOX, shift=(0, shift), keep=True, **SHARP))
+    torch.testing.assert_close(got[0], cells_in(rows, moved))
+    assert not got[1].any()
+
+
+def test_marks_of_what_is_removed():
+    moved, missing = marks(LayoutEdit(BOX, remove=True, **SHARP))
+    assert not moved.any()
+    torch.testing.assert_close(missing, cells_in(slice(4, 9), slice(6, 11)))
+
+
+def test_marks_of_soft_edges_lie_between():
+    moved, missing = marks(
+        LayoutEdit(BOX, shift=(0, -30), feather=10, margin=0))
+    assert 0 < moved[6, 4] < 1 and 0 < missing[6, 6] < 1
+    assert moved[6, 2] > .9 and missing[6, 8] > .9
+
+
+def test_marks_of_changes_that_hold_everywhere():
+    values = np.full((2, *SIZE), 3)
+    for edits in ((), (LayoutEdit(angle=20), ),
+                  (LayoutEdit(displacement=values), ),
+                  (LayoutEdit(BOX, displacement=values), )):
+        assert not any(x.any() for x in marks(*edits))
+
+
+def test_marks_of_two_changes():
+    first = LayoutEdit(BOX, shift=(0, -30), **SHARP)
+    there = (20, 0, 41, 21)
+    second = LayoutEdit(there, shift=(20, 0), **SHARP)
+    left = cells_in(slice(4, 9), slice(6, 11))
+    moved, missing = marks(first, second)
+    torch.testing.assert_close(moved, cells_in(slice(8, 13), slice(0, 5)))
+    torch.testing.assert_close(missing,
+                               left + cells_in(slice(4, 8), slice(0, 5)))
+    moved, missing = marks(first, LayoutEdit(there, remove=True, **SHARP))
+    assert not moved.any()
+    torch.testing.assert_close(missing,
+                               left + cells_in(slice(4, 9), slice(0, 5)))
+
+
+def test_a_later_change_may_cover_what_is_missing():
+    first = LayoutEdit(BOX, remove=True, **SHARP)
+    beside = (20, 0, 41, 21)
+    second = LayoutEdit(beside, shift=(0, 30), keep=True, **SHARP)
+    moved, missing = marks(first, second)
+    torch.testing.assert_close(moved, cells_in(slice(4, 9), slice(6, 11)))
+    assert not missing.any()
+
+
+@pytest.mark.parametrize('cell, widths', [
+    (None, dict(feather=5, margin=20)),
+    (1, dict(feather=1, margin=4)),
+    (2.5, dict(feather=2.5, margin=10)),
+])
+def test_default_widths_are_multiples_of_a_cell(cell, widths):
+    default, explicit = (
+        PositionMap(SIZE, CELLS, CELLS, 'extend', [
+            LayoutEdit(BOX, shift=(0, -25), **options)
+        ], cell) for options in ({}, widths))
+    assert (default.whole() == explicit.whole()).all()
+    for got, expected in zip(default.marks(), explicit.marks()):
+        assert (got == expected).all()
+    other = LayoutEdit(BOX, shift=(0, -25), feather=3, margin=15)
+    assert (default.whole() != positions(other)).any()
+
+
 @pytest.mark.parametrize('growth', ['stretch', 'extend', 'centre', 'tile'])
 def test_windows_are_crops(growth):
     whole = PositionMap((90, 130), (19, 27), CELLS, growth,

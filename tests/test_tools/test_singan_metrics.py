@@ -14,6 +14,7 @@ from mmpe.inference import load
 from mmpe.registry import MODELS, build_from
 
 from ..test_models.test_singan.conftest import model_cfg, random_pyramid
+from .conftest import ROOT
 
 TOOL = 'tools/analysis/singan_metrics.py'
 SIZES = [(13, 17), (24, 31), (45, 58)]
@@ -137,7 +138,7 @@ def test_photograph_of_a_checkpoint_without_one(run_tool, trained, tmp_path,
     Image.fromarray(load(*with_it).photograph).save(image)
     run_tool(TOOL, *with_it, *without, '--num', '2', '--image', image)
     for figure, row in rows_of(capsys.readouterr().out).items():
-        if figure != 'figure':
+        if not figure.startswith(('figure', 'seconds')):
             assert row[-2] == row[-1]
     Image.new('RGB', (45, 58)).save(image)
     with pytest.raises(SystemExit, match='image.png. is not the photograph of'
@@ -208,4 +209,28 @@ def test_help(run_tool, capsys):
         run_tool(TOOL, '--help')
     assert error.value.code == 0
     text = capsys.readouterr().out
-    assert 'Example:' in text and 'CONFIG CHECKPOINT' in text
+    assert 'Example:' in text and 'MODEL' in text
+
+
+def test_photographs_are_models(run_tool, trained, photograph, tmp_path,
+                                capsys):
+    path = tmp_path / 'figures.json'
+    run_tool(TOOL, photograph, *trained(), ROOT + '/configs/patch_diffusion/'
+             'patch-diffusion_none.py', photograph, '--num', 2, '--max-size',
+             48, '--json', path)
+    rows = rows_of(capsys.readouterr().out)
+    assert rows['figure'][1:] == ['photograph', 'small',
+                                  'patch-diffusion_none']
+    assert rows['trained at'] == ['37x48, not trained', '45x58',
+                                  '37x48, not trained']
+    assert rows['reconstruction PSNR'][1] == 'inf'
+    figures = [x['figures'] for x in json.loads(path.read_text())['models']]
+    assert all(x['seconds first'] > 0 and x['seconds each'] > 0
+               for x in figures)
+
+
+def test_moved_parts(run_tool, photograph, capsys):
+    run_tool(TOOL, photograph, '--num', 2, '--moved', 3)
+    rows = rows_of(capsys.readouterr().out)
+    assert float(rows['moved part SSIM'][1]) > 0.9
+    assert {'moved part PSNR', 'moved part steps'} < set(rows)

@@ -210,6 +210,81 @@ def test_demo_trains_and_draws(run_tool, photograph, tmp_path, capsys):
     }
     assert sheet[0] > 4 * 48 and sheet[1] > 37 + 37 + 56
     assert list(out.glob('training/scales/scale_*_37x48.png'))
+    assert (out / 'patches/sheet.png').is_file()
+
+
+def test_demo_draws_without_training(run_tool, photograph, tmp_path, capsys):
+    out = tmp_path / 'out'
+    run_tool('demo/sinGAN_manipulation.py', '--image', photograph, '--num',
+             '1', '--out-dir', out, '--no-train')
+    assert str(out / 'patches/sheet.png') in capsys.readouterr().out
+    assert {path.name for path in out.iterdir()} == {'patches'}
+    assert {path.name for path in (out / 'patches').iterdir()} == {
+        'sample_0.png', 'wider_0.png', 'taller_0.png', 'moved.png',
+        'repeated.png', 'mirrored.png', 'sheet.png'
+    }
+    with Image.open(out / 'patches/wider_0.png') as image:
+        assert image.size == (78, 40)
+
+
+PATCH_COMMANDS = {
+    'sample': (['--num', '1', '--size', '40', '60'], 'sample_0.png'),
+    'resize': (['--factor', '1', '1.5', '--num', '1'], 'resized.png'),
+    'layout': (['--region', '5', '5', '20', '20', '--shift', '0', '20'],
+               'layout.png'),
+    'edit': ([], 'edit_scale1.png'),
+    'harmonize': ([], 'harmonize_scale1.png'),
+    'paint': (['--colours', '3'], 'paint_scale1.png'),
+    'super-resolution': (['--factor', '2'], 'enlarged.png'),
+    'animate': (['--frames', '3'], 'animation.gif')
+}
+
+
+@pytest.mark.parametrize('command', PATCH_COMMANDS)
+def test_demo_takes_photographs(run_tool, photograph, white, tmp_path,
+                                command):
+    args, result = PATCH_COMMANDS[command]
+    if command in ('edit', 'harmonize', 'paint'):
+        args = [*args, '--image', photograph]
+    if command in ('edit', 'harmonize'):
+        args = [*args, '--mask', white]
+    out = tmp_path / 'out'
+    run_tool('demo/sinGAN_manipulation.py', command, photograph, '--max-size',
+             '48', *args, '--out-dir', out)
+    assert (out / result).is_file() and (out / 'sheet.png').is_file()
+
+
+def test_demo_draws_photographs_in_tiles(run_tool, photograph, tmp_path):
+    out = tmp_path / 'out'
+    args = ['sample', photograph, '--size', 90, 100, '--num', 1]
+    run_tool('demo/sinGAN_manipulation.py', *args, '--out-dir', out)
+    run_tool('demo/sinGAN_manipulation.py', *args, '--tile', 80, '--out-dir',
+             tmp_path / 'tiled')
+    whole, tiled = (np.asarray(Image.open(x / 'sample_0.png')).astype(int)
+                    for x in (out, tmp_path / 'tiled'))
+    assert (np.abs(whole - tiled) > 1).mean() < 0.01
+
+
+def test_demo_needs_sensible_photographs(run_tool, photograph, trained,
+                                         tmp_path):
+    (tmp_path / 'text.png').write_text('some text')
+    Image.new('RGB', (60, 12)).save(tmp_path / 'small.png')
+    out = tmp_path / 'out'
+    for args, message in (
+        (['sample', tmp_path / 'text.png'], 'not an image file'),
+        (['sample', tmp_path / 'small.png'], 'too small: it has 12 x 60'),
+        (['sample', photograph, '--size', '10', '90'], 'must be at least'),
+        (['sample', photograph, '--size', '99', '99', '--tile', '8'], 'tile'),
+        (['sample', photograph, trained[1]], 'goes without a checkpoint'),
+        (['sample', trained[0], trained[1], '--max-size', '64'],
+         'is for photographs'),
+        (['layout', photograph, '--region', '5', '5', '90', '90', '--remove'],
+         'A box must satisfy'),
+        (['layout', CONFIGS + '/../patch_diffusion/patch-diffusion_none.py',
+          photograph, '--flip', 'both'], 'no explicit positions')):
+        with pytest.raises(SystemExit, match=message):
+            run_tool('demo/sinGAN_manipulation.py', *args, '--out-dir', out)
+    assert not out.exists()
 
 
 @pytest.fixture

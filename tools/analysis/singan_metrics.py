@@ -25,14 +25,14 @@ What the rows say:
     new patches     distance of the samples' patches to the nearest of the
                     photograph: 0 are copies, 1 is as far as parts of the
                     photograph are from each other
-    first           seconds from loading the model to its first sample
-    each            seconds for each further sample, median
+    seconds first   from the loaded model to its first sample
+    seconds each    for each further sample, median
     coverage        share of the photograph's patches to which a sample has a
                     nearer one than the rest of the photograph has
     moved part      a box of a third of the side that `layout` has moved, with
-                    --moved: against where it came from, and the 95th
-                    percentile of steps from pixel to pixel around its border
-                    as a multiple of the photograph's
+                    --moved: against where it came from, and the largest
+                    step across its border (median) as a multiple of the 95th
+                    percentile of such steps in the photograph
     SIFID           distance of the distributions of Inception's features
     sample LPIPS    perceptual distance of each sample to the next one
 
@@ -73,8 +73,7 @@ BETTER = {
     'moved part steps': 'lower',
     'moved part': 'higher',
     'SIFID': 'lower',
-    'first': 'lower',
-    'each': 'lower',
+    'seconds': 'lower',
     'sample LPIPS': 'higher'
 }
 
@@ -211,7 +210,10 @@ def draw(sampler: PhotographSampler, photograph: np.ndarray,
         samples += sampler.sample(1, args.size, args.seed + i)
         times.append(time.perf_counter())
     first, *each = np.diff(times)
-    figures = dict(first=float(first), each=float(np.median(each)))
+    figures = {
+        'seconds first': float(first),
+        'seconds each': float(np.median(each))
+    }
     reconstruction = sampler.reconstruct()
     if args.moved:
         moved = mean_moved_part(

@@ -18,9 +18,9 @@ Size = Tuple[int, int]
 _INNER_BLUR, _OUTER_BLUR = 2, 6
 # Differences of tone up to the first are levelled, beyond the second they are
 # taken for those of things; in parts of the range from -1 to 1.
-_TONES = (0.45, 0.8)
+_TONES = (0.3, 0.6)
 # How far from the edge of a part its tone has changed by half, in pixels.
-_TONE_REACH = 4
+_TONE_REACH = 3
 
 
 class KnownPixels(NamedTuple):

@@ -13,7 +13,7 @@ from mmpe.functional.grids import axis_positions
 from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.patch_diffusion import PatchPrior, gaussian_blur
 from mmpe.functional.pyramid import pyramid_sizes, resized_pyramid
-from mmpe.functional.upsample import ReadWindow, upsample
+from mmpe.functional.upsample import ReadWindow, upsample_window
 from mmpe.registry import MODELS, build_from
 from .known import KnownPixels, bounding_window, dilate
 from .level import PhotographLevel
@@ -33,6 +33,8 @@ _LOW_PASS = 0.8
 _TONE, _TONE_WEIGHT, _TONE_REACH = 0.3, 1e-3, 30
 # What is taken away is not seen with so many pixels around it, by this logit.
 _SHY, _NEVER = 2, 1e9
+# It is seen all the same where so many of the patches are of it.
+_MOST = 0.6
 
 
 @MODELS.register_module()
@@ -146,12 +148,12 @@ class PatchDiffusion(BaseModel):
         """
         state = checkpoint.get('state_dict', checkpoint) if isinstance(
             checkpoint, dict) else {}
-        if 'photograph' not in state:
+        image = state.get('photograph')
+        if not isinstance(image, Tensor) or not image.numel():
             raise ValueError('The checkpoint must hold the photograph of a '
                              'PatchDiffusion, but it does not.')
-        self.load_state_dict({'photograph': state['photograph']},
-                             strict=False)
-        _ = self.pyramid_sizes
+        _check_photograph(image)
+        self.set_photograph(image.permute(1, 2, 0).cpu().numpy())
 
     @property
     def device(self) -> torch.device:
@@ -161,6 +163,9 @@ class PatchDiffusion(BaseModel):
     @property
     def pyramid_sizes(self) -> List[Size]:
         """(H, W) of the photograph at each scale, the coarsest first."""
+        if not self.photograph.numel():
+            raise ValueError('The model has no photograph: call '
+                             '`set_photograph`, or load a checkpoint.')
         return self._pyramid(tuple(self.photograph.shape[1:]))
 
     @property
@@ -170,16 +175,14 @@ class PatchDiffusion(BaseModel):
         Raises:
             ValueError: The model has no photograph.
         """
-        if not self.photograph.numel():
-            raise ValueError('The model has no photograph: call '
-                             '`set_photograph`, or load a checkpoint.')
+        sizes = self.pyramid_sizes
         if not self._levels or self._levels[0].image.device != self.device:
             image = self.photograph[None].float() / 127.5 - 1
             self._levels = [
                 PhotographLevel(
                     _resize(image, size), self.patch_size,
                     self.num_components, self.window_std)
-                for size in self.pyramid_sizes
+                for size in sizes
             ]
         return self._levels
 
@@ -197,11 +200,7 @@ class PatchDiffusion(BaseModel):
         """The photograph has the size that it has in the checkpoint."""
         image = state_dict.get(f'{prefix}photograph')
         if isinstance(image, Tensor):
-            if image.dtype != torch.uint8 or image.dim() != 3 or \
-                    len(image) != 3:
-                raise ValueError('The photograph of a checkpoint must be '
-                                 f'uint8 (3, H, W), but is {image.dtype} '
-                                 f'{tuple(image.shape)}.')
+            _check_photograph(image)
             self.photograph = torch.empty_like(image, device=self.device)
             self._levels = []
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
@@ -284,8 +283,6 @@ class PatchDiffusion(BaseModel):
         image = guide
         for stage in range(start_stage, len(sizes)):
             given = known[stage] if known else None
-            if image is not None:
-                image = upsample(image, sizes[stage], align_corners=False)
             if matches is not None and stage > start_stage:
                 matches = self.finer_matches(stage, matches, sizes[stage])
             window = _window(sizes[stage], given, self.patch_size)
@@ -293,15 +290,18 @@ class PatchDiffusion(BaseModel):
                 image = given.image
                 continue
             rows, cols = (range(x.start, x.stop) for x in window)
+            if image is not None:
+                image = _enlarged(image, sizes[stage], rows, cols)
             fresh = self.noise(seed, stage, rows, cols) if noise is None \
                 else noise(stage)[(..., *window)]
             part, part_matches = self.draw(
                 stage,
                 fresh,
-                _crop(image, window),
+                image,
                 _crop(matches, window),
                 self.prior(stage, positions, sizes, rows, cols,
-                           stage - start_stage, given),
+                           stage if guide is not None else stage - start_stage,
+                           given),
                 given and KnownPixels(
                     _crop(given.image, window), _crop(given.mask, window)),
                 is_first=stage == start_stage and (guide is None
@@ -325,7 +325,7 @@ class PatchDiffusion(BaseModel):
             return sizes
         sizes = resized_pyramid(sizes, size)
         least = [
-            math.ceil(self.patch_size * full / first)
+            math.ceil((self.patch_size - .5) * full / first)
             for full, first in zip(self.levels[-1].size, self.levels[0].size)
         ]
         if any(a < b for a, b in zip(sizes[0], (self.patch_size, ) * 2)):
@@ -434,7 +434,8 @@ class PatchDiffusion(BaseModel):
         is_exact = self.search == 'exact' or (is_first and guide is None)
         sigmas = self.fine_sigmas
         if is_first:
-            sigmas = [x for x in self.sigmas if x <= start_sigma + 1e-6]
+            sigmas = [x for x in self.sigmas if x <= start_sigma + 1e-6
+                      ] or self.sigmas[-1:]
         low_pass = None
         if not is_first:
             low_pass = _LOW_PASS * level.size[0] / self.levels[stage -
@@ -475,8 +476,8 @@ class PatchDiffusion(BaseModel):
             positions: As for :meth:`sample`.
             sizes: Sizes of all scales of the image.
             rows, cols: The window.
-            order: Which scale it is, counted from the first one drawn; by
-                default from the coarsest.
+            order: Which scale's spread counts; by default its own. A scale
+                that starts from noise takes the coarsest's.
             known: Says which patches are not to be seen in holes.
 
         Returns:
@@ -506,11 +507,13 @@ class PatchDiffusion(BaseModel):
         bias = -scale / 2 * keys.square().sum(1)
         queries = scale * queries
         if known is not None and known.holes is not None:
-            holes = known.holes[inner[0].start:inner[0].stop,
-                                inner[1].start:inner[1].stop]
-            taken = dilate(known.taken, _SHY)[half:-half, half:-half]
-            queries = torch.cat((queries, holes[..., None].float()), 2)
-            keys = torch.cat((keys, -_NEVER * taken.reshape(-1, 1).float()), 1)
+            taken = dilate(known.taken.cpu(), _SHY)[half:-half, half:-half]
+            if taken.float().mean() < _MOST:  # or little is left to see
+                holes = known.holes[inner[0].start:inner[0].stop,
+                                    inner[1].start:inner[1].stop].cpu()
+                queries = torch.cat((queries, holes[..., None].float()), 2)
+                keys = torch.cat(
+                    (keys, -_NEVER * taken.reshape(-1, 1).float()), 1)
         return PatchPrior(
             queries.to(self.device), keys.to(self.device),
             bias.to(self.device))
@@ -558,6 +561,14 @@ def _window(size: Size, known: Optional[KnownPixels],
     if known is None:
         return tuple(slice(0, length) for length in size)
     return bounding_window(~known.mask[0, 0], margin)
+
+
+def _enlarged(image: Tensor, size: Size, rows: range, cols: range) -> Tensor:
+    """A window of an image at another size."""
+    return upsample_window(
+        lambda rows, cols: image[..., rows.start:rows.stop, cols.start:cols.
+                                 stop], tuple(image.shape[2:]), size, rows,
+        cols, False)
 
 
 def _crop(x: Optional[Tensor], window: Tuple[slice,
@@ -609,6 +620,12 @@ def _check_arguments(spread: Sequence[float], patch_size: int, min_size: int,
     if not 0.5 <= window_std <= 4:
         raise ValueError('Argument `window_std` must be from 0.5 to 4, but '
                          f'got {window_std}.')
+
+
+def _check_photograph(image: Tensor) -> None:
+    if image.dtype != torch.uint8 or image.dim() != 3 or len(image) != 3:
+        raise ValueError('The photograph of a checkpoint must be uint8 (3, H, '
+                         f'W), but is {image.dtype} {tuple(image.shape)}.')
 
 
 def _check_sigmas(name: str, sigmas: Sequence[float]) -> None:
