@@ -763,8 +763,8 @@ NOTES = {
     'From a photograph, edges become sharper by examples in the image '
     'itself; no texture is invented. A trained SinGAN draws new texture.',
     'animate':
-    'From a photograph, patches are exchanged from frame to frame; a trained '
-    'SinGAN moves more smoothly.'
+    'From a photograph, its positions sway and its pixels go with them; a '
+    'trained SinGAN also changes what is drawn.'
 }
 
 # text, arguments, function, example

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.patch_diffusion import vote
 from mmpe.functional.upsample import upsample, upsample_window
 from mmpe.models.patch_diffusion import PatchDiffusion, PhotographLevel
@@ -33,11 +34,13 @@ _HOLE, _HOLE_PATCHES = 17, 4000
 # Side of the patches by which an enlarged image is compared, how far they are
 # looked for, and the noise by which a seed makes them vary.
 _EXAMPLE, _EXAMPLE_RADIUS, _EXAMPLE_NOISE = 5, 2, 0.03
+# How far an animation moves, as a part of the short side, and the points on
+# each axis that move by themselves; of the coarsest scale.
+_SWAY, _SWAY_POINTS = 0.015, 4
 # By how much an image is enlarged at a time.
 _EXAMPLE_STEP = 1.6
-# Levels of the noise from which the photograph at another size is drawn, and
-# from which it is when its coarsest scale is to vary.
-_RESIZE_SIGMA, _START_SIGMA = 0.6, 0.6
+# Level of the noise from which the photograph at another size is drawn.
+_RESIZE_SIGMA = 0.6
 
 
 class PatchSampler(PhotographSampler):
@@ -196,10 +199,8 @@ class PatchSampler(PhotographSampler):
 
     def _photograph_at(self, start_scale: int,
                        size: Optional[Size] = None) -> dict:
-        """Options that begin with the photograph, at a scale."""
-        image = self.model.levels[max(start_scale - 1, 0)].image
-        if start_scale == 0:
-            return dict(guide=image, start_sigma=_START_SIGMA)
+        """Options that begin with the photograph, at a scale from 1 on."""
+        image = self.model.levels[start_scale - 1].image
         matches = self.model.finer_matches(
             start_scale, _own_places(image.shape[2:]),
             self.model.stage_sizes(size)[start_scale])
@@ -262,19 +263,24 @@ class PatchSampler(PhotographSampler):
                 1, 3, *sizes[stage], device=self.model.device))
 
     def _center(self) -> List[Tensor]:
-        return [torch.zeros_like(x.image) for x in self.model.levels]
+        return [torch.zeros_like(x) for x in self._noise(0)]
 
     def _noise(self, seed: int) -> List[Tensor]:
+        """Control points of a field of displacements, for each scale."""
         return [
-            self.model.noise(seed, stage, *[range(n) for n in level.size])
-            for stage, level in enumerate(self.model.levels)
+            coordinate_noise(seed, stage, 2, *[range(_SWAY_POINTS << stage)] *
+                             2)[None] for stage in range(self.last_scale + 1)
         ]
 
     def _frame(self, noises: List[Tensor], start_scale: int) -> np.ndarray:
+        """The photograph, its positions swaying smoothly."""
+        sway = _SWAY / 2**start_scale * min(self.size)
+        field = F.interpolate(
+            noises[start_scale], self.size, mode='bicubic',
+            align_corners=True)[0]
         return self._image(
-            self.model.sample(
-                noise=lambda stage: noises[stage],
-                **self._photograph_at(start_scale)))
+            pixels_at(self.model.levels[-1].image,
+                      _own_places(self.size) + sway * field))
 
     def _tensor(self, image: np.ndarray) -> Tensor:
         check_rgb(image)
