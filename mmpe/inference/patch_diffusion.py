@@ -15,8 +15,9 @@ from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.patch_diffusion import vote
 from mmpe.functional.upsample import upsample, upsample_window
 from mmpe.models.patch_diffusion import PatchDiffusion, PhotographLevel
-from mmpe.models.patch_diffusion.known import (is_rigid, known_pyramid,
-                                               match_tone, pixels_at, rims)
+from mmpe.models.patch_diffusion.known import (dilate, is_rigid,
+                                               known_pyramid, match_tone,
+                                               pixels_at, rims)
 from mmpe.utils.files import PathLike
 from .inputs import check_rgb
 from .layout import LayoutEdit, PositionMap
@@ -26,8 +27,9 @@ from .tiling import MapFile, draw_scales
 __all__ = ['PatchSampler']
 
 Size = Tuple[int, int]
-# Pixels on each side of a cut between parts of the photograph that are drawn.
-_RIM = 3
+# Pixels that are drawn on each side of a cut between parts of the photograph;
+# and inside of its own border, as a part of the short side.
+_RIM, _EDGE = 3, 0.05
 # A hole is drawn from the scale on where it is no wider than so many cells,
 # and the photograph has no more patches than that.
 _HOLE, _HOLE_PATCHES = 17, 4000
@@ -325,7 +327,11 @@ class _Plan:
         taken[y, x] = True
         self.part = (moved > 0.5).to(device)
         self.rim, self.holes = rim.to(device), holes.to(device)
-        self.clean = (~rim & ~holes & _is_inside(self.told, size)).to(device)
+        # Beyond the photograph there is no more of it: its border is drawn
+        # anew with what goes on there.
+        edge = round(_EDGE * min(size))
+        beyond = dilate(~_is_inside(self.told, size), edge)
+        self.clean = (~rim & ~holes & ~beyond).to(device)
         self.left = (~holes & _is_inside(self.own, size)).to(device)
         self.is_rigid = is_rigid(self.told).to(device)
         self.taken = taken.to(device)
