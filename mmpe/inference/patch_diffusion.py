@@ -1,6 +1,5 @@
 """A photograph's own patches as a plain Python object; nothing is trained."""
 import math
-from functools import cached_property
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
@@ -13,16 +12,17 @@ from torch import Tensor
 
 from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.patch_diffusion import vote
-from mmpe.functional.upsample import upsample, upsample_window
-from mmpe.models.patch_diffusion import PatchDiffusion, PhotographLevel
+from mmpe.functional.upsample import upsample
+from mmpe.models.patch_diffusion import PhotographLevel
 from mmpe.models.patch_diffusion.known import (dilate, is_rigid,
                                                known_pyramid, match_tone,
                                                pixels_at, rims)
 from mmpe.utils.files import PathLike
 from .inputs import check_rgb
 from .layout import LayoutEdit, PositionMap
+from .patch_tiles import PatchScales, own_places, to_pixels
 from .photograph import PhotographSampler
-from .tiling import MapFile, draw_scales
+from .tiling import draw_scales
 
 __all__ = ['PatchSampler']
 
@@ -204,7 +204,7 @@ class PatchSampler(PhotographSampler):
         """Options that begin with the photograph, at a scale from 1 on."""
         image = self.model.levels[start_scale - 1].image
         matches = self.model.finer_matches(
-            start_scale, _own_places(image.shape[2:]),
+            start_scale, own_places(image.shape[2:]),
             self.model.stage_sizes(size)[start_scale])
         return dict(guide=image, matches=matches, start_stage=start_scale)
 
@@ -282,7 +282,7 @@ class PatchSampler(PhotographSampler):
             align_corners=True)[0]
         return self._image(
             pixels_at(self.model.levels[-1].image,
-                      _own_places(self.size) + sway * field))
+                      own_places(self.size) + sway * field))
 
     def _tensor(self, image: np.ndarray) -> Tensor:
         check_rgb(image)
@@ -341,120 +341,3 @@ def _is_inside(positions: Tensor, size: Size) -> Tensor:
     """Where positions (2, H, W) are in the photograph."""
     last = torch.tensor(size)[:, None, None] - 0.5
     return ((positions > -0.5) & (positions < last)).all(0)
-
-
-def _own_places(size: Size) -> Tensor:
-    """Rows and columns of the pixels of an image, int64 (2, H, W)."""
-    return torch.stack(
-        torch.meshgrid(*[torch.arange(n) for n in size], indexing='ij'))
-
-
-class PatchScales:
-    """The scales of an image, a window at a time; see :func:`draw_scales`.
-
-    A map holds a picture and its matches, in five channels.
-
-    Args:
-        model: The model.
-        size: (H, W) in pixels.
-        seed: Seed of the noise.
-        start_scale: First scale with random noise; the coarser ones are the
-            photograph, resized to ``size``.
-        positions: For each scale the positions that places are told.
-
-    Raises:
-        ValueError: The scale does not exist, or the size is too small.
-    """
-
-    channels = 5
-
-    def __init__(self, model: PatchDiffusion, size: Size, seed: int,
-                 start_scale: int,
-                 positions: Optional[Sequence[PositionMap]]) -> None:
-        self.model = model
-        self.sizes = model.stage_sizes(size)
-        self.last = len(self.sizes) - 1
-        if not 0 <= start_scale <= self.last:
-            raise ValueError('Argument `start_scale` must be from 0 to '
-                             f'{self.last} for this model, but got '
-                             f'{start_scale}.')
-        self.seed = seed
-        self.start_scale = start_scale
-        self.positions = positions
-        model.noise(seed, 0, range(1), range(1))  # checks the seed
-
-    def check_tile(self, tile: int) -> None:
-        """See that most of a tile is not its surroundings."""
-        least = 2 * self.model.halo
-        if tile < least:
-            raise ValueError(f'Argument `tile` must be at least {least} for '
-                             f'this model, but got {tile}.')
-
-    def start(self) -> Tensor:
-        """What the first of the random scales refines, in any size."""
-        if self.start_scale == 0:
-            return torch.zeros(1, self.channels, 1, 1)
-        image = self.model.levels[self.start_scale - 1].image.cpu()
-        return _join(image, _own_places(image.shape[2:]))
-
-    @torch.no_grad()
-    def draw(self, stage: int, coarser: MapFile, rows: range,
-             cols: range) -> Tensor:
-        """A window of the map of a stage.
-
-        Args:
-            stage: Index of the stage.
-            coarser: Map of the stage before, in its own size.
-            rows, cols: What of the stage's map is wanted.
-
-        Returns:
-            (1, 5, rows, cols).
-        """
-        if stage == 0:
-            return self._first[..., rows.start:rows.stop, cols.start:cols.stop]
-        size = self.sizes[stage]
-        halo = self.model.halo
-        outer = [
-            range(max(cells.start - halo, 0), min(cells.stop + halo, length))
-            for cells, length in zip((rows, cols), size)
-        ]
-        guide = upsample_window(lambda *x: coarser.read(*x)[:, :3],
-                                coarser.size, size, *outer, False)
-        matches = self.model.finer_matches_window(
-            stage, lambda *x: coarser.read(*x)[0, 3:], coarser.size, size,
-            *outer)
-        result = _join(*self.model.draw(
-            stage, self.model.noise(self.seed, stage, *outer),
-            guide.to(self.model.device), matches,
-            self.model.prior(stage, self.positions, self.sizes, *outer)))
-        top, left = rows.start - outer[0].start, cols.start - outer[1].start
-        return result[..., top:top + len(rows), left:left + len(cols)]
-
-    def to_rgb(self, window: Tensor) -> np.ndarray:
-        """The picture of a window, uint8 (rows, cols, 3)."""
-        return to_pixels(window[:, :3])
-
-    @cached_property
-    def _first(self) -> Tensor:
-        """The coarsest scale, which is small enough to be drawn at once."""
-        windows = [range(length) for length in self.sizes[0]]
-        return _join(*self.model.draw(
-            0,
-            self.model.noise(self.seed, 0, *windows),
-            None,
-            None,
-            self.model.prior(0, self.positions, self.sizes, *windows),
-            is_first=True))
-
-
-def _join(image: Tensor, matches: Optional[Tensor]) -> Tensor:
-    """A picture and its matches (if any), as five channels."""
-    if matches is None:
-        matches = torch.zeros(2, *image.shape[2:])
-    return torch.cat((image.cpu(), matches[None].cpu().float()), 1)
-
-
-def to_pixels(batch: Tensor) -> np.ndarray:
-    """An image (1, 3, H, W) in [-1, 1] as uint8 (H, W, 3)."""
-    pixels = (batch[0].permute(1, 2, 0) + 1) * 127.5
-    return pixels.round().clamp(0, 255).to(torch.uint8).cpu().numpy()

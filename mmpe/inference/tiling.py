@@ -28,7 +28,10 @@ from mmpe.utils.images import to_rgb
 from mmpe.utils.wrappers import unwrap
 from .layout import PositionMap
 
-__all__ = ['MapFile', 'Scales', 'draw_scales', 'draw_tiled']
+__all__ = [
+    'MapFile', 'Scales', 'draw_scales', 'draw_tiled', 'with_halo',
+    'without_halo'
+]
 
 Size = Tuple[int, int]
 Positions = Callable[[range, range], Tensor]
@@ -214,10 +217,7 @@ class _Scales:
         border = self.generator.head_padding.width
         halo = self.generator.pad_head - border
         size = self.sizes[stage]
-        outer = [
-            range(max(cells.start - halo, 0), min(cells.stop + halo, length))
-            for cells, length in zip((rows, cols), size)
-        ]
+        outer = with_halo(rows, cols, halo, size)
         image = lru_cache(maxsize=1)(
             partial(upsample_window, coarser.read, coarser.size, size))
         x = self._block_input(
@@ -226,8 +226,7 @@ class _Scales:
         result = self.generator.blocks[stage](
             x.to(self.model.device),
             image(*outer).to(self.model.device))
-        top, left = rows.start - outer[0].start, cols.start - outer[1].start
-        return result[..., top:top + len(rows), left:left + len(cols)]
+        return without_halo(result, rows, cols, outer)
 
     def to_rgb(self, window: Tensor) -> np.ndarray:
         """A window of the finest scale, uint8 (rows, cols, 3)."""
@@ -320,6 +319,30 @@ class MapFile:
 
     def _seek(self, row: int, col: int) -> None:
         self._file.seek(4 * self._channels * (row * self.size[1] + col))
+
+
+def with_halo(rows: range, cols: range, halo: int,
+              size: Size) -> Tuple[range, range]:
+    """A window and what is around it, within an image.
+
+    Args:
+        rows, cols: The window.
+        halo: How much is added on each side.
+        size: (H, W) of the image.
+
+    Returns:
+        Rows and columns.
+    """
+    return tuple(
+        range(max(cells.start - halo, 0), min(cells.stop + halo, length))
+        for cells, length in zip((rows, cols), size))
+
+
+def without_halo(window: Tensor, rows: range, cols: range,
+                 outer: Tuple[range, range]) -> Tensor:
+    """The window (..., rows, cols) in a larger one (..., *outer)."""
+    top, left = rows.start - outer[0].start, cols.start - outer[1].start
+    return window[..., top:top + len(rows), left:left + len(cols)]
 
 
 def _check_space(path: Path, sizes: List[Size], channels: int) -> None:

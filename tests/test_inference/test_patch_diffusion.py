@@ -13,7 +13,8 @@ from PIL import Image
 from mmpe.functional.distances import ssim
 from mmpe.functional.patch_diffusion import gaussian_blur
 from mmpe.inference import LayoutEdit, load
-from mmpe.inference.patch_diffusion import PatchSampler, to_pixels
+from mmpe.inference.patch_diffusion import PatchSampler
+from mmpe.inference.patch_tiles import to_pixels
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.images import save_image
 

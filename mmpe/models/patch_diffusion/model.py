@@ -9,7 +9,6 @@ from mmagic.structures import DataSample
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmpe.functional.grids import axis_positions
 from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.patch_diffusion import PatchPrior, gaussian_blur
 from mmpe.functional.pyramid import pyramid_sizes, resized_pyramid
@@ -17,6 +16,7 @@ from mmpe.functional.upsample import ReadWindow, upsample_window
 from mmpe.registry import MODELS, build_from
 from .known import KnownPixels, bounding_window, dilate
 from .level import PhotographLevel
+from .positions import grown_positions, position_features
 
 __all__ = ['PatchDiffusion']
 
@@ -491,7 +491,8 @@ class PatchDiffusion(BaseModel):
         inner = [range(x.start + half, x.stop - half) for x in (rows, cols)]
         level = self.levels[stage]
         if positions is None:
-            told = self._own_positions(level.size, sizes[stage], *inner)
+            told = grown_positions(level.size, sizes[stage],
+                                   self.encoding.growth, *inner)
         else:
             told = positions[stage](*inner)
         # Beyond the photograph there is nothing: its border goes on.
@@ -501,8 +502,10 @@ class PatchDiffusion(BaseModel):
             torch.meshgrid(
                 *[torch.arange(n) + float(half) for n in level.grid],
                 indexing='ij'))
-        queries = self._features(told, level.size).permute(1, 2, 0)
-        keys = self._features(grid, level.size).flatten(1).t()
+        queries, keys = (
+            position_features(self.encoding, x, level.size,
+                              self.levels[0].size) for x in (told, grid))
+        queries, keys = queries.permute(1, 2, 0), keys.flatten(1).t()
         scale = (spread * min(self.levels[0].size))**-2
         bias = -scale / 2 * keys.square().sum(1)
         queries = scale * queries
@@ -517,42 +520,6 @@ class PatchDiffusion(BaseModel):
         return PatchPrior(
             queries.to(self.device), keys.to(self.device),
             bias.to(self.device))
-
-    def _own_positions(self, trained: Size, size: Size, rows: range,
-                       cols: range) -> Tensor:
-        axes = [
-            axis_positions(
-                torch.arange(cells.start, cells.stop), length, old,
-                self.encoding.growth)
-            for cells, length, old in zip((rows, cols), size, trained)
-        ]
-        return torch.stack(torch.meshgrid(*axes, indexing='ij'))
-
-    def _features(self, positions: Tensor, size: Size) -> Tensor:
-        """Encoded positions whose distances are those of the places.
-
-        Both halves of an encoding (x and y) are scaled so that neighbouring
-        cells of the coarsest scale, in its middle, have the distance 1.
-
-        Args:
-            positions: (2, H, W) in cells of a scale.
-            size: (h, w) of the photograph there.
-
-        Returns:
-            (C, H, W).
-        """
-        coarsest = self.levels[0].size
-        ratios = torch.tensor([a / b for a, b in zip(coarsest, size)])
-        cells = (positions + .5) * ratios[:, None, None] - .5
-        middle = torch.tensor([n // 2 for n in coarsest]).float()
-        pair = torch.stack((middle, middle + 1), 1)[..., None]
-        encode = self.encoding.encode_positions
-        codes, (first, second) = encode(cells, coarsest), encode(
-            pair, coarsest).permute(1, 0, 2)
-        half = len(codes) // 2
-        step = second - first
-        return torch.cat((codes[:half] / step[:half].norm(),
-                          codes[half:] / step[half:].norm()))
 
 
 def _window(size: Size, known: Optional[KnownPixels],

@@ -7,6 +7,7 @@ import torch
 from mmagic.structures import DataSample
 
 from mmpe.functional.pyramid import pyramid_sizes
+from mmpe.models.patch_diffusion.positions import position_features
 from mmpe.models import PatchDiffusion
 from mmpe.models.patch_diffusion.known import (KnownPixels, bounding_window,
                                                dilate, is_rigid, known_pyramid,
@@ -47,6 +48,11 @@ def build(image=None, **kwargs):
     model = build_from(MODELS, model_cfg(**kwargs)).eval()
     model.set_photograph(photograph() if image is None else image)
     return model
+
+
+def features_of(model, places, size):
+    return position_features(model.encoding, places, size,
+                             model.levels[0].size)
 
 
 @pytest.fixture(scope='module')
@@ -368,7 +374,7 @@ def test_neighbouring_cells_of_the_coarsest_scale_have_distance_one(
     middle = torch.tensor([x // 2 for x in coarsest])[:, None]
     cells = middle + torch.tensor([[0, 1, 0], [0, 0, 1]])
     places = (cells + .5) * ratios - .5
-    first, below, right = model._features(places[..., None],
+    first, below, right = features_of(model, places[..., None],
                                           size).permute(1, 0, 2)
     assert (first - below).norm() == pytest.approx(1, abs=1e-4)
     assert (first - right).norm() == pytest.approx(1, abs=1e-4)
@@ -379,7 +385,7 @@ def test_distances_of_csg_are_those_in_the_plane(model, stage):
     size, coarsest = (model.pyramid_sizes[i] for i in (stage, 0))
     generator = torch.Generator().manual_seed(0)
     places = 60 * torch.rand(2, 9, 1, generator=generator) - 10
-    features = model._features(places, size)[..., 0].t()
+    features = features_of(model, places, size)[..., 0].t()
     ratios = torch.tensor([a / b for a, b in zip(coarsest, size)])
     expected = torch.cdist(*[places[..., 0].t() * ratios] * 2)
     torch.testing.assert_close(
@@ -391,11 +397,11 @@ def test_sines_liken_positions_a_period_apart():
     model = build(positions=SPE)
     size = model.pyramid_sizes[0]
     places = torch.tensor([0, math.pi, 2 * math.pi]).expand(2, 3)[..., None]
-    first, half, whole = model._features(places, size).permute(1, 0, 2)
+    first, half, whole = features_of(model, places, size).permute(1, 0, 2)
     assert (first - half).norm() > 1.5
     assert (first - whole).norm() < .01
     longer = build(positions=dict(type='SPE', embedding_dim=32))
-    first, _, whole = longer._features(places, size).permute(1, 0, 2)
+    first, _, whole = features_of(longer, places, size).permute(1, 0, 2)
     assert (first - whole).norm() > 1
 
 
@@ -425,7 +431,7 @@ def test_the_prior_is_a_gaussian_of_positions(positions, stage):
             torch.meshgrid(
                 *[torch.arange(n) + 2. for n in level.grid],
                 indexing='ij')).flatten(1)), 1)[..., None]
-        codes = model._features(keys, trained)[..., 0].double().t()
+        codes = features_of(model, keys, trained)[..., 0].double().t()
         expected = -(codes[0] - codes[1:]).square().sum(1) / (2 * tau**2)
         got = logits[i, j]
         torch.testing.assert_close(

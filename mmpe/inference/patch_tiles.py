@@ -1,0 +1,142 @@
+"""A photograph's patches as scales that are drawn in tiles."""
+from functools import cached_property
+from typing import Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmpe.functional.upsample import upsample_window
+from mmpe.models import PatchDiffusion
+from .layout import PositionMap
+from .tiling import MapFile, with_halo, without_halo
+
+__all__ = ['PatchScales', 'own_places', 'to_pixels']
+
+Size = Tuple[int, int]
+
+
+class PatchScales:
+    """The scales of an image, a window at a time; see :func:`draw_scales`.
+
+    A map holds a picture and its matches, in five channels.
+
+    Args:
+        model: The model.
+        size: (H, W) in pixels.
+        seed: Seed of the noise.
+        start_scale: First scale with random noise; the coarser ones are the
+            photograph, resized to ``size``.
+        positions: For each scale the positions that places are told.
+
+    Raises:
+        ValueError: The scale does not exist, or the size is too small.
+    """
+
+    channels = 5
+
+    def __init__(self, model: PatchDiffusion, size: Size, seed: int,
+                 start_scale: int,
+                 positions: Optional[Sequence[PositionMap]]) -> None:
+        self.model = model
+        self.sizes = model.stage_sizes(size)
+        self.last = len(self.sizes) - 1
+        if not 0 <= start_scale <= self.last:
+            raise ValueError('Argument `start_scale` must be from 0 to '
+                             f'{self.last} for this model, but got '
+                             f'{start_scale}.')
+        self.seed = seed
+        self.start_scale = start_scale
+        self.positions = positions
+        model.noise(seed, 0, range(1), range(1))  # checks the seed
+
+    def check_tile(self, tile: int) -> None:
+        """See that most of a tile is not its surroundings."""
+        least = 2 * self.model.halo
+        if tile < least:
+            raise ValueError(f'Argument `tile` must be at least {least} for '
+                             f'this model, but got {tile}.')
+
+    def start(self) -> Tensor:
+        """What the first of the random scales refines, in any size."""
+        if self.start_scale == 0:
+            return torch.zeros(1, self.channels, 1, 1)
+        image = self.model.levels[self.start_scale - 1].image.cpu()
+        return _join(image, own_places(image.shape[2:]))
+
+    @torch.no_grad()
+    def draw(self, stage: int, coarser: MapFile, rows: range,
+             cols: range) -> Tensor:
+        """A window of the map of a stage.
+
+        Args:
+            stage: Index of the stage.
+            coarser: Map of the stage before, in its own size.
+            rows, cols: What of the stage's map is wanted.
+
+        Returns:
+            (1, 5, rows, cols).
+        """
+        if stage == 0:
+            return self._first[..., rows.start:rows.stop, cols.start:cols.stop]
+        size = self.sizes[stage]
+        outer = with_halo(rows, cols, self.model.halo, size)
+        guide = upsample_window(lambda *x: coarser.read(*x)[:, :3],
+                                coarser.size, size, *outer, False)
+        matches = self.model.finer_matches_window(
+            stage, lambda *x: coarser.read(*x)[0, 3:], coarser.size, size,
+            *outer)
+        result = _join(*self.model.draw(
+            stage, self.model.noise(self.seed, stage, *outer),
+            guide.to(self.model.device), matches,
+            self.model.prior(stage, self.positions, self.sizes, *outer)))
+        return without_halo(result, rows, cols, outer)
+
+    def to_rgb(self, window: Tensor) -> np.ndarray:
+        """The picture of a window, uint8 (rows, cols, 3)."""
+        return to_pixels(window[:, :3])
+
+    @cached_property
+    def _first(self) -> Tensor:
+        """The coarsest scale, which is small enough to be drawn at once."""
+        windows = [range(length) for length in self.sizes[0]]
+        return _join(*self.model.draw(
+            0,
+            self.model.noise(self.seed, 0, *windows),
+            None,
+            None,
+            self.model.prior(0, self.positions, self.sizes, *windows),
+            is_first=True))
+
+
+def _join(image: Tensor, matches: Optional[Tensor]) -> Tensor:
+    """A picture and its matches (if any), as five channels."""
+    if matches is None:
+        matches = torch.zeros(2, *image.shape[2:])
+    return torch.cat((image.cpu(), matches[None].cpu().float()), 1)
+
+
+def to_pixels(batch: Tensor) -> np.ndarray:
+    """A model's image as people's programs want it.
+
+    Args:
+        batch: (1, 3, H, W) in RGB order, in [-1, 1].
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    pixels = (batch[0].permute(1, 2, 0) + 1) * 127.5
+    return pixels.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
+
+def own_places(size: Size) -> Tensor:
+    """Rows and columns of the pixels of an image.
+
+    Args:
+        size: (H, W).
+
+    Returns:
+        int64 (2, H, W).
+    """
+    return torch.stack(
+        torch.meshgrid(*[torch.arange(n) for n in size], indexing='ij'))

@@ -1,0 +1,60 @@
+"""Explicit positions as features whose distances are those of places."""
+from typing import Tuple
+
+import torch
+from torch import Tensor, nn
+
+from mmpe.functional.grids import axis_positions
+
+__all__ = ['grown_positions', 'position_features']
+
+Size = Tuple[int, int]
+
+
+def grown_positions(trained: Size, size: Size, growth: str, rows: range,
+                    cols: range) -> Tensor:
+    """Positions of a window of a map that has another size than trained.
+
+    Args:
+        trained: (h, w) of the photograph at a scale.
+        size: (H, W) of the image there.
+        growth: See :func:`mmpe.functional.grids.axis_positions`.
+        rows, cols: The window.
+
+    Returns:
+        (2, rows, cols), y and x in cells of the photograph.
+    """
+    axes = [
+        axis_positions(
+            torch.arange(cells.start, cells.stop), length, old, growth)
+        for cells, length, old in zip((rows, cols), size, trained)
+    ]
+    return torch.stack(torch.meshgrid(*axes, indexing='ij'))
+
+
+def position_features(encoding: nn.Module, positions: Tensor, size: Size,
+                      coarsest: Size) -> Tensor:
+    """Encoded positions, scaled so that distances are those of places.
+
+    Both halves of an encoding (x and y) are scaled so that neighbouring
+    cells of the coarsest scale, in its middle, have the distance 1.
+
+    Args:
+        encoding: CSG, SPE or alike, with ``encode_positions``.
+        positions: (2, H, W), y and x in cells of a scale.
+        size: (h, w) of the photograph at this scale.
+        coarsest: (h, w) of the photograph at the coarsest scale.
+
+    Returns:
+        (C, H, W).
+    """
+    ratios = torch.tensor([a / b for a, b in zip(coarsest, size)])
+    cells = (positions + .5) * ratios[:, None, None] - .5
+    middle = torch.tensor([n // 2 for n in coarsest]).float()
+    pair = torch.stack((middle, middle + 1), 1)[..., None]
+    codes = encoding.encode_positions(cells, coarsest)
+    first, second = encoding.encode_positions(pair,
+                                              coarsest).permute(1, 0, 2)
+    step, half = second - first, len(codes) // 2
+    return torch.cat((codes[:half] / step[:half].norm(),
+                      codes[half:] / step[half:].norm()))
