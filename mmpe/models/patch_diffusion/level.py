@@ -58,14 +58,6 @@ class PhotographLevel:
     def _pixels(self) -> Tensor:
         return F.pad(self.image[0].permute(1, 2, 0), (0, 1)).contiguous()
 
-    def prepare(self, is_local: bool) -> None:
-        """Compute what a search needs, so that the first image is no slower.
-
-        Args:
-            is_local: Whether it is :meth:`estimate_nearby` that is to come.
-        """
-        _ = (self._keys, self._pixels) if is_local else self._patches
-
     def estimate(self, image: Tensor, sigma: float,
                  prior: Optional[PatchPrior]) -> Estimate:
         """What a noisy image shows, all patches considered.

@@ -186,11 +186,6 @@ class PatchDiffusion(BaseModel):
             ]
         return self._levels
 
-    def prepare(self) -> None:
-        """Compute what all images need, so that the first is no slower."""
-        for stage, level in enumerate(self.levels):
-            level.prepare(stage > 0 and self.search == 'local')
-
     def _pyramid(self, size: Size) -> List[Size]:
         return pyramid_sizes(size, self.min_size, self.max_size,
                              self.scale_factor)

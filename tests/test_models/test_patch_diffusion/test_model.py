@@ -113,12 +113,6 @@ def test_state_dicts(model):
     assert third.pyramid_sizes == model.pyramid_sizes
 
 
-def test_preparing_changes_nothing(model):
-    prepared = build()
-    prepared.prepare()
-    assert (prepared.sample(seed=3) == model.sample(seed=3)).all()
-
-
 @pytest.mark.parametrize('checkpoint', [
     dict(state_dict=dict(weight=torch.zeros(1))), dict(), [1]])
 def test_checkpoints_without_a_photograph(checkpoint):
