@@ -399,12 +399,14 @@ def quick_start(args: argparse.Namespace) -> None:
             folder / 'training', args.seed)
     patches = folder / 'patches'
     rows = _draw_sizes(sampler, args, patches)
-    rows.append(_draw_moved(sampler, patches))
+    region, shift = _eye_catcher(sampler.photograph)
+    rows.append(_draw_moved(sampler, region, shift, patches))
     _save_sheet(
         patches, rows, 'Drawn from the patches of the photograph by diffusion '
         'with explicit positions (CSG). Nothing was trained.')
-    print(f'Change the photograph with commands such as\n  python '
-          f'{sys.argv[0]} layout {image} --region 20 40 70 60 --shift 0 25')
+    print('The part was moved by\n  python', sys.argv[0], 'layout', image,
+          '--region', *region, '--shift', *shift,
+          *(['--max-size', args.max_size] if args.max_size else []))
     if not args.no_train:
         _train_and_draw(args, image, folder)
 
@@ -441,9 +443,9 @@ def _draw_sizes(sampler: PhotographSampler, args: argparse.Namespace,
     return [rows[0] + rows[1], *rows[2:]]
 
 
-def _draw_moved(sampler: PhotographSampler, folder: Path) -> Row:
+def _draw_moved(sampler: PhotographSampler, region: Tuple[int, ...],
+                shift: Tuple[int, int], folder: Path) -> Row:
     """A part of the photograph moved and repeated, and a mirrored layout."""
-    region, shift = _eye_catcher(sampler.photograph)
     outline = sampler.photograph
     top, left, bottom, right = region
     cv2.rectangle(outline, (left, top), (right - 1, bottom - 1),

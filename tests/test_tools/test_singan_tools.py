@@ -217,7 +217,15 @@ def test_demo_draws_without_training(run_tool, photograph, tmp_path, capsys):
     out = tmp_path / 'out'
     run_tool('demo/sinGAN_manipulation.py', '--image', photograph, '--num',
              '1', '--out-dir', out, '--no-train')
-    assert str(out / 'patches/sheet.png') in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert str(out / 'patches/sheet.png') in printed
+    again = printed.splitlines()[-1].split()
+    assert again[:1] == ['python']
+    run_tool(again[1], *again[2:], '--num', '0', '--out-dir',
+             tmp_path / 'again')
+    moved, other = (np.asarray(Image.open(x)) for x in (
+        out / 'patches/moved.png', tmp_path / 'again/layout.png'))
+    assert (moved == other).all()
     assert {path.name for path in out.iterdir()} == {'patches'}
     assert {path.name for path in (out / 'patches').iterdir()} == {
         'sample_0.png', 'wider_0.png', 'taller_0.png', 'moved.png',
