@@ -286,12 +286,12 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
         '--feather',
         type=float,
         help='width of the soft edge in pixels (default: a cell of the '
-        'coarsest scale)')
+        'coarsest scale; from a photograph 1)')
     parser.add_argument(
         '--margin',
         type=float,
         help='pixels by which the region is enlarged (default: four cells of '
-        'the coarsest scale)')
+        'the coarsest scale; from a photograph 4)')
     parser.add_argument(
         '--displacement',
         metavar='FILE',
@@ -753,14 +753,14 @@ NOTES = {
     'it has never seen together may meet. A trained SinGAN draws faster.',
     'resize':
     'From a photograph without a seed, "centre" and "extend" keep its pixels '
-    'and continue beyond them. A single large object may be repeated where '
-    'a trained SinGAN would stretch it.',
+    'and continue beyond them. A single large object may appear twice in '
+    'much wider pictures.',
     'layout':
     'From a photograph, what is moved keeps its pixels, and only cuts and '
     'what is left behind are drawn. Variants draw everything else anew.',
     'harmonize':
     'From a photograph, an object of colours or shapes that the photograph '
-    'does not have is lost at coarse scales; a trained SinGAN keeps more.',
+    'does not have is lost at coarse scales, and redrawn from its patches.',
     'super-resolution':
     'From a photograph, edges become sharper by examples in the image '
     'itself; no texture is invented. A trained SinGAN draws new texture.',
