@@ -106,8 +106,9 @@ def posterior_mean(image: Tensor,
                    patch_size: int,
                    sigma: float,
                    std: float,
-                   prior: Optional[PatchPrior] = None
-                   ) -> Tuple[Tensor, Tensor]:
+                   prior: Optional[PatchPrior] = None,
+                   want_best: bool = True
+                   ) -> Tuple[Tensor, Optional[Tensor]]:
     r"""The estimate of the clean image, all patches considered.
 
     The image is :math:`(1 - \sigma) y + \sigma \epsilon`. The estimates of
@@ -120,11 +121,12 @@ def posterior_mean(image: Tensor,
         sigma: Level of the noise, from 0 to 1.
         std: Standard deviation of the window in pixels.
         prior: Log prior of the patches; by default all are alike.
+        want_best: Whether the most probable patches are wanted. If not, GPUs
+            compute the mean by ``scaled_dot_product_attention``.
 
     Returns:
         The estimate (1, 3, H, W), and for each place the index (H', W') of
-        the most probable patch; on GPUs without the latter (None), where
-        ``scaled_dot_product_attention`` computes the mean.
+        the most probable patch, or None.
     """
     height, width = image.shape[2:]
     num_rows, num_cols = height - patch_size + 1, width - patch_size + 1
@@ -145,37 +147,45 @@ def posterior_mean(image: Tensor,
         features = None
         if prior is not None:
             features = prior.queries[top:top + rows].flatten(0, 1)
-        values, index = _attend(queries, features, patches, prior, bias)
-        best.append(index)
+        if image.is_cuda and not want_best:
+            values = _attend_fused(queries, features, patches, prior, bias)
+        else:
+            values, index = _attend(queries, features, patches, prior, bias)
+            best.append(index)
         size = (bottom - top, width)
         total[:, :, top:bottom] += F.fold(values.t()[None] * weights, size,
                                           patch_size)
         ones = weights[-patch_size**2:].expand(-1, len(values))[None]
         norm[:, :, top:bottom] += F.fold(ones, size, patch_size)
-    if best[0] is None:
+    if not want_best:
         return total / norm, None
     return total / norm, torch.cat(best).view(num_rows, num_cols)
 
 
 def _attend(queries: Tensor, features: Optional[Tensor], patches: Tensor,
             prior: Optional[PatchPrior],
-            bias: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+            bias: Tensor) -> Tuple[Tensor, Tensor]:
     """Weighted means of all patches, and the patches of largest weight."""
-    if queries.is_cuda:
-        extended = [queries, queries.new_ones(len(queries), 1)]
-        keys = [patches, bias[:, None]]
-        if prior is not None:
-            extended.append(features)
-            keys.append(prior.keys)
-        mean = F.scaled_dot_product_attention(
-            torch.cat(extended, 1)[None, None],
-            torch.cat(keys, 1)[None, None], patches[None, None], scale=1.)
-        return mean[0, 0], None
     logits = torch.addmm(bias, queries, patches.t())
     if prior is not None:
         logits.addmm_(features, prior.keys.t())
     index = logits.argmax(1)
     return logits.softmax(1) @ patches, index
+
+
+def _attend_fused(queries: Tensor, features: Optional[Tensor],
+                  patches: Tensor, prior: Optional[PatchPrior],
+                  bias: Tensor) -> Tensor:
+    """The means alone, with biases and prior as further features."""
+    queries = [queries, queries.new_ones(len(queries), 1)]
+    keys = [patches, bias[:, None]]
+    if prior is not None:
+        queries.append(features)
+        keys.append(prior.keys)
+    mean = F.scaled_dot_product_attention(
+        torch.cat(queries, 1)[None, None],
+        torch.cat(keys, 1)[None, None], patches[None, None], scale=1.)
+    return mean[0, 0]
 
 
 def principal_patches(image: Tensor, patch_size: int, num: int) -> Tensor:

@@ -20,8 +20,7 @@ from .stylegan2 import StyleGAN2Sampler
 __all__ = ['is_photograph', 'load']
 
 Sampler = Union[SinGANSampler, StyleGAN2Sampler, PatchSampler]
-# Files that are surely no photographs: configs and checkpoints.
-_OTHER_SUFFIXES = ('.py', '.json', '.yml', '.yaml', '.pth', '.pkl')
+_CONFIG_SUFFIXES = ('.py', '.json', '.yml', '.yaml')
 # A photograph by itself: its patches, with a Cartesian grid as positions.
 PHOTOGRAPH = dict(type='PatchDiffusion', positions=dict(type='CSG'))
 
@@ -98,10 +97,9 @@ def load(row_or_config: Union[PathLike, Config],
 
 
 def is_photograph(source: Union[PathLike, Config]) -> bool:
-    """Whether what is to be loaded is a photograph.
+    """Whether what is to be loaded is a photograph, or a checkpoint of one.
 
-    That is a file, and neither config nor checkpoint; or a path that ends as
-    those of images do.
+    That is a file, and no config; or a path that ends as those of images do.
 
     Args:
         source: As for :func:`load`.
@@ -111,7 +109,7 @@ def is_photograph(source: Union[PathLike, Config]) -> bool:
     path = Path(source)
     kind = mimetypes.guess_type(path.name)[0] or ''
     return kind.startswith('image/') or (path.is_file() and path.suffix
-                                         not in _OTHER_SUFFIXES)
+                                         not in _CONFIG_SUFFIXES)
 
 
 def _load_photograph(config: ConfigDict, source: Optional[PathLike],

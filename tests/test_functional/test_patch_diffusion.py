@@ -95,6 +95,32 @@ def test_posterior_mean_is_its_formula(sigma, with_prior):
 
 
 @pytest.mark.parametrize('with_prior', [False, True])
+@pytest.mark.parametrize('sigma', [.1, .4, 1])
+def test_the_fused_mean_is_the_same(sigma, with_prior):
+    patches = P.all_patches(random_image(6, 7), PATCH)
+    queries = P.all_patches(random_image(5, 8, 2), PATCH)
+    prior = random_prior((3, 6), 20)[0] if with_prior else None
+    features = prior.queries.flatten(0, 1) if with_prior else None
+    factor = (1 - sigma) / sigma**2
+    bias = patches.square().sum(1) * (-(1 - sigma) * factor / 2)
+    if with_prior:
+        bias = bias + prior.bias
+    arguments = (factor * queries, features, patches, prior, bias)
+    expected, _ = P._attend(*arguments)
+    torch.testing.assert_close(
+        P._attend_fused(*arguments), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_best_patches_are_not_always_wanted():
+    image, patches = random_image(9, 8), P.all_patches(random_image(6, 7), 3)
+    expected, _ = P.posterior_mean(image, patches, PATCH, .3, STD)
+    estimate, best = P.posterior_mean(
+        image, patches, PATCH, .3, STD, want_best=False)
+    assert best is None
+    torch.testing.assert_close(estimate, expected)
+
+
+@pytest.mark.parametrize('with_prior', [False, True])
 def test_posterior_mean_in_blocks(monkeypatch, with_prior):
     photograph, image = random_image(6, 7), random_image(9, 8, 2)
     prior = random_prior((7, 6), 20)[0] if with_prior else None

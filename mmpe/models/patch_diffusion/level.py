@@ -58,21 +58,25 @@ class PhotographLevel:
     def _pixels(self) -> Tensor:
         return F.pad(self.image[0].permute(1, 2, 0), (0, 1)).contiguous()
 
-    def estimate(self, image: Tensor, sigma: float,
-                 prior: Optional[PatchPrior]) -> Estimate:
+    def estimate(self,
+                 image: Tensor,
+                 sigma: float,
+                 prior: Optional[PatchPrior],
+                 want_matches: bool = True) -> Estimate:
         """What a noisy image shows, all patches considered.
 
         Args:
             image: (1, 3, H, W).
             sigma: Level of its noise, from 0 to 1.
             prior: Log prior of the patches at each place.
+            want_matches: Whether the matches are wanted.
 
         Returns:
             The estimate, and the matches (2, H, W) of the most probable
-            patches; None on GPUs.
+            patches, or None.
         """
         estimate, best = posterior_mean(image, self._patches, self.patch_size,
-                                        sigma, self.std, prior)
+                                        sigma, self.std, prior, want_matches)
         if best is None:
             return estimate, None
         num_cols = self.grid[1]

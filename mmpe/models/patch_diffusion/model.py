@@ -440,7 +440,10 @@ class PatchDiffusion(BaseModel):
             image = image + (1 - sigmas[0]) * guide
         for sigma, following in zip(sigmas, [*sigmas[1:], None]):
             if is_exact:
-                estimate, matches = level.estimate(image, sigma, prior)
+                # Finer scales look around what this one has chosen, and
+                # edges of what is known are levelled by it.
+                want = self.search == 'local' or known is not None
+                estimate, matches = level.estimate(image, sigma, prior, want)
             else:
                 estimate, matches = level.estimate_nearby(
                     image, sigma, prior, matches, self.search_radius)
