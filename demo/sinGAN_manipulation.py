@@ -774,7 +774,7 @@ COMMANDS: Dict[str, tuple] = {
     'train': ('train a model on each of some photographs', _add_train, train,
               'photos/*.jpg --out-dir out --jobs 2'),
     'sample': ('draw random images, of any size', _add_sample, sample,
-               'photo.jpg --num 6 --size 120 300'),
+               'photo.jpg --num 6 --size 200 400'),
     'resize': ('draw the photograph at another size', _add_resize, resize,
                'photo.jpg --factor 1 1.5 --positions centre'),
     'layout': ('move, enlarge, repeat or remove things by their positions',
