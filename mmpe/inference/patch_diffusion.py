@@ -99,6 +99,7 @@ class PatchSampler(PhotographSampler):
                      start_scale: int = 0,
                      growth: Optional[str] = None) -> Path:
         """See :meth:`.PhotographSampler.draw_to_file`."""
+        self.check_scale(start_scale)
         positions = growth and self.position_maps(size, growth)
         scales = PatchScales(self.model, size or self.size, seed, start_scale,
                              positions)
@@ -143,11 +144,12 @@ class PatchSampler(PhotographSampler):
         holes = plan.holes if seed is None else ~plan.part
         start = self._first_stage(rigid if seed is None else None, sizes)
         scales = [level.size for level in self.model.levels]
-        known, coarse = (
-            known_pyramid(image, mask[None, None], sizes, holes, plan.taken,
-                          scales) for mask in (rigid, clean))
+        known = known_pyramid(image, rigid[None, None], sizes, holes,
+                              plan.taken, scales)
         # What is enlarged is known to the first scale alone.
-        known[start] = coarse[start]
+        first = slice(start, start + 1)
+        known[first] = known_pyramid(image, clean[None, None], sizes[first],
+                                     holes, plan.taken, scales[first])
         return self.model.sample(known=known, start_stage=start, **options)
 
     def position_maps(self,

@@ -25,12 +25,12 @@ class PatchScales:
         model: The model.
         size: (H, W) in pixels.
         seed: Seed of the noise.
-        start_scale: First scale with random noise; the coarser ones are the
-            photograph, resized to ``size``.
+        start_scale: First scale with random noise, one that exists; the
+            coarser ones are the photograph, resized to ``size``.
         positions: For each scale the positions that places are told.
 
     Raises:
-        ValueError: The scale does not exist, or the size is too small.
+        ValueError: The size is too small, or the seed out of its range.
     """
 
     channels = 5
@@ -41,21 +41,11 @@ class PatchScales:
         self.model = model
         self.sizes = model.stage_sizes(size)
         self.last = len(self.sizes) - 1
-        if not 0 <= start_scale <= self.last:
-            raise ValueError('Argument `start_scale` must be from 0 to '
-                             f'{self.last} for this model, but got '
-                             f'{start_scale}.')
         self.seed = seed
         self.start_scale = start_scale
         self.positions = positions
+        self.least_tile = 2 * model.halo
         model.noise(seed, 0, range(1), range(1))  # checks the seed
-
-    def check_tile(self, tile: int) -> None:
-        """See that most of a tile is not its surroundings."""
-        least = 2 * self.model.halo
-        if tile < least:
-            raise ValueError(f'Argument `tile` must be at least {least} for '
-                             f'this model, but got {tile}.')
 
     def start(self) -> Tensor:
         """What the first of the random scales refines, in any size."""

@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.pyramid import resized_pyramid
-from mmpe.models import SinGAN
 from mmpe.functional.upsample import ReadWindow, upsample_window
+from mmpe.models import SinGAN
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.image_writers import image_writer
 from mmpe.utils.images import to_rgb
@@ -97,7 +97,10 @@ def draw_scales(scales: 'Scales', path: PathLike, tile: int) -> Path:
     """
     path = Path(path)
     write = image_writer(path)
-    scales.check_tile(tile)
+    if tile < scales.least_tile:
+        raise ValueError(f'Argument `tile` must be at least '
+                         f'{scales.least_tile} for this model, but got '
+                         f'{tile}.')
     start_scale = scales.start_scale
     _check_space(path, scales.sizes[start_scale:], scales.channels)
     num_pixels = sum(math.prod(x) for x in scales.sizes[start_scale:])
@@ -108,7 +111,7 @@ def draw_scales(scales: 'Scales', path: PathLike, tile: int) -> Path:
         for stage in range(start_scale, scales.last):
             with contextlib.closing(image) as coarser:
                 image = MapFile(path.parent, scales.sizes[stage],
-                                 scales.channels)
+                                scales.channels)
                 for rows, cols in _windows(image.size, tile):
                     image.write(rows, cols,
                                 scales.draw(stage, coarser, rows, cols))
@@ -140,15 +143,15 @@ class Scales(Protocol):
         channels: Channels C of a map.
         last: Index of the finest scale.
         start_scale: Index of the first scale that is drawn.
+        least_tile: Length of the tiles that are as large as what must be
+            drawn around them.
     """
 
     sizes: List[Size]
     channels: int
     last: int
     start_scale: int
-
-    def check_tile(self, tile: int) -> None:
-        """Refuse (ValueError) a tile that is mostly its surroundings."""
+    least_tile: int
 
     def start(self) -> Tensor:
         """What the first scale refines: a map (1, C, H, W) of any size."""
@@ -179,6 +182,7 @@ class _Scales:
         if model.with_ema_gen:
             self.generator = model.generator_ema.module
         self.channels = self.generator.out_channels
+        self.least_tile = 2 * self.generator.pad_head
         self.last = model.curr_stage
         self.noise_shapes = model.noise_shapes(size)
         self.sizes = resized_pyramid(model.pyramid_sizes[:self.last + 1], size)
@@ -187,13 +191,6 @@ class _Scales:
         self.positions = positions or self._own_positions()
         self._check_reflection()
         self._noise(0, range(1), range(1))  # checks seed and positions
-
-    def check_tile(self, tile: int) -> None:
-        """See that most of a tile is not its surroundings."""
-        least = 2 * self.generator.pad_head
-        if tile < least:
-            raise ValueError(f'Argument `tile` must be at least {least} for '
-                             f'this model, but got {tile}.')
 
     def start(self) -> Tensor:
         """What the first of the random scales refines, in any size."""

@@ -10,8 +10,8 @@ from PIL import Image
 
 import mmpe.inference.tiling as tiling
 from mmpe.functional.noise import coordinate_noise
-from mmpe.inference.tiling import draw_tiled
 from mmpe.functional.upsample import upsample
+from mmpe.inference.tiling import draw_tiled
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.images import to_rgb
 

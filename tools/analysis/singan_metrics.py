@@ -155,8 +155,7 @@ def pair_names(names: List[str],
     models, rest = [], list(names)
     while rest:
         name = rest.pop(0)
-        path = Path(name)
-        alone = path.is_dir() or (path.is_file() and path.suffix != '.py')
+        alone = Path(name).is_dir() or is_photograph(name)
         if not alone and not rest:
             parser.error('each config needs a checkpoint, but got none for '
                          f'{name!r}')
@@ -169,9 +168,8 @@ def load_model(config: str, checkpoint: Optional[str],
                ) -> Tuple[PhotographSampler, np.ndarray]:
     """A model and its photograph; see that it can do what is asked for."""
     source = checkpoint or config
-    from_photograph = is_photograph(config) or (
-        checkpoint is not None and Path(checkpoint).suffix != '.pth'
-        and is_photograph(checkpoint))
+    # Trained models keep their size.
+    from_photograph = is_photograph(source) and Path(source).suffix != '.pth'
     sampler = load(config, checkpoint, args.device,
                    args.max_size if from_photograph else None)
     if not isinstance(sampler, PhotographSampler):

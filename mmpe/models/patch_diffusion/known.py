@@ -51,8 +51,8 @@ def known_pyramid(image: Tensor,
     Args:
         image: (1, 3, H, W).
         mask: bool (1, 1, H, W), where it is known.
-        sizes: (H', W') of each scale, the last one (H, W).
-        holes, taken: As in :class:`KnownPixels`, at the last scale.
+        sizes: (H', W') of each scale.
+        holes, taken: As in :class:`KnownPixels`, at the finest scale.
         trained: (h', w') of the photograph at each scale, for ``taken``.
 
     Returns:

@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmpe.functional.patch_diffusion import (PatchPrior, all_patches,
-                                     corners_to_matches, matched_steps,
-                                     matches_to_corners, nearest_corners,
-                                     posterior_mean, principal_patches,
-                                     screened_poisson, vote)
+                                             corners_to_matches, matched_steps,
+                                             matches_to_corners,
+                                             nearest_corners, posterior_mean,
+                                             principal_patches,
+                                             screened_poisson, vote)
 
 __all__ = ['PhotographLevel']
 
