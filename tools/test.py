@@ -77,7 +77,7 @@ def main() -> None:
     """Run the command."""
     args = parse_args()
     with one_line_errors():
-        from mmpe.engine import Runner
+        from mmpe.engine import Runner, leave_processes
         from mmpe.weights import Weights
         cfg = load_config(args)
         runner = Runner.from_cfg(cfg)
@@ -85,6 +85,7 @@ def main() -> None:
         weights.check_row(cfg.model)
         weights.load_into(runner.model)
         runner.test()
+        leave_processes()
 
 
 if __name__ == '__main__':

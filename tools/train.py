@@ -91,7 +91,8 @@ def main() -> None:
     """Run the command."""
     args = parse_args()
     with one_line_errors():
-        from mmpe.engine import Runner, fit_to_photograph
+        from mmpe.engine import (Runner, fit_to_photograph,
+                                 leave_processes)
         cfg = load_config(args)
         if fit_to_photograph(cfg) is None:
             # SinGAN gains nothing, and its maps of many sizes leave gaps.
@@ -99,6 +100,7 @@ def main() -> None:
         Runner.from_cfg(cfg).train()
     if is_main_process():
         print(f'Checkpoints, logs and pictures are in {cfg.work_dir}')
+    leave_processes()
 
 
 if __name__ == '__main__':

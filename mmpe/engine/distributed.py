@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from mmpe.registry import MODEL_WRAPPERS, RUNNERS
 from mmpe.utils.wrappers import unwrap
 
-__all__ = ['MMSeparateDistributedDataParallel', 'Runner']
+__all__ = ['MMSeparateDistributedDataParallel', 'Runner', 'leave_processes']
 
 
 @MODEL_WRAPPERS.register_module()
@@ -81,6 +81,16 @@ class Runner(BaseRunner):
             # mmengine would also send SinGAN's lists, which cannot be done.
             if isinstance(value, torch.Tensor):
                 broadcast(value)
+
+
+def leave_processes() -> None:
+    """Leave the other processes, once all work is done.
+
+    The threads of a process group that is never left may abort the process
+    while it exits.
+    """
+    if is_distributed():
+        torch.distributed.destroy_process_group()
 
 
 def _check_gpus() -> None:
