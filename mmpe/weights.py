@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mmpe.checkpoint import (CheckpointError, fetch, read_checkpoint,
                              to_current_layout)
 from mmpe.models import SinGAN
-from mmpe.models.singan.singan import trained_scales
+from mmpe.models.singan.state import trained_scales
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.download import is_url
 from mmpe.utils.files import PathLike

@@ -1,0 +1,172 @@
+"""What a trained SinGAN consists of besides weights."""
+from typing import Callable, Iterable, List, Optional, Tuple
+
+import torch
+import torch.nn as nn
+from mmagic.models.base_models import BaseGAN
+from mmengine.dist import broadcast
+from torch import Tensor
+
+from mmpe.checkpoint import load_pickle, save_pickle
+from mmpe.utils.wrappers import unwrap
+
+__all__ = ['SinGANState', 'trained_scales']
+
+
+class SinGANState(BaseGAN):
+    """Weights of all scales, and what sampling and resuming need beside them.
+
+    All of it is part of the state dict: the last scale that training has
+    begun (``curr_stage``, -1 before), the photograph at each scale
+    (``reals``), the noises that reconstruct it (``fixed_noises``) and the
+    weights of noise (``noise_weights``).
+
+    Args:
+        args: Further arguments of MMagic's ``BaseGAN``.
+        num_scales: Index of the finest scale, counted from zero.
+        test_pkl_data: Path of the ``.pkl`` file that MMagic writes beside its
+            checkpoints; :meth:`load_test_pkl` reads it.
+        kwargs: Further arguments of MMagic's ``BaseGAN``.
+    """
+
+    def __init__(self,
+                 *args,
+                 num_scales: int,
+                 test_pkl_data: Optional[str] = None,
+                 **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.num_scales = num_scales
+        self.pkl_data = test_pkl_data
+        self.curr_stage = -1
+        self.noise_weights: List[float] = [1.0]
+        self.fixed_noises: List[Tensor] = []
+        self.reals: List[Tensor] = []
+
+    @property
+    def _inner_generator(self) -> nn.Module:
+        return unwrap(self.generator)
+
+    def get_extra_state(self) -> dict:
+        """What the state dict holds besides weights: tensors and numbers."""
+        return dict(
+            curr_stage=self.curr_stage,
+            noise_weights=list(self.noise_weights),
+            fixed_noises=list(self.fixed_noises),
+            reals=list(self.reals))
+
+    def set_extra_state(self, state: dict) -> None:
+        """Restore what :meth:`get_extra_state` gave."""
+        self.curr_stage = int(state['curr_stage'])
+        self.noise_weights = [float(x) for x in state['noise_weights']]
+        self.fixed_noises = [x.to(self.device) for x in state['fixed_noises']]
+        self.reals = [x.to(self.device) for x in state['reals']]
+
+    def _apply(self, fn: Callable, *args, **kwargs) -> 'SinGANState':
+        """Move the state along with the weights."""
+        super()._apply(fn, *args, **kwargs)
+        self.fixed_noises = [fn(x) for x in self.fixed_noises]
+        self.reals = [fn(x) for x in self.reals]
+        return self
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
+                              **kwargs) -> None:
+        """Refuse weights of another model; older files have no state."""
+        self._check_state_dict(state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        missing_keys = args[2]
+        key = f'{prefix}_extra_state'
+        if key in missing_keys:
+            missing_keys.remove(key)
+
+    def _check_state_dict(self, state_dict: dict, prefix: str) -> None:
+        trained = trained_scales(
+            key[len(prefix):] for key in state_dict if key.startswith(prefix))
+        if trained not in (None, self.num_scales):
+            raise ValueError(
+                f'The checkpoint was trained with num_scales={trained} '
+                f'(counted from zero), but the model has num_scales='
+                f'{self.num_scales}: use the config that belongs to the '
+                f'checkpoint, or set `model.num_scales={trained}`.')
+        wrong = [
+            f'{key} is {tuple(state_dict[prefix + key].shape)} instead of '
+            f'{tuple(value.shape)}' for key, value in self._weights()
+            if prefix + key in state_dict
+            and state_dict[prefix + key].shape != value.shape
+        ]
+        if wrong:
+            raise ValueError('The checkpoint belongs to another config: '
+                             f'{"; ".join(wrong[:4])}'
+                             f'{" and more" if len(wrong) > 4 else ""}.')
+
+    def _weights(self) -> List[Tuple[str, Tensor]]:
+        # Not `named_parameters`: a distributed model has other names there.
+        return [(key, value) for key, value in self.state_dict().items()
+                if isinstance(value, Tensor)]
+
+    def load_test_pkl(self) -> None:
+        """Take fixed noises, noise weights and scale from a ``.pkl`` file.
+
+        Raises:
+            ValueError: The file is not such a file, or was written for
+                another number of scales.
+        """
+        data = load_pickle(self.pkl_data)
+        expected = {'curr_stage', 'fixed_noises', 'noise_weights'}
+        if not isinstance(data, dict) or not expected <= set(data):
+            raise ValueError(f'{self.pkl_data!r} is no file of a SinGAN: it '
+                             f'must hold {sorted(expected)}.')
+        if len(data['fixed_noises']) != self.num_scales + 1:
+            raise ValueError(
+                f'{self.pkl_data!r} holds {len(data["fixed_noises"])} fixed '
+                f'noises, but the model has {self.num_scales + 1} scales.')
+        self.fixed_noises = [
+            torch.as_tensor(x).to(self.device) for x in data['fixed_noises']
+        ]
+        self.noise_weights = [float(x) for x in data['noise_weights']]
+        self.curr_stage = int(data['curr_stage'])
+        self.pkl_data = None
+
+    def save_test_pkl(self, path: str) -> None:
+        """Write what MMagic expects beside a checkpoint.
+
+        Args:
+            path: Path of the ``.pkl`` file.
+        """
+        save_pickle(
+            dict(
+                noise_weights=list(self.noise_weights),
+                fixed_noises=[x.cpu().numpy() for x in self.fixed_noises],
+                curr_stage=self.curr_stage), path)
+
+    def construct_fixed_noises(self) -> None:
+        """Draw the noise that is to reconstruct the photograph.
+
+        It is random at the first scale and zero at the others (SinGAN,
+        Sec. 3.2), and the same in every process.
+        """
+        self.fixed_noises = [
+            self._fixed_noise(stage, real)
+            for stage, real in enumerate(self.reals)
+        ]
+        broadcast(self.fixed_noises[0])
+
+    def _fixed_noise(self, stage: int, real: Tensor) -> Tensor:
+        if stage == 0:
+            return torch.randn(1, 1, *real.shape[-2:]).to(real)
+        return torch.zeros_like(real)
+
+
+def trained_scales(names: Iterable[str]) -> Optional[int]:
+    """Index of the finest scale that the names of weights speak of.
+
+    Args:
+        names: Keys of a state dict.
+
+    Returns:
+        The index, or None where there is no SinGAN's generator.
+    """
+    scales = [
+        int(name.split('.')[2]) for name in names
+        if name.startswith('generator.blocks.')
+    ]
+    return max(scales, default=None)
