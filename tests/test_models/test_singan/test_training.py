@@ -11,7 +11,7 @@ from mmengine.runner import Runner, load_checkpoint
 from PIL import Image
 
 from mmpe.engine import fit_to_photograph
-from mmpe.models.singan import PESinGAN
+from mmpe.models.singan import PESinGAN, WholeImages
 from mmpe.registry import MODELS, build_from
 
 ROOT = osp.dirname(
@@ -38,6 +38,21 @@ class KillHook(Hook):
     def after_train_iter(self, runner, *args, **kwargs):
         if runner.iter + 1 == self.at:
             raise KilledError
+
+
+@MODELS.register_module()
+class LazyPenalty(WholeImages):
+    """Penalises gradients in every other iteration."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.steps = []
+
+    def disc_losses(self, model):
+        self.steps.append((model.curr_stage, model.curr_step))
+        for name, loss in super().disc_losses(model):
+            if name != 'loss_gp' or model.curr_step % 2 == 0:
+                yield name, loss
 
 
 def row_config(row):
@@ -172,6 +187,24 @@ def test_same_seed_same_weights(small_config):
     other = small_config('singan-csg_fish', 'third', **{'randomness.seed': 1})
     with pytest.raises(AssertionError):
         assert_same_state(runs[0], train(other).model)
+
+
+def test_own_objective(small_config):
+    runs = [
+        train(small_config('singan-csg_fish', name, **options)).model
+        for name, options in (('ours', {}), ('theirs', {
+            'model.objective': dict(type='LazyPenalty'),
+            'model.reconstruction_weight': 5
+        }))
+    ]
+    objective = runs[1].objective
+    assert objective.steps == [(stage, step) for stage in range(3)
+                               for step in range(3 * ITERS_PER_SCALE)]
+    assert objective.reconstruction_weight == 5
+    first, second = (model.state_dict() for model in runs)
+    assert first.keys() == second.keys()
+    key = 'discriminator.blocks.0.head.conv.weight'
+    assert not torch.equal(first[key], second[key])
 
 
 def test_earlier_scales_are_frozen(small_config):
