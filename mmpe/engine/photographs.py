@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks.hook import DATA_BATCH
-from tqdm import tqdm
 
 import mmpe
 from mmpe.checkpoint import latest_checkpoint
@@ -33,6 +32,7 @@ from mmpe.datasets import read_photograph
 from mmpe.inference import load
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.images import save_image
+from mmpe.utils.progress import WORK_FORMAT, ProgressBar
 from mmpe.utils.tables import markdown_table
 from mmpe.utils.wrappers import unwrap
 from .distributed import Runner
@@ -375,14 +375,13 @@ def run_trainings(trainings: Sequence[Training],
     jobs = max(1, min(jobs, len(waiting)))
     threads = max(1, torch.get_num_threads() // jobs)
     running: List[_Child] = []
-    with tqdm(
+    with ProgressBar(
             total=len(trainings),
             initial=len(trainings) - len(waiting),
             disable=not waiting,
             mininterval=0.5,
             smoothing=0,
-            bar_format='{desc} {percentage:3.0f}%|{bar}| '
-            '{elapsed} so far, {remaining} to go') as bar:
+            bar_format=WORK_FORMAT) as bar:
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
@@ -398,7 +397,7 @@ def run_trainings(trainings: Sequence[Training],
     return [results[x.folder] for x in trainings]
 
 
-def _show(bar: tqdm, running: List['_Child'],
+def _show(bar: ProgressBar, running: List['_Child'],
           results: Dict[Path, Optional[TrainingResult]]) -> None:
     done = sum(result is not None for result in results.values())
     names = ', '.join(child.training.folder.name for child in running)

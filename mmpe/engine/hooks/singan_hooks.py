@@ -10,10 +10,10 @@ from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from torch import nn
-from tqdm import tqdm
 
 from mmpe.registry import HOOKS
 from mmpe.utils.images import contact_sheet, save_image, to_rgb
+from mmpe.utils.progress import WORK_FORMAT, ProgressBar
 from mmpe.utils.wrappers import unwrap
 
 __all__ = [
@@ -188,12 +188,11 @@ class SinGANProgressHook(Hook):
         if runner.iter == self._start:
             self._costs = scale_costs(model)
             done = self._work(runner.iter, model)
-            self._bar = tqdm(
+            self._bar = ProgressBar(
                 total=self._work(runner.max_iters, model),
                 initial=done,
                 smoothing=0.02,
-                bar_format='{desc} {percentage:3.0f}%|{bar}| '
-                '{elapsed} so far, {remaining} to go')
+                bar_format=WORK_FORMAT)
         height, width = model.pyramid_sizes[model.curr_stage]
         self._bar.set_description(
             f'scale {model.curr_stage}/{model.num_scales} '
