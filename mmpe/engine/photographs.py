@@ -36,7 +36,7 @@ from mmpe.utils.progress import WORK_FORMAT, ProgressBar
 from mmpe.utils.tables import markdown_table
 from mmpe.utils.wrappers import unwrap
 from .distributed import Runner
-from .hooks.singan_hooks import SinGANProgressHook, scale_costs
+from .hooks.singan_time_hooks import SinGANProgressHook, scale_costs
 from .runner import fit_to_photograph
 
 __all__ = [

@@ -2,8 +2,8 @@
 from .checkpoint_hook import CheckpointHook
 from .compile_hook import CompileHook
 from .image_hooks import CheckHook, ResultsHook, SampleSheetHook
-from .singan_hooks import (SinGANProgressHook, SinGANTimerHook,
-                           SinGANVisualizationHook)
+from .singan_hooks import SinGANVisualizationHook
+from .singan_time_hooks import SinGANProgressHook, SinGANTimerHook
 
 __all__ = [
     'CheckHook', 'CheckpointHook', 'CompileHook', 'ResultsHook',

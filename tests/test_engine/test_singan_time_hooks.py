@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmpe.engine.hooks.singan_hooks import SinGANTimerHook, scale_costs
+from mmpe.engine.hooks.singan_time_hooks import SinGANTimerHook, scale_costs
 from mmpe.models.singan import (SinGANMultiScaleDiscriminator,
                                 SinGANMultiScaleGenerator)
 
@@ -43,7 +43,7 @@ def test_remaining_time():
         iter=129, message_hub=SimpleNamespace(update_info=info.__setitem__))
     hook = SinGANTimerHook()
     hook._seconds_per_iter = lambda costs: [1., 2., 4.]
-    import mmpe.engine.hooks.singan_hooks as module
+    import mmpe.engine.hooks.singan_time_hooks as module
     original, module.scale_costs = module.scale_costs, lambda model: []
     try:
         hook._update(runner, model)
