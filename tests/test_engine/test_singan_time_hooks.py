@@ -33,16 +33,30 @@ def test_scale_costs():
 def test_seconds_per_iter(times, expected):
     hook = SinGANTimerHook()
     hook._times = times
-    assert hook._seconds_per_iter([10., 20., 40.]) == pytest.approx(expected)
+    result = hook._seconds_per_iter([10., 20., 40.], 1)
+    assert result == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('times, expected', [
+    # the generator is updated in the third iteration
+    ([1., 1., 4.], 2.0),
+    ([1., 4., 1., 1., 4., 1., 1., 40., 1., 9.], 2.0),
+    # no whole round yet
+    ([1., 3.], 2.0),
+])
+def test_iterations_are_averaged_over_rounds(times, expected):
+    hook = SinGANTimerHook()
+    hook._times = {0: times}
+    assert hook._seconds_per_iter([5.], 3) == [expected]
 
 
 def test_remaining_time():
-    model = SimpleNamespace(iters_of_scale=100)
+    model = SimpleNamespace(iters_of_scale=100, discriminator_steps=1)
     info = {}
     runner = SimpleNamespace(
         iter=129, message_hub=SimpleNamespace(update_info=info.__setitem__))
     hook = SinGANTimerHook()
-    hook._seconds_per_iter = lambda costs: [1., 2., 4.]
+    hook._seconds_per_iter = lambda costs, length: [1., 2., 4.]
     import mmpe.engine.hooks.singan_time_hooks as module
     original, module.scale_costs = module.scale_costs, lambda model: []
     try:

@@ -75,7 +75,8 @@ class SinGANTimerHook(IterTimerHook):
             self._update(runner, model)
 
     def _update(self, runner: Runner, model: nn.Module) -> None:
-        per_iter = self._seconds_per_iter(scale_costs(model))
+        per_iter = self._seconds_per_iter(
+            scale_costs(model), model.discriminator_steps)
         stage, done = divmod(runner.iter + 1, model.iters_of_scale)
         rest = [0.0] * len(per_iter)
         for index in range(stage, len(per_iter)):
@@ -85,10 +86,13 @@ class SinGANTimerHook(IterTimerHook):
                                        rest[min(stage, len(rest) - 1)])
         runner.message_hub.update_info('eta', sum(rest))
 
-    def _seconds_per_iter(self, costs: List[float]) -> List[float]:
+    def _seconds_per_iter(self, costs: List[float],
+                          round_length: int) -> List[float]:
         """Measured where there are measurements, estimated elsewhere."""
-        # The median is not misled by the pause in which a scale ends.
-        measured = {s: float(np.median(t)) for s, t in self._times.items()}
+        measured = {
+            s: _typical(times, round_length)
+            for s, times in self._times.items()
+        }
         x = np.array([costs[s] for s in measured])
         y = np.array(list(measured.values()))
         slope, start = (np.polyfit(x, y, 1) if len(x) > 1 else
@@ -99,6 +103,19 @@ class SinGANTimerHook(IterTimerHook):
             measured.get(s, start + slope * cost)
             for s, cost in enumerate(costs)
         ]
+
+
+def _typical(times: List[float], round_length: int) -> float:
+    """Seconds per iteration of a typical round.
+
+    Only one iteration of a round updates the generator too. The median is not
+    misled by the pause in which a scale ends.
+    """
+    num_rounds = len(times) // round_length
+    if not num_rounds:
+        return float(np.mean(times))
+    rounds = np.reshape(times[:num_rounds * round_length], (num_rounds, -1))
+    return float(np.median(rounds.mean(axis=1)))
 
 
 @HOOKS.register_module()
