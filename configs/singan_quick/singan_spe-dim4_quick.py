@@ -16,6 +16,7 @@ default_hooks = dict(
     checkpoint=dict(interval=3 * 340, max_keep_ckpts=2))
 custom_hooks = [
     dict(type='SinGANVisualizationHook'),
+    dict(type='SinGANEstimateHook'),
     dict(type='SinGANProgressHook')
 ]
 log_level = 'ERROR'

@@ -3,7 +3,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmpe.engine.hooks.singan_time_hooks import SinGANTimerHook, scale_costs
+from mmpe.engine.hooks.singan_time_hooks import (SinGANTimerHook, Work,
+                                                 _about, scale_costs)
 from mmpe.models.singan import (SinGANMultiScaleDiscriminator,
                                 SinGANMultiScaleGenerator)
 
@@ -50,17 +51,36 @@ def test_iterations_are_averaged_over_rounds(times, expected):
     assert hook._seconds_per_iter([5.], 3) == [expected]
 
 
-def test_remaining_time():
+def test_remaining_time(monkeypatch):
     model = SimpleNamespace(iters_of_scale=100, discriminator_steps=1)
     info = {}
     runner = SimpleNamespace(
         iter=129, message_hub=SimpleNamespace(update_info=info.__setitem__))
     hook = SinGANTimerHook()
     hook._seconds_per_iter = lambda costs, length: [1., 2., 4.]
-    import mmpe.engine.hooks.singan_time_hooks as module
-    original, module.scale_costs = module.scale_costs, lambda model: []
-    try:
-        hook._update(runner, model)
-    finally:
-        module.scale_costs = original
+    monkeypatch.setattr('mmpe.engine.hooks.singan_time_hooks.Work',
+                        lambda runner: SimpleNamespace(of_scale=[]))
+    hook._update(runner, model)
     assert info == dict(scale_eta=140., eta=540.)
+
+
+@pytest.mark.parametrize('seconds, expected', [
+    (3, 'a few seconds'),
+    (44.7, 'about 45 seconds'),
+    (552, 'about 9 minutes'),
+    (9000, 'about 2.5 hours'),
+])
+def test_about(seconds, expected):
+    assert _about(seconds) == expected
+
+
+def test_work():
+    info = dict(scale_seconds=[1., 2., 4.])
+    model = SimpleNamespace(iters_of_scale=10)
+    runner = SimpleNamespace(
+        model=model,
+        max_iters=30,
+        message_hub=SimpleNamespace(get_info=info.get))
+    work = Work(runner)
+    assert work.of_scale == [1., 2., 4.] and work.total == 70
+    assert [work.until(x) for x in (0, 10, 13, 30)] == [0, 10, 16, 70]

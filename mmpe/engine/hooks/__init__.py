@@ -3,10 +3,11 @@ from .checkpoint_hook import CheckpointHook
 from .compile_hook import CompileHook
 from .image_hooks import CheckHook, ResultsHook, SampleSheetHook
 from .singan_hooks import SinGANVisualizationHook
-from .singan_time_hooks import SinGANProgressHook, SinGANTimerHook
+from .singan_time_hooks import (SinGANEstimateHook, SinGANProgressHook,
+                                SinGANTimerHook)
 
 __all__ = [
     'CheckHook', 'CheckpointHook', 'CompileHook', 'ResultsHook',
-    'SampleSheetHook', 'SinGANProgressHook', 'SinGANTimerHook',
-    'SinGANVisualizationHook'
+    'SampleSheetHook', 'SinGANEstimateHook', 'SinGANProgressHook',
+    'SinGANTimerHook', 'SinGANVisualizationHook'
 ]

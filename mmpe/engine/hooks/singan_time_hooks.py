@@ -1,11 +1,17 @@
-"""How long a SinGAN training takes: remaining time and progress."""
-from typing import Dict, List, Optional
+"""How long a SinGAN training takes: said before it, and shown during it."""
+from copy import deepcopy
+from functools import partial
+from time import perf_counter
+from typing import Callable, Dict, List, Optional
 
 import numpy as np
+import torch
 from mmagic.engine.hooks import IterTimerHook
-from mmengine.dist import master_only
+from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
+from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 
@@ -13,7 +19,15 @@ from mmpe.registry import HOOKS
 from mmpe.utils.progress import WORK_FORMAT, ProgressBar
 from mmpe.utils.wrappers import unwrap
 
-__all__ = ['SinGANProgressHook', 'SinGANTimerHook', 'scale_costs']
+__all__ = [
+    'SayingHook', 'SinGANEstimateHook', 'SinGANProgressHook',
+    'SinGANTimerHook', 'Work', 'measure_scales', 'scale_costs'
+]
+
+# The part of a training that an estimate of its time may take.
+_PART = 0.02
+# Under which name the message hub has the seconds of each scale's iterations.
+_SECONDS = 'scale_seconds'
 
 
 def scale_costs(model: nn.Module) -> List[float]:
@@ -42,6 +56,148 @@ def scale_costs(model: nn.Module) -> List[float]:
         costs.append(2 * forward + area * (5 * weights(gen) +
                                            15 * weights(disc)))
     return costs
+
+
+def measure_scales(model: nn.Module,
+                   optim_wrapper: OptimWrapperDict,
+                   data: dict,
+                   rounds: int = 2) -> List[float]:
+    """Seconds that an iteration takes at each scale, tried on a copy.
+
+    The model, its optimisers and the random numbers stay as they are. Where
+    there are several processes, all have to call this.
+
+    Args:
+        model: A SinGAN, which may be wrapped for distributed training.
+        optim_wrapper: Its optimisers.
+        data: A batch that it is trained on.
+        rounds: Rounds that are measured at each scale, after one that is not.
+
+    Returns:
+        One number for each scale.
+
+    Raises:
+        ValueError: A scale has fewer rounds, or see ``SinGAN.train_step``.
+    """
+    model = unwrap(model)
+    if not 1 <= rounds < model.iters_per_scale:
+        raise ValueError('Argument `rounds` must be at least 1 and below '
+                         f'{model.iters_per_scale}, the rounds of a scale, '
+                         f'but got {rounds}.')
+    hub = MessageHub.get_current_instance()
+    iteration = hub.get_info('iter')
+    model, optim_wrapper = deepcopy((model, optim_wrapper))
+    model.train()
+
+    def run(start: int, stop: int) -> float:
+        for index in range(start, stop):
+            hub.update_info('iter', index)
+            model.train_step(data, optim_wrapper)
+        if model.device.type == 'cuda':
+            torch.cuda.synchronize()
+        return perf_counter()
+
+    seconds = []
+    try:
+        with torch.random.fork_rng():
+            for stage in range(model.num_scales + 1):
+                # What the end of the scale before would have set.
+                model.noise_weights += [model.noise_weight_init] * (
+                    stage + 1 - len(model.noise_weights))
+                first = stage * model.iters_of_scale
+                second = first + model.discriminator_steps
+                end = second + rounds * model.discriminator_steps
+                start = run(first, second)
+                seconds.append((run(second, end) - start) / (end - second))
+    finally:
+        hub.update_info('iter', iteration)
+    return seconds
+
+
+class Work:
+    """Work of a run's iterations, which is more at later scales.
+
+    It is counted in seconds if :class:`SinGANEstimateHook` has measured them,
+    else up to a common factor.
+
+    Args:
+        runner: Runner of a SinGAN whose training has started.
+
+    Attributes:
+        of_scale: Work of an iteration at each scale.
+        total: Work of the whole run.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        model = unwrap(runner.model)
+        self.of_scale = runner.message_hub.get_info(
+            _SECONDS) or scale_costs(model)
+        self._iters_of_scale = model.iters_of_scale
+        self.total = self.until(runner.max_iters)
+
+    def until(self, iters: int) -> float:
+        """Work of the first iterations.
+
+        Args:
+            iters: Number of iterations.
+        """
+        stage, rest = divmod(iters, self._iters_of_scale)
+        work = sum(self.of_scale[:stage]) * self._iters_of_scale
+        return work + (rest * self.of_scale[stage] if rest else 0)
+
+
+class SayingHook(Hook):
+    """A hook that tells people something, in one line.
+
+    Attributes:
+        say: Gets the line; prints it unless it is set to something else.
+    """
+
+    say: Callable[[str], None] = staticmethod(partial(print, flush=True))
+
+
+@HOOKS.register_module()
+class SinGANEstimateHook(SayingHook):
+    """Says before a training how long it will take on this machine.
+
+    Some rounds are tried on a copy at each scale, which takes about a
+    fiftieth of the training (:func:`measure_scales`); the hooks that tell the
+    remaining time begin with what was measured. Where a scale has fewer than
+    100 rounds nothing is tried nor said.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Measure, and say what it means."""
+        model = unwrap(runner.model)
+        rounds = min(2, int(_PART * model.iters_per_scale) - 1)
+        if rounds < 1 or runner.iter >= runner.max_iters:
+            return
+        loader = runner.train_dataloader
+        item = loader.dataset[0]
+        runner.message_hub.update_info(
+            _SECONDS,
+            measure_scales(runner.model, runner.optim_wrapper,
+                           loader.collate_fn([item]), rounds),
+            resumed=False)
+        work = Work(runner)
+        seconds = work.total - work.until(runner.iter)
+        runner.message_hub.update_info('eta', seconds)
+        image = item['inputs'][f'real_scale{model.num_scales}']
+        height, width = image.shape[-2:]
+        if is_main_process():
+            self.say(f'Training at {height}x{width} pixels, '
+                     f'{model.num_scales + 1} scales: {_about(seconds)} '
+                     f'{"to go " if runner.iter else ""}on this machine')
+
+
+def _about(seconds: float) -> str:
+    if seconds >= 7200:
+        return f'about {seconds / 3600:.1f} hours'
+    if seconds >= 90:
+        return f'about {seconds / 60:.0f} minutes'
+    if seconds >= 10:
+        return f'about {seconds:.0f} seconds'
+    return 'a few seconds'
 
 
 @HOOKS.register_module()
@@ -76,7 +232,7 @@ class SinGANTimerHook(IterTimerHook):
 
     def _update(self, runner: Runner, model: nn.Module) -> None:
         per_iter = self._seconds_per_iter(
-            scale_costs(model), model.discriminator_steps)
+            Work(runner).of_scale, model.discriminator_steps)
         stage, done = divmod(runner.iter + 1, model.iters_of_scale)
         rest = [0.0] * len(per_iter)
         for index in range(stage, len(per_iter)):
@@ -140,11 +296,10 @@ class SinGANProgressHook(Hook):
         """Advance by one iteration's work."""
         model = unwrap(runner.model)
         if runner.iter == self._start:
-            self._costs = scale_costs(model)
-            done = self._work(runner.iter, model)
+            self._work = Work(runner)
             self._bar = ProgressBar(
-                total=self._work(runner.max_iters, model),
-                initial=done,
+                total=self._work.total,
+                initial=self._work.until(runner.iter),
                 smoothing=0.02,
                 bar_format=WORK_FORMAT)
         height, width = model.pyramid_sizes[model.curr_stage]
@@ -152,15 +307,10 @@ class SinGANProgressHook(Hook):
             f'scale {model.curr_stage}/{model.num_scales} '
             f'({height}x{width})',
             refresh=False)
-        self._bar.update(self._costs[model.curr_stage])
+        self._bar.update(self._work.of_scale[model.curr_stage])
 
     @master_only
     def after_train(self, runner: Runner) -> None:
         """Close the bar, if there was an iteration at all."""
         if hasattr(self, '_bar'):
             self._bar.close()
-
-    def _work(self, iters: int, model: nn.Module) -> float:
-        scales, rest = divmod(iters, model.iters_of_scale)
-        work = sum(self._costs[:scales]) * model.iters_of_scale
-        return work + (rest * self._costs[scales] if rest else 0)

@@ -11,7 +11,9 @@ from mmengine.runner import Runner, load_checkpoint
 from PIL import Image
 
 from mmpe.engine import fit_to_photograph
-from mmpe.models.singan import PESinGAN
+from mmpe.engine.hooks.singan_time_hooks import (SinGANEstimateHook,
+                                                 measure_scales)
+from mmpe.models.singan import PESinGAN, SinGAN
 from mmpe.registry import MODELS, build_from
 
 ROOT = osp.dirname(
@@ -23,6 +25,7 @@ ROWS = [
     'singan_spe-dim8_bohemian'
 ]
 ITERS_PER_SCALE = 3
+ESTIMATE = [dict(type='SinGANEstimateHook'), dict(type='SinGANProgressHook')]
 
 
 class KilledError(Exception):
@@ -204,6 +207,65 @@ def test_pictures_do_not_change_the_training(small_config):
                             ('without', []))
     ]
     assert_same_state(*runs)
+
+
+@pytest.fixture
+def estimate(monkeypatch):
+    """Try two rounds of the three, by a clock that only updates move on."""
+    hooks = 'mmpe.engine.hooks.singan_time_hooks'
+    now = [0.]
+
+    def timed(update):
+
+        def method(self, *args, **kwargs):
+            now[0] += 1 + self.curr_stage
+            return update(self, *args, **kwargs)
+
+        return method
+
+    monkeypatch.setattr(f'{hooks}._PART', 1)
+    monkeypatch.setattr(f'{hooks}.perf_counter', lambda: now[0])
+    for name in ('train_generator', 'train_discriminator'):
+        monkeypatch.setattr(SinGAN, name, timed(getattr(SinGAN, name)))
+    said = []
+    monkeypatch.setattr(SinGANEstimateHook, 'say', said.append)
+    return said
+
+
+def test_estimate_does_not_change_the_training(small_config, estimate):
+    row = 'singan_spe-dim4_bohemian'
+    ema = {
+        'model.ema_config':
+        dict(type='ExponentialMovingAverage', momentum=0.1),
+        'default_hooks.checkpoint.interval': 13
+    }
+    plain = train(small_config(row, 'plain', custom_hooks=[], **ema))
+    timed = train(small_config(row, 'timed', custom_hooks=ESTIMATE, **ema))
+    assert_same_state(plain.model, timed.model)
+    # a round is six updates and three iterations
+    assert timed.message_hub.get_info('scale_seconds') == [2., 4., 6.]
+    assert estimate == ['Training at 37x48 pixels, 3 scales: about 2 minutes '
+                        'on this machine']
+
+    train(small_config(row, 'parts', custom_hooks=[], **ema), kill_at=13)
+    rest = train(
+        small_config(
+            row, 'parts', custom_hooks=ESTIMATE, resume=True, **ema))
+    assert_same_state(plain.model, rest.model)
+    # 5 iterations of the second scale and 9 of the last
+    assert estimate[1:] == ['Training at 37x48 pixels, 3 scales: about 74 '
+                            'seconds to go on this machine']
+
+
+def test_short_trainings_are_not_estimated(small_config, estimate):
+    runner = train(
+        small_config('singan-csg_fish', custom_hooks=ESTIMATE,
+                     **{'model.iters_per_scale': 1}))
+    assert runner.message_hub.get_info('scale_seconds') is None
+    assert not estimate
+    with pytest.raises(ValueError, match='`rounds` must be at least 1 and '
+                       'below 1, the rounds of a scale, but got 1'):
+        measure_scales(runner.model, runner.optim_wrapper, {}, 1)
 
 
 def test_stated_num_scales_must_fit(small_config):
