@@ -17,6 +17,7 @@ default_hooks = dict(
 custom_hooks = [
     dict(type='SinGANVisualizationHook'),
     dict(type='SinGANEstimateHook'),
+    dict(type='SinGANPreviewHook'),
     dict(type='SinGANProgressHook')
 ]
 log_level = 'ERROR'

@@ -293,8 +293,9 @@ def test_report_of_a_child(config, photograph, tmp_path, monkeypatch):
     photographs._write_config(training)
     report = io.StringIO()
     photographs._train(training.folder, report)
-    first, *parts = report.getvalue().splitlines()
-    assert first.startswith('# Training at 31x40 pixels, 2 scales: a')
+    estimate, preview, *parts = report.getvalue().splitlines()
+    assert estimate.startswith('# Training at 31x40 pixels, 2 scales: a')
+    assert preview == f'# Watch {training.folder / "preview.png"}'
     assert len(parts) == 12 and parts[-1] == '1.00000'
 
 

@@ -1,6 +1,8 @@
 """Pictures of a SinGAN training."""
+import math
 from pathlib import Path
-from typing import Optional
+from time import monotonic
+from typing import List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -11,10 +13,16 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmpe.registry import HOOKS
-from mmpe.utils.images import contact_sheet, save_image, to_rgb
+from mmpe.utils.compiling import eagerly
+from mmpe.utils.images import contact_sheet, resize_image, save_image, to_rgb
+from mmpe.utils.progress import ProgressBar
 from mmpe.utils.wrappers import unwrap
+from .singan_time_hooks import SayingHook, Work
 
-__all__ = ['SinGANVisualizationHook']
+__all__ = ['SinGANPreviewHook', 'SinGANVisualizationHook']
+
+# The part of a training's time that previews may take.
+_PART = 0.05
 
 
 @HOOKS.register_module()
@@ -50,25 +58,100 @@ class SinGANVisualizationHook(Hook):
         height, width = model.pyramid_sizes[stage]
         path = Path(
             runner.work_dir) / 'scales' / f'scale_{stage}_{height}x{width}.png'
-        save_image(path, self._sheet(model))
+        row = _draw(model, self.num_samples, self.seed)
+        save_image(path, contact_sheet([row]))
         runner.logger.info(f'Scale {stage} is done; pictures are in {path}')
 
-    @torch.no_grad()
-    def _sheet(self, model: nn.Module) -> np.ndarray:
-        was_training = model.training
-        model.eval()
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            images = [
-                model.reals[model.curr_stage],
-                model.sample(mode='recon'),
-                model.sample(num_batches=self.num_samples)
-            ]
-        model.train(was_training)
-        pictures = [
-            to_rgb(x) for x in model.data_preprocessor.destruct(
-                torch.cat(images).float())
-        ]
-        labels = ['photograph', 'reconstruction']
-        labels += ['sample'] * self.num_samples
-        return contact_sheet([list(zip(labels, pictures))])
+
+@HOOKS.register_module()
+class SinGANPreviewHook(SayingHook):
+    """Writes again and again what a training has come to.
+
+    ``preview.png`` in the work dir shows the photograph at the current scale,
+    its reconstruction and random samples, all at the size of the finest
+    scale; and below them the scale, the part of the work that is done and the
+    remaining time. The file is replaced as a whole, for viewers that reload
+    it. The training is the same to the bit as without this hook.
+
+    Args:
+        interval: Seconds between two previews; there are more where drawing
+            one takes more than a twentieth of the time.
+        num_samples: Number of random samples.
+        seed: Seed of the samples, the same in each preview.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self,
+                 interval: float = 15,
+                 num_samples: int = 3,
+                 seed: int = 0) -> None:
+        self.interval = interval
+        self.num_samples = num_samples
+        self.seed = seed
+
+    @master_only
+    def before_train(self, runner: Runner) -> None:
+        """Say where the preview will be."""
+        self._path = Path(runner.work_dir, 'preview.png')
+        self._due = -math.inf
+        self.say(f'Watch {self._path}')
+
+    @master_only
+    def after_train_iter(self,
+                         runner: Runner,
+                         batch_idx: int,
+                         data_batch: DATA_BATCH = None,
+                         outputs: Optional[dict] = None) -> None:
+        """Write the preview if it is time for one."""
+        start = monotonic()
+        if start < self._due:
+            return
+        self._write(runner, runner.iter + 1)
+        end = monotonic()
+        self._due = end + max(self.interval, (end - start) * (1 / _PART - 1))
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        """Write the last one."""
+        self._write(runner, runner.iter)
+
+    def _write(self, runner: Runner, iters: int) -> None:
+        model = unwrap(runner.model)
+        row = [(label, resize_image(picture, model.pyramid_sizes[-1]))
+               for label, picture in _draw(model, self.num_samples, self.seed)]
+        save_image(self._path, contact_sheet([row], _caption(runner, iters)))
+
+
+def _caption(runner: Runner, iters: int) -> str:
+    """Scale and progress after a number of iterations."""
+    model, work = unwrap(runner.model), Work(runner)
+    height, width = model.pyramid_sizes[model.curr_stage]
+    percentage = 100 * work.until(iters) / work.total
+    caption = (f'scale {model.curr_stage}/{model.num_scales} '
+               f'({height}x{width}), {percentage:.0f}%')
+    eta = runner.message_hub.get_info('eta')
+    if iters < runner.max_iters and eta is not None:
+        caption += f', {ProgressBar.format_interval(eta)} to go'
+    return caption
+
+
+@torch.no_grad()
+def _draw(model: nn.Module, num_samples: int,
+          seed: int) -> List[Tuple[str, np.ndarray]]:
+    """Labels and pictures of the current scale; the model stays as it is."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    # Compiled networks would be compiled anew for batches of another size.
+    with torch.random.fork_rng(), eagerly(model):
+        torch.manual_seed(seed)
+        images = torch.cat([
+            model.reals[model.curr_stage],
+            model.sample(mode='recon'),
+            model.sample(num_batches=num_samples)
+        ])
+    for module, mode in modes:
+        module.training = mode
+    pictures = map(to_rgb, model.data_preprocessor.destruct(images.float()))
+    labels = ['photograph', 'reconstruction', *['sample'] * num_samples]
+    return list(zip(labels, pictures))

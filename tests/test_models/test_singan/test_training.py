@@ -1,4 +1,5 @@
 """Whole runs: every row from the first scale to the last, and resuming."""
+import os
 import os.path as osp
 
 import mmagic
@@ -15,6 +16,7 @@ from mmpe.engine.hooks.singan_time_hooks import (SinGANEstimateHook,
                                                  measure_scales)
 from mmpe.models.singan import PESinGAN, SinGAN
 from mmpe.registry import MODELS, build_from
+from mmpe.utils.images import to_rgb
 
 ROOT = osp.dirname(
     osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__)))))
@@ -200,13 +202,58 @@ def test_pictures_of_each_scale(small_config):
             assert sheet.width > 5 * width
 
 
-def test_pictures_do_not_change_the_training(small_config):
+@pytest.mark.parametrize('ema', [False, True])
+def test_pictures_do_not_change_the_training(small_config, monkeypatch, ema):
+    # a preview after each iteration
+    monkeypatch.setattr('mmpe.engine.hooks.singan_hooks.monotonic', lambda: 0)
+    options = dict()
+    if ema:
+        options['model.ema_config'] = dict(type='ExponentialMovingAverage')
     runs = [
-        train(small_config('singan-csg_fish', name, custom_hooks=hooks)).model
-        for name, hooks in (('with', [dict(type='SinGANVisualizationHook')]),
-                            ('without', []))
+        train(
+            small_config(
+                'singan-csg_fish', name, custom_hooks=hooks, **options)).model
+        for name, hooks in (('with', [
+            dict(type='SinGANVisualizationHook'),
+            dict(type='SinGANPreviewHook', interval=0)
+        ]), ('without', []))
     ]
     assert_same_state(*runs)
+    assert ([x.training for x in runs[0].modules()
+             ] == [x.training for x in runs[1].modules()])
+
+
+def test_preview(small_config, monkeypatch):
+    monkeypatch.setattr('mmpe.engine.hooks.singan_hooks.monotonic', lambda: 0)
+    cfg = small_config(
+        'singan_spe-dim4_bohemian',
+        custom_hooks=[dict(type='SinGANPreviewHook', interval=0)])
+    path = osp.join(cfg.work_dir, 'preview.png')
+    sheets = []
+
+    class WatchHook(Hook):
+        priority = 'LOWEST'
+
+        def after_train_iter(self, runner, *args, **kwargs):
+            with Image.open(path) as image:
+                sheets.append(np.asarray(image))
+
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(WatchHook())
+    runner.train()
+    assert len(sheets) == 27 and len({x.shape for x in sheets}) == 1
+    # five pictures of 37x48, the first of which is the photograph
+    height, width, _ = sheets[0].shape
+    assert height > 37 and width > 5 * 48
+    photographs = [x[24:24 + 37, 8:8 + 48] for x in sheets]
+    real = runner.model.data_preprocessor.destruct(runner.model.reals[-1])
+    assert np.array_equal(photographs[-1], to_rgb(real[0]))
+    assert np.abs(photographs[0].astype(int) - photographs[-1]).mean() < 20
+    assert np.array_equal(photographs[0], photographs[8])
+    assert not np.array_equal(sheets[0], sheets[8])
+    with Image.open(path) as image:
+        assert image.size == (width, height)
+    assert not [x for x in os.listdir(cfg.work_dir) if x.startswith('.prev')]
 
 
 @pytest.fixture
