@@ -22,11 +22,11 @@ from typing import Dict, List, Tuple
 import numpy as np
 import torch
 from PIL import Image
-from tqdm import tqdm
 
 from mmpe.inference import StyleGAN2Sampler, load
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.images import contact_sheet, save_gif, save_image
+from mmpe.utils.progress import ProgressBar
 
 TRUNCATIONS = (0., 0.25, 0.5, 0.75, 1.)
 # Longest side of a picture on the contact sheet.
@@ -201,7 +201,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         drawn = {
             name: draw(sampler, args)
-            for name, draw in tqdm(steps.items(), 'Drawing')
+            for name, draw in ProgressBar(steps.items(), 'Drawing')
         }
         frames = drawn.pop('interpolation')
         sheet = write(drawn, frames, folder)

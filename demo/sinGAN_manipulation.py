@@ -30,7 +30,6 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 from mmengine.config import DictAction
-from tqdm import tqdm
 
 from mmpe.engine.photographs import (bundled_photograph, plan_training,
                                      summary_table, train_photograph,
@@ -43,6 +42,7 @@ from mmpe.inference.layout import FLIPS
 from mmpe.utils.command_line import one_line_errors, open_config
 from mmpe.utils.images import (contact_sheet, resize_image, save_gif,
                                save_image, save_mp4)
+from mmpe.utils.progress import ProgressBar
 
 QUICK_CONFIG = osp.join(
     osp.dirname(osp.dirname(osp.abspath(__file__))),
@@ -537,7 +537,7 @@ def sample(args: argparse.Namespace) -> None:
             _draw_tiled(sampler, args, size, seed, **options)
         return
     row = []
-    with tqdm(total=len(seeds), desc='samples') as bar:
+    with ProgressBar(total=len(seeds), desc='samples') as bar:
         for part in _parts(seeds, args.batch_size):
             images = sampler.sample(
                 len(part), size, part[0], args.batch_size, **options)
@@ -638,7 +638,7 @@ def animate(args: argparse.Namespace) -> None:
         raise ValueError(f'--fps must be above 0, but got {args.fps}.')
     walk = sampler.animate(args.frames, args.alpha, args.beta,
                            args.start_scale, args.seed)
-    frames = list(tqdm(walk, total=args.frames, desc='frames'))
+    frames = list(ProgressBar(walk, total=args.frames, desc='frames'))
     folder = Path(args.out_dir)
     for path in (save_gif(folder / 'animation.gif', frames, 1 / args.fps),
                  save_mp4(folder / 'animation.mp4', frames, args.fps)):
@@ -699,7 +699,7 @@ def _draw_variants(sampler: PhotographSampler, args: argparse.Namespace,
                    seeds: Sequence[Optional[int]], name: str) -> None:
     """Draw with each seed; before on the sheet what there was."""
     folder, row = Path(args.out_dir), []
-    for seed in tqdm(seeds, desc=name):
+    for seed in ProgressBar(seeds, desc=name):
         image = draw(seed)
         suffix = '' if seed is None else f'_{seed}'
         save_image(folder / f'{name}{suffix}.png', image)
@@ -714,7 +714,7 @@ def _draw_scales(sampler: PhotographSampler, args: argparse.Namespace,
     for scale in scales:
         sampler.check_scale(scale, 1)
     folder, row = Path(args.out_dir), []
-    for scale in tqdm(scales, desc=args.command):
+    for scale in ProgressBar(scales, desc=args.command):
         result = draw(scale)
         save_image(folder / f'{args.command}_scale{scale}.png', result)
         row.append((f'from scale {scale}', result))

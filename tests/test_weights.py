@@ -498,7 +498,7 @@ def test_interrupted_by_the_user(tmp_path, server, monkeypatch):
         raise KeyboardInterrupt
 
     (tmp_path / 'served' / 'a.pth').write_bytes(bytes(1000))
-    monkeypatch.setattr('mmpe.utils.download.tqdm.update', interrupt)
+    monkeypatch.setattr('mmpe.utils.download.ProgressBar.update', interrupt)
     with pytest.raises(KeyboardInterrupt):
         Weights(f'{server}/a.pth')
     assert not kept(tmp_path)

@@ -23,12 +23,12 @@ from pathlib import Path, PurePosixPath
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from PIL import Image
-from tqdm import tqdm
 
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.datasets.singan_dataset import open_rgb
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write
+from mmpe.utils.progress import ProgressBar
 
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 LEFT_OUT = 'left_out.txt'
@@ -243,7 +243,7 @@ def prepare(source: Path, folders: Dict[int, Path], workers: int) -> Report:
         with ProcessPoolExecutor(workers, initializer=_ignore_ctrl_c) as pool:
             jobs = _submitted(pool, 4 * workers, targets, folders, read,
                               report)
-            for _ in tqdm(jobs, total=len(targets), unit='image'):
+            for _ in ProgressBar(jobs, total=len(targets), unit='image'):
                 pass
     return report
 

@@ -16,6 +16,8 @@ default_hooks = dict(
     checkpoint=dict(interval=3 * 340, max_keep_ckpts=2))
 custom_hooks = [
     dict(type='SinGANVisualizationHook'),
+    dict(type='SinGANEstimateHook'),
+    dict(type='SinGANPreviewHook'),
     dict(type='SinGANProgressHook')
 ]
 log_level = 'ERROR'

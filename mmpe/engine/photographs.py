@@ -17,15 +17,16 @@ import time
 from collections import Counter, deque
 from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, TextIO, Tuple
+from typing import Deque, Dict, List, Optional, Sequence, TextIO, Tuple
 
 import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
-from tqdm import tqdm
 
 import mmpe
 from mmpe.checkpoint import latest_checkpoint
@@ -33,10 +34,10 @@ from mmpe.datasets import read_photograph
 from mmpe.inference import load
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.images import save_image
+from mmpe.utils.progress import WORK_FORMAT, ProgressBar
 from mmpe.utils.tables import markdown_table
-from mmpe.utils.wrappers import unwrap
 from .distributed import Runner
-from .hooks.singan_hooks import SinGANProgressHook, scale_costs
+from .hooks.singan_time_hooks import SayingHook, Work
 from .runner import fit_to_photograph
 
 __all__ = [
@@ -47,6 +48,8 @@ __all__ = [
 CONFIG = 'config.py'
 RESULT = 'result.json'
 LOG = 'training.log'
+# How a child's report begins a line that people are to read.
+_SAID = '# '
 BUNDLED = 'coins'
 # The parts of a config that decide what is learnt.
 _DECISIVE = ('photograph_sha256', 'model', 'train_dataloader',
@@ -251,8 +254,8 @@ def _train(folder: Path, report: Optional[TextIO] = None) -> None:
 
     Args:
         folder: The folder.
-        report: Gets the part that is done after each iteration, in place of
-            a progress bar.
+        report: Gets what hooks say, and the part that is done after each
+            iteration in place of a progress bar.
     """
     config = Config.fromfile(folder / CONFIG)
     config.work_dir = str(folder)
@@ -268,10 +271,17 @@ def _train(folder: Path, report: Optional[TextIO] = None) -> None:
         ]
     runner = Runner.from_cfg(config)
     if report:
+        for hook in runner.hooks:
+            if isinstance(hook, SayingHook):
+                hook.say = partial(_report, report, _SAID)
         runner.register_hook(_ReportHook(report))
     runner.train()
     times, _ = runner.message_hub.get_scalar('train/time').data
     _write_result(folder, float(times.sum()))
+
+
+def _report(stream: TextIO, *words: str) -> None:
+    print(*words, sep='', file=stream, flush=True)
 
 
 def _write_result(folder: Path, seconds: float) -> None:
@@ -375,22 +385,23 @@ def run_trainings(trainings: Sequence[Training],
     jobs = max(1, min(jobs, len(waiting)))
     threads = max(1, torch.get_num_threads() // jobs)
     running: List[_Child] = []
-    with tqdm(
+    with ProgressBar(
             total=len(trainings),
             initial=len(trainings) - len(waiting),
             disable=not waiting,
             mininterval=0.5,
             smoothing=0,
-            bar_format='{desc} {percentage:3.0f}%|{bar}| '
-            '{elapsed} so far, {remaining} to go') as bar:
+            bar_format=WORK_FORMAT) as bar:
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
                     running.append(_Child(waiting.popleft(), threads))
                 time.sleep(0.1)
-                for child in [x for x in running if x.has_ended]:
+                ended = [x for x in running if x.has_ended]
+                for child in ended:
                     running.remove(child)
                     results[child.training.folder] = child.result()
+                _pass_on([*ended, *running], bar, len(trainings) > 1)
                 _show(bar, running, results)
         finally:
             for child in running:
@@ -398,7 +409,17 @@ def run_trainings(trainings: Sequence[Training],
     return [results[x.folder] for x in trainings]
 
 
-def _show(bar: tqdm, running: List['_Child'],
+def _pass_on(children: List['_Child'], bar: ProgressBar,
+             with_names: bool) -> None:
+    """Print what is said in children."""
+    for child in children:
+        name = f'{child.training.folder.name}: ' if with_names else ''
+        while child.said:
+            bar.write(name + child.said.popleft())
+    sys.stdout.flush()
+
+
+def _show(bar: ProgressBar, running: List['_Child'],
           results: Dict[Path, Optional[TrainingResult]]) -> None:
     done = sum(result is not None for result in results.values())
     names = ', '.join(child.training.folder.name for child in running)
@@ -410,11 +431,18 @@ def _show(bar: tqdm, running: List['_Child'],
 
 
 class _Child:
-    """A process that trains."""
+    """A process that trains.
+
+    Attributes:
+        training: What it trains.
+        part: The part of the work that is done, in [0, 1].
+        said: Lines that nobody has printed yet.
+    """
 
     def __init__(self, training: Training, threads: int) -> None:
         self.training = training
         self.part = 0.
+        self.said: Deque[str] = deque()
         self._log = training.folder / LOG
         _write_config(training)
         with open(self._log, 'w') as log:
@@ -430,6 +458,9 @@ class _Child:
 
     def _read(self) -> None:
         for line in self._process.stdout:
+            if line.startswith(_SAID):
+                self.said.append(line[len(_SAID):].rstrip())
+                continue
             with contextlib.suppress(ValueError):  # what an import prints
                 self.part = float(line)
 
@@ -473,7 +504,7 @@ def _environment(threads: int) -> Dict[str, str]:
     }
 
 
-class _ReportHook(SinGANProgressHook):
+class _ReportHook(Hook):
     """Tells the parent which part of the work is done.
 
     Where the parent has been killed, this fails and ends the training.
@@ -481,6 +512,7 @@ class _ReportHook(SinGANProgressHook):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._work: Optional[Work] = None
 
     def after_train_iter(self,
                          runner: Runner,
@@ -488,15 +520,9 @@ class _ReportHook(SinGANProgressHook):
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
         """Write a number from 0 to 1."""
-        model = unwrap(runner.model)
-        if runner.iter == self._start:
-            self._costs = scale_costs(model)
-        part = self._work(runner.iter + 1, model) / self._work(
-            runner.max_iters, model)
-        print(f'{part:.5f}', file=self._stream, flush=True)
-
-    def after_train(self, runner: Runner) -> None:
-        """There is no bar to close."""
+        self._work = self._work or Work(runner)
+        part = self._work.until(runner.iter + 1) / self._work.total
+        _report(self._stream, f'{part:.5f}')
 
 
 def summary_table(results: Sequence[TrainingResult]) -> str:

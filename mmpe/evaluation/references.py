@@ -18,10 +18,10 @@ from mmengine.dist import (all_gather, get_rank, get_world_size,
 from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from mmpe.functional.distances import resize_images
 from mmpe.utils import atomic_write
+from mmpe.utils.progress import ProgressBar
 
 __all__ = [
     'DEFAULT_CACHE_DIR', 'chosen_indices', 'dataset_identity',
@@ -144,7 +144,7 @@ def extract_real_features(extract: Callable[[Tensor], Tensor],
         generator=torch.Generator())
     features = torch.cat([
         extract(batch).cpu()
-        for batch in tqdm(
+        for batch in ProgressBar(
             batches,
             'Real images',
             unit='batch',

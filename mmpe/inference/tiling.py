@@ -16,7 +16,6 @@ from typing import Callable, Iterator, List, Optional, Protocol, Tuple
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.pyramid import resized_pyramid
@@ -25,6 +24,7 @@ from mmpe.models import SinGAN
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.image_writers import image_writer
 from mmpe.utils.images import to_rgb
+from mmpe.utils.progress import ProgressBar
 from mmpe.utils.wrappers import unwrap
 from .layout import PositionMap
 
@@ -104,7 +104,7 @@ def draw_scales(scales: 'Scales', path: PathLike, tile: int) -> Path:
     start_scale = scales.start_scale
     _check_space(path, scales.sizes[start_scale:], scales.channels)
     num_pixels = sum(math.prod(x) for x in scales.sizes[start_scale:])
-    with atomic_write(path) as temporary, torch.no_grad(), tqdm(
+    with atomic_write(path) as temporary, torch.no_grad(), ProgressBar(
             total=num_pixels, desc='Drawing', unit='pixel',
             unit_scale=True) as bar:
         image = MapFile.of(path.parent, scales.start())
@@ -123,7 +123,7 @@ def draw_scales(scales: 'Scales', path: PathLike, tile: int) -> Path:
 
 
 def _bands(scales: 'Scales', coarser: 'MapFile', tile: int,
-           bar: tqdm) -> Iterator[np.ndarray]:
+           bar: ProgressBar) -> Iterator[np.ndarray]:
     """The last scale from the top down, uint8 (h, W, 3) in RGB order."""
     height, width = scales.sizes[-1]
     for rows in _ranges(height, tile):

@@ -8,9 +8,8 @@ from urllib.error import HTTPError
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
-from tqdm import tqdm
-
 from .files import PathLike, atomic_write
+from .progress import ProgressBar
 
 __all__ = ['DownloadError', 'download', 'is_url']
 
@@ -74,7 +73,7 @@ def _fetch(url: str, path: Path) -> str:
     request = Request(url, headers={'User-Agent': 'mmpe'})
     with urlopen(request, timeout=_TIMEOUT) as response:
         total = _length(response)
-        with open(path, 'wb') as file, tqdm(
+        with open(path, 'wb') as file, ProgressBar(
                 total=total,
                 desc=Path(urlparse(url).path).name,
                 unit='B',

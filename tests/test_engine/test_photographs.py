@@ -1,5 +1,6 @@
 """Trainings on one and on several photographs."""
 import csv
+import io
 import json
 import os
 import os.path as osp
@@ -273,6 +274,29 @@ while not os.path.exists(sys.argv[1] + '/../{}/training.log'):
     results = train_photographs(config, images, tmp_path / 'out', jobs=2)
     assert [x.status for x in results] == ['trained', 'trained']
     assert (tmp_path / 'out/a/training.log').read_text() == '3\n'
+
+
+def test_what_is_said_in_children_is_printed(config, photograph, tmp_path,
+                                             children, capfd):
+    children("print('# about {}'.format(__import__('sys').argv[1][-1]))\n" +
+             TRAINED)
+    images = [photograph(f'{x}.png', seed=seed) for seed, x in enumerate('ab')]
+    train_photographs(config, images, tmp_path / 'out')
+    assert capfd.readouterr().out == 'a: about a\nb: about b\n'
+    train_photographs(config, images[:1], tmp_path / 'other')
+    assert capfd.readouterr().out == 'about a\n'
+
+
+def test_report_of_a_child(config, photograph, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmpe.engine.hooks.singan_time_hooks._PART', 1)
+    training = plan_training(config, photograph(), tmp_path / 'out')
+    photographs._write_config(training)
+    report = io.StringIO()
+    photographs._train(training.folder, report)
+    estimate, preview, *parts = report.getvalue().splitlines()
+    assert estimate.startswith('# Training at 31x40 pixels, 2 scales: a')
+    assert preview == f'# Watch {training.folder / "preview.png"}'
+    assert len(parts) == 12 and parts[-1] == '1.00000'
 
 
 def test_ctrl_c_ends_the_children(config, photograph, tmp_path, children,

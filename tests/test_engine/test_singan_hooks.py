@@ -1,52 +1,60 @@
 from types import SimpleNamespace
 
 import pytest
-import torch
 
-from mmpe.engine.hooks.singan_hooks import SinGANTimerHook, scale_costs
-from mmpe.models.singan import (SinGANMultiScaleDiscriminator,
-                                SinGANMultiScaleGenerator)
-
-SIZES = [(10, 20), (20, 40)]
+from mmpe.engine.hooks import singan_hooks
+from mmpe.engine.hooks.singan_hooks import SinGANPreviewHook
 
 
-def test_scale_costs():
-    model = torch.nn.Module()
-    model.generator = SinGANMultiScaleGenerator(3, 3, 1)
-    model.discriminator = SinGANMultiScaleDiscriminator(3, 1)
-    model.pyramid_sizes = SIZES
-    gen = 9 * (3 * 32 + 3 * 32 * 32 + 32 * 3)
-    disc = 9 * (3 * 32 + 3 * 32 * 32 + 32 * 1)
-    one = 2 * 200 * gen + 200 * (5 * gen + 15 * disc)
-    two = 2 * (200 + 800) * gen + 800 * (5 * gen + 15 * disc)
-    assert scale_costs(model) == [one, two]
+@pytest.fixture
+def preview(monkeypatch, tmp_path):
+    """At which of 100 seconds, an iteration each, a preview is written."""
+
+    def run(drawing, **kwargs):
+        now, written = [0.], []
+
+        def write(runner, iters):
+            written.append((now[0], iters))
+            now[0] += drawing
+
+        monkeypatch.setattr(singan_hooks, 'monotonic', lambda: now[0])
+        hook, said = SinGANPreviewHook(**kwargs), []
+        hook.say, hook._write = said.append, write
+        runner = SimpleNamespace(work_dir=str(tmp_path), iter=0)
+        hook.before_train(runner)
+        assert said == [f'Watch {tmp_path / "preview.png"}']
+        while now[0] < 100:
+            now[0] += 1
+            hook.after_train_iter(runner, runner.iter)
+            runner.iter += 1
+        hook.after_train(runner)
+        assert written.pop()[1] == runner.iter
+        return written
+
+    return run
 
 
-@pytest.mark.parametrize('times, expected', [
-    # one scale so far: proportional to the work
-    ({0: [2.0, 2.0, 9.0]}, [2.0, 4.0, 8.0]),
-    # two scales: a line through both; what is measured stands
-    ({0: [2.0], 1: [3.0]}, [2.0, 3.0, 5.0]),
-    # a line that falls means nothing: proportional to the last one
-    ({0: [5.0], 1: [3.0]}, [5.0, 3.0, 6.0]),
-])
-def test_seconds_per_iter(times, expected):
-    hook = SinGANTimerHook()
-    hook._times = times
-    assert hook._seconds_per_iter([10., 20., 40.]) == pytest.approx(expected)
+def test_previews_come_at_an_interval(preview):
+    assert preview(0.) == [(x, x) for x in range(1, 101, 15)]
+    assert preview(0., interval=40) == [(1, 1), (41, 41), (81, 81)]
 
 
-def test_remaining_time():
-    model = SimpleNamespace(iters_of_scale=100)
-    info = {}
+def test_previews_take_a_twentieth_of_the_time(preview):
+    # two seconds of forty
+    assert [start for start, _ in preview(2.)] == [1, 41, 81]
+
+
+def test_caption(monkeypatch):
+    info = dict(eta=92.4)
     runner = SimpleNamespace(
-        iter=129, message_hub=SimpleNamespace(update_info=info.__setitem__))
-    hook = SinGANTimerHook()
-    hook._seconds_per_iter = lambda costs: [1., 2., 4.]
-    import mmpe.engine.hooks.singan_hooks as module
-    original, module.scale_costs = module.scale_costs, lambda model: []
-    try:
-        hook._update(runner, model)
-    finally:
-        module.scale_costs = original
-    assert info == dict(scale_eta=140., eta=540.)
+        model=SimpleNamespace(
+            curr_stage=1, num_scales=2, pyramid_sizes=[(25, 33), (46, 62)]),
+        max_iters=100,
+        message_hub=SimpleNamespace(get_info=info.get))
+    monkeypatch.setattr(
+        singan_hooks, 'Work',
+        lambda runner: SimpleNamespace(total=200, until=lambda iters: iters))
+    assert singan_hooks._caption(runner, 86) == (
+        'scale 1/2 (46x62), 43%, 01:32 to go')
+    info.clear()
+    assert singan_hooks._caption(runner, 86) == 'scale 1/2 (46x62), 43%'

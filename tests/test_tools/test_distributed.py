@@ -198,13 +198,23 @@ def test_singan_on_two_processes(launch, photograph, tmp_path):
         '--seed', 3, '--cfg-options', *SMALL,
         f'train_dataloader.dataset.data_root={photograph}'
     ]
+    # Time is estimated although there are just two rounds.
+    (tmp_path / 'always.py').write_text(
+        'from mmpe.engine.hooks import singan_time_hooks\n'
+        'singan_time_hooks._PART = 1\n')
     wrapper = tmp_path / 'singan.py'
     wrapper.write_text(
         f"_base_ = '{config}'\n"
         "custom_hooks = [dict(type='SinGANVisualizationHook'),\n"
+        "    dict(type='SinGANEstimateHook'),\n"
+        "    dict(type='SinGANPreviewHook'),\n"
         f"    dict(type='DumpHook', folder='{tmp_path}')]\n"
-        "custom_imports = dict(imports=['dump_hook'])\n")
-    launch('dist_train.sh', wrapper, 2, '--work-dir', work, *options)
+        "custom_imports = dict(imports=['dump_hook', 'always'])\n")
+    printed = launch('dist_train.sh', wrapper, 2, '--work-dir', work,
+                     *options).stdout
+    assert printed.count('Training at 25x32 pixels, 2 scales: ') == 1
+    assert printed.count(f'Watch {work / "preview.png"}') == 1
+    assert (work / 'preview.png').is_file()
     one, two = (load(tmp_path / f'{rank}_of_2.pt') for rank in range(2))
     # Also the statistics of BatchNorm, the fixed noise and the noise weights.
     assert_equal(one['state'], two['state'])

@@ -22,7 +22,6 @@ from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 from mmengine.config import DictAction
-from tqdm import tqdm
 
 from mmpe.engine.photographs import (TrainingResult, bundled_photograph,
                                      plan_training, run_trainings,
@@ -32,6 +31,7 @@ from mmpe.inference import SinGANSampler, load
 from mmpe.utils.command_line import one_line_errors, open_config
 from mmpe.utils.files import atomic_write
 from mmpe.utils.images import contact_sheet, save_image
+from mmpe.utils.progress import ProgressBar
 from mmpe.utils.tables import markdown_table
 from mmpe.zoo import root
 
@@ -127,7 +127,7 @@ def compare(results: Sequence[TrainingResult],
             args: argparse.Namespace) -> Tuple[Dict[str, dict], np.ndarray]:
     """Figures by the kind of positions, and the sheet."""
     figures, rows = {}, []
-    for (head, title), result in tqdm(
+    for (head, title), result in ProgressBar(
             list(zip(HEADS.items(), results)), 'Models'):
         sampler = load(result.config, result.checkpoint)
         if not rows:

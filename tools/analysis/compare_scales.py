@@ -23,7 +23,6 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from mmpe.evaluation import (EffLite0Distances, SlicedWassersteinDistance,
                              results_table)
@@ -32,6 +31,7 @@ from mmpe.inference import StyleGAN2Sampler, load
 from mmpe.utils import register_all_modules
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.images import contact_sheet, save_image
+from mmpe.utils.progress import ProgressBar
 
 Size = Tuple[int, int]
 Samplers = Dict[str, StyleGAN2Sampler]
@@ -135,7 +135,7 @@ def compare(samplers: Samplers, reals: DataLoader,
     num = args.num or len(reals.dataset)
     rows: Dict[str, Dict[str, float]] = {}
     similar: Dict[str, Dict[str, float]] = {}
-    for name, sampler in tqdm(samplers.items(), 'Models'):
+    for name, sampler in ProgressBar(samplers.items(), 'Models'):
         images = {size: draw(sampler, size, num, args.seed) for size in sizes}
         for size, fakes in images.items():
             label = 'x'.join(map(str, size))

@@ -53,7 +53,6 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import mmcv
 import numpy as np
-from tqdm import tqdm
 
 from mmpe.datasets import read_photograph
 from mmpe.evaluation import single_image
@@ -67,6 +66,7 @@ from mmpe.inference.loading import is_photograph
 from mmpe.utils import register_all_modules
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write
+from mmpe.utils.progress import ProgressBar
 
 # What is better, by the beginning of a figure's name.
 BETTER = {
@@ -211,7 +211,7 @@ def draw(sampler: PhotographSampler, photograph: np.ndarray,
          args: argparse.Namespace) -> Pictures:
     """The pictures of a model."""
     samples, times = [], [time.perf_counter()]
-    for i in tqdm(range(args.num), 'Samples'):
+    for i in ProgressBar(range(args.num), 'Samples'):
         samples += sampler.sample(1, args.size, args.seed + i)
         times.append(time.perf_counter())
     first, *each = np.diff(times)
@@ -301,7 +301,7 @@ def efficientnet_steps() -> List[Step]:
 def measure(pictures: Pictures, steps: List[Step]) -> Figures:
     """All figures of a model."""
     figures = dict(pictures.figures)
-    for step in tqdm(steps, 'Figures'):
+    for step in ProgressBar(steps, 'Figures'):
         figures.update(step(pictures))
     return figures
 

@@ -1,110 +1,28 @@
-"""What one sees of a SinGAN training: remaining time, and pictures."""
+"""Pictures of a SinGAN training."""
+import math
 from pathlib import Path
-from typing import Dict, List, Optional
+from time import monotonic
+from typing import List, Optional, Tuple
 
 import numpy as np
 import torch
-from mmagic.engine.hooks import IterTimerHook
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from torch import nn
-from tqdm import tqdm
 
 from mmpe.registry import HOOKS
-from mmpe.utils.images import contact_sheet, save_image, to_rgb
+from mmpe.utils.compiling import eagerly
+from mmpe.utils.images import contact_sheet, resize_image, save_image, to_rgb
+from mmpe.utils.progress import ProgressBar
 from mmpe.utils.wrappers import unwrap
+from .singan_time_hooks import SayingHook, Work
 
-__all__ = [
-    'SinGANProgressHook', 'SinGANTimerHook', 'SinGANVisualizationHook',
-    'scale_costs'
-]
+__all__ = ['SinGANPreviewHook', 'SinGANVisualizationHook']
 
-
-def scale_costs(model: nn.Module) -> List[float]:
-    """Work of one iteration at each scale, up to a common factor.
-
-    Counted are multiplications in convolutions: per round the generator runs
-    forward through all scales six times; the current block of generator and
-    discriminator are also differentiated, the latter twice for the penalty.
-
-    Args:
-        model: A SinGAN that knows the sizes of its pyramid.
-
-    Returns:
-        One number for each scale.
-    """
-
-    def weights(block: nn.Module) -> int:
-        return sum(p.numel() for p in block.parameters() if p.dim() == 4)
-
-    costs, forward = [], 0.0
-    for (height, width), gen, disc in zip(model.pyramid_sizes,
-                                          unwrap(model.generator).blocks,
-                                          unwrap(model.discriminator).blocks):
-        area = height * width
-        forward += area * weights(gen)
-        costs.append(2 * forward + area * (5 * weights(gen) +
-                                           15 * weights(disc)))
-    return costs
-
-
-@HOOKS.register_module()
-class SinGANTimerHook(IterTimerHook):
-    """Remaining time of the run and of the current scale.
-
-    Iterations at the last scales take many times as long as at the first, so
-    the time of the scales to come is estimated from the work they are, by a
-    line through the times of the scales so far.
-    """
-
-    def before_train(self, runner: Runner) -> None:
-        """Start measuring."""
-        super().before_train(runner)
-        self._times: Dict[int, List[float]] = {}
-
-    def _after_iter(self,
-                    runner: Runner,
-                    batch_idx: int,
-                    data_batch: DATA_BATCH = None,
-                    outputs: Optional[dict] = None,
-                    mode: str = 'train') -> None:
-        super()._after_iter(runner, batch_idx, data_batch, outputs, mode)
-        if mode != 'train':
-            return
-        seconds = runner.message_hub.get_scalar('train/time').current()
-        model = unwrap(runner.model)
-        self._times.setdefault(model.curr_stage, []).append(seconds)
-        if self.every_n_inner_iters(batch_idx,
-                                    runner.log_processor.window_size):
-            self._update(runner, model)
-
-    def _update(self, runner: Runner, model: nn.Module) -> None:
-        per_iter = self._seconds_per_iter(scale_costs(model))
-        stage, done = divmod(runner.iter + 1, model.iters_of_scale)
-        rest = [0.0] * len(per_iter)
-        for index in range(stage, len(per_iter)):
-            iters = model.iters_of_scale - (done if index == stage else 0)
-            rest[index] = iters * per_iter[index]
-        runner.message_hub.update_info('scale_eta',
-                                       rest[min(stage, len(rest) - 1)])
-        runner.message_hub.update_info('eta', sum(rest))
-
-    def _seconds_per_iter(self, costs: List[float]) -> List[float]:
-        """Measured where there are measurements, estimated elsewhere."""
-        # The median is not misled by the pause in which a scale ends.
-        measured = {s: float(np.median(t)) for s, t in self._times.items()}
-        x = np.array([costs[s] for s in measured])
-        y = np.array(list(measured.values()))
-        slope, start = (np.polyfit(x, y, 1) if len(x) > 1 else
-                        (y[0] / x[0], 0.0))
-        if slope <= 0 or start < 0:
-            slope, start = y[-1] / x[-1], 0.0
-        return [
-            measured.get(s, start + slope * cost)
-            for s, cost in enumerate(costs)
-        ]
+# The part of a training's time that previews may take.
+_PART = 0.05
 
 
 @HOOKS.register_module()
@@ -140,42 +58,44 @@ class SinGANVisualizationHook(Hook):
         height, width = model.pyramid_sizes[stage]
         path = Path(
             runner.work_dir) / 'scales' / f'scale_{stage}_{height}x{width}.png'
-        save_image(path, self._sheet(model))
+        row = _draw(model, self.num_samples, self.seed)
+        save_image(path, contact_sheet([row]))
         runner.logger.info(f'Scale {stage} is done; pictures are in {path}')
-
-    @torch.no_grad()
-    def _sheet(self, model: nn.Module) -> np.ndarray:
-        was_training = model.training
-        model.eval()
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            images = [
-                model.reals[model.curr_stage],
-                model.sample(mode='recon'),
-                model.sample(num_batches=self.num_samples)
-            ]
-        model.train(was_training)
-        pictures = [
-            to_rgb(x) for x in model.data_preprocessor.destruct(
-                torch.cat(images).float())
-        ]
-        labels = ['photograph', 'reconstruction']
-        labels += ['sample'] * self.num_samples
-        return contact_sheet([list(zip(labels, pictures))])
 
 
 @HOOKS.register_module()
-class SinGANProgressHook(Hook):
-    """A progress bar in the terminal, for work that is watched.
+class SinGANPreviewHook(SayingHook):
+    """Writes again and again what a training has come to.
 
-    It advances by the work that is done, not by iterations, so that its
-    estimate of the remaining time holds although later scales are slower.
+    ``preview.png`` in the work dir shows the photograph at the current scale,
+    its reconstruction and random samples, all at the size of the finest
+    scale; and below them the scale, the part of the work that is done and the
+    remaining time. The file is replaced as a whole, for viewers that reload
+    it. The training is the same to the bit as without this hook.
+
+    Args:
+        interval: Seconds between two previews; there are more where drawing
+            one takes more than a twentieth of the time.
+        num_samples: Number of random samples.
+        seed: Seed of the samples, the same in each preview.
     """
 
-    def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: DATA_BATCH = None) -> None:
-        """Note the scale before the first iteration of this run."""
-        self._start = getattr(self, '_start', runner.iter)
+    priority = 'LOW'
+
+    def __init__(self,
+                 interval: float = 15,
+                 num_samples: int = 3,
+                 seed: int = 0) -> None:
+        self.interval = interval
+        self.num_samples = num_samples
+        self.seed = seed
+
+    @master_only
+    def before_train(self, runner: Runner) -> None:
+        """Say where the preview will be."""
+        self._path = Path(runner.work_dir, 'preview.png')
+        self._due = -math.inf
+        self.say(f'Watch {self._path}')
 
     @master_only
     def after_train_iter(self,
@@ -183,31 +103,55 @@ class SinGANProgressHook(Hook):
                          batch_idx: int,
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
-        """Advance by one iteration's work."""
-        model = unwrap(runner.model)
-        if runner.iter == self._start:
-            self._costs = scale_costs(model)
-            done = self._work(runner.iter, model)
-            self._bar = tqdm(
-                total=self._work(runner.max_iters, model),
-                initial=done,
-                smoothing=0.02,
-                bar_format='{desc} {percentage:3.0f}%|{bar}| '
-                '{elapsed} so far, {remaining} to go')
-        height, width = model.pyramid_sizes[model.curr_stage]
-        self._bar.set_description(
-            f'scale {model.curr_stage}/{model.num_scales} '
-            f'({height}x{width})',
-            refresh=False)
-        self._bar.update(self._costs[model.curr_stage])
+        """Write the preview if it is time for one."""
+        start = monotonic()
+        if start < self._due:
+            return
+        self._write(runner, runner.iter + 1)
+        end = monotonic()
+        self._due = end + max(self.interval, (end - start) * (1 / _PART - 1))
 
     @master_only
     def after_train(self, runner: Runner) -> None:
-        """Close the bar, if there was an iteration at all."""
-        if hasattr(self, '_bar'):
-            self._bar.close()
+        """Write the last one."""
+        self._write(runner, runner.iter)
 
-    def _work(self, iters: int, model: nn.Module) -> float:
-        scales, rest = divmod(iters, model.iters_of_scale)
-        work = sum(self._costs[:scales]) * model.iters_of_scale
-        return work + (rest * self._costs[scales] if rest else 0)
+    def _write(self, runner: Runner, iters: int) -> None:
+        model = unwrap(runner.model)
+        row = [(label, resize_image(picture, model.pyramid_sizes[-1]))
+               for label, picture in _draw(model, self.num_samples, self.seed)]
+        save_image(self._path, contact_sheet([row], _caption(runner, iters)))
+
+
+def _caption(runner: Runner, iters: int) -> str:
+    """Scale and progress after a number of iterations."""
+    model, work = unwrap(runner.model), Work(runner)
+    height, width = model.pyramid_sizes[model.curr_stage]
+    percentage = 100 * work.until(iters) / work.total
+    caption = (f'scale {model.curr_stage}/{model.num_scales} '
+               f'({height}x{width}), {percentage:.0f}%')
+    eta = runner.message_hub.get_info('eta')
+    if iters < runner.max_iters and eta is not None:
+        caption += f', {ProgressBar.format_interval(eta)} to go'
+    return caption
+
+
+@torch.no_grad()
+def _draw(model: nn.Module, num_samples: int,
+          seed: int) -> List[Tuple[str, np.ndarray]]:
+    """Labels and pictures of the current scale; the model stays as it is."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    # Compiled networks would be compiled anew for batches of another size.
+    with torch.random.fork_rng(), eagerly(model):
+        torch.manual_seed(seed)
+        images = torch.cat([
+            model.reals[model.curr_stage],
+            model.sample(mode='recon'),
+            model.sample(num_batches=num_samples)
+        ])
+    for module, mode in modes:
+        module.training = mode
+    pictures = map(to_rgb, model.data_preprocessor.destruct(images.float()))
+    labels = ['photograph', 'reconstruction', *['sample'] * num_samples]
+    return list(zip(labels, pictures))

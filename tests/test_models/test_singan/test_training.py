@@ -1,4 +1,5 @@
 """Whole runs: every row from the first scale to the last, and resuming."""
+import os
 import os.path as osp
 
 import mmagic
@@ -11,8 +12,11 @@ from mmengine.runner import Runner, load_checkpoint
 from PIL import Image
 
 from mmpe.engine import fit_to_photograph
-from mmpe.models.singan import PESinGAN, WholeImages
+from mmpe.engine.hooks.singan_time_hooks import (SinGANEstimateHook,
+                                                 measure_scales)
+from mmpe.models.singan import PESinGAN, SinGAN, WholeImages
 from mmpe.registry import MODELS, build_from
+from mmpe.utils.images import to_rgb
 
 ROOT = osp.dirname(
     osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__)))))
@@ -23,6 +27,7 @@ ROWS = [
     'singan_spe-dim8_bohemian'
 ]
 ITERS_PER_SCALE = 3
+ESTIMATE = [dict(type='SinGANEstimateHook'), dict(type='SinGANProgressHook')]
 
 
 class KilledError(Exception):
@@ -230,13 +235,117 @@ def test_pictures_of_each_scale(small_config):
             assert sheet.width > 5 * width
 
 
-def test_pictures_do_not_change_the_training(small_config):
+@pytest.mark.parametrize('ema', [False, True])
+def test_pictures_do_not_change_the_training(small_config, monkeypatch, ema):
+    # a preview after each iteration
+    monkeypatch.setattr('mmpe.engine.hooks.singan_hooks.monotonic', lambda: 0)
+    options = dict()
+    if ema:
+        options['model.ema_config'] = dict(type='ExponentialMovingAverage')
     runs = [
-        train(small_config('singan-csg_fish', name, custom_hooks=hooks)).model
-        for name, hooks in (('with', [dict(type='SinGANVisualizationHook')]),
-                            ('without', []))
+        train(
+            small_config(
+                'singan-csg_fish', name, custom_hooks=hooks, **options)).model
+        for name, hooks in (('with', [
+            dict(type='SinGANVisualizationHook'),
+            dict(type='SinGANPreviewHook', interval=0)
+        ]), ('without', []))
     ]
     assert_same_state(*runs)
+    assert ([x.training for x in runs[0].modules()
+             ] == [x.training for x in runs[1].modules()])
+
+
+def test_preview(small_config, monkeypatch):
+    monkeypatch.setattr('mmpe.engine.hooks.singan_hooks.monotonic', lambda: 0)
+    cfg = small_config(
+        'singan_spe-dim4_bohemian',
+        custom_hooks=[dict(type='SinGANPreviewHook', interval=0)])
+    path = osp.join(cfg.work_dir, 'preview.png')
+    sheets = []
+
+    class WatchHook(Hook):
+        priority = 'LOWEST'
+
+        def after_train_iter(self, runner, *args, **kwargs):
+            with Image.open(path) as image:
+                sheets.append(np.asarray(image))
+
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(WatchHook())
+    runner.train()
+    assert len(sheets) == 27 and len({x.shape for x in sheets}) == 1
+    # five pictures of 37x48, the first of which is the photograph
+    height, width, _ = sheets[0].shape
+    assert height > 37 and width > 5 * 48
+    photographs = [x[24:24 + 37, 8:8 + 48] for x in sheets]
+    real = runner.model.data_preprocessor.destruct(runner.model.reals[-1])
+    assert np.array_equal(photographs[-1], to_rgb(real[0]))
+    assert np.abs(photographs[0].astype(int) - photographs[-1]).mean() < 20
+    assert np.array_equal(photographs[0], photographs[8])
+    assert not np.array_equal(sheets[0], sheets[8])
+    with Image.open(path) as image:
+        assert image.size == (width, height)
+    assert not [x for x in os.listdir(cfg.work_dir) if x.startswith('.prev')]
+
+
+@pytest.fixture
+def estimate(monkeypatch):
+    """Try two rounds of the three, by a clock that only updates move on."""
+    hooks = 'mmpe.engine.hooks.singan_time_hooks'
+    now = [0.]
+
+    def timed(update):
+
+        def method(self, *args, **kwargs):
+            now[0] += 1 + self.curr_stage
+            return update(self, *args, **kwargs)
+
+        return method
+
+    monkeypatch.setattr(f'{hooks}._PART', 1)
+    monkeypatch.setattr(f'{hooks}.perf_counter', lambda: now[0])
+    for name in ('train_generator', 'train_discriminator'):
+        monkeypatch.setattr(SinGAN, name, timed(getattr(SinGAN, name)))
+    said = []
+    monkeypatch.setattr(SinGANEstimateHook, 'say', said.append)
+    return said
+
+
+def test_estimate_does_not_change_the_training(small_config, estimate):
+    row = 'singan_spe-dim4_bohemian'
+    ema = {
+        'model.ema_config':
+        dict(type='ExponentialMovingAverage', momentum=0.1),
+        'default_hooks.checkpoint.interval': 13
+    }
+    plain = train(small_config(row, 'plain', custom_hooks=[], **ema))
+    timed = train(small_config(row, 'timed', custom_hooks=ESTIMATE, **ema))
+    assert_same_state(plain.model, timed.model)
+    # a round is six updates and three iterations
+    assert timed.message_hub.get_info('scale_seconds') == [2., 4., 6.]
+    assert estimate == ['Training at 37x48 pixels, 3 scales: about 2 minutes '
+                        'on this machine']
+
+    train(small_config(row, 'parts', custom_hooks=[], **ema), kill_at=13)
+    rest = train(
+        small_config(
+            row, 'parts', custom_hooks=ESTIMATE, resume=True, **ema))
+    assert_same_state(plain.model, rest.model)
+    # 5 iterations of the second scale and 9 of the last
+    assert estimate[1:] == ['Training at 37x48 pixels, 3 scales: about 74 '
+                            'seconds to go on this machine']
+
+
+def test_short_trainings_are_not_estimated(small_config, estimate):
+    runner = train(
+        small_config('singan-csg_fish', custom_hooks=ESTIMATE,
+                     **{'model.iters_per_scale': 1}))
+    assert runner.message_hub.get_info('scale_seconds') is None
+    assert not estimate
+    with pytest.raises(ValueError, match='`rounds` must be at least 1 and '
+                       'below 1, the rounds of a scale, but got 1'):
+        measure_scales(runner.model, runner.optim_wrapper, {}, 1)
 
 
 def test_stated_num_scales_must_fit(small_config):
