@@ -31,7 +31,8 @@ def upsample_window(read: ReadWindow,
                     new_size: Size,
                     rows: range,
                     cols: range,
-                    align_corners: bool = True) -> Tensor:
+                    align_corners: bool = True,
+                    margin: int = 0) -> Tensor:
     """A window of what :func:`upsample` makes of a map, to rounding.
 
     Args:
@@ -40,20 +41,23 @@ def upsample_window(read: ReadWindow,
         new_size: (H', W') of the resized map.
         rows, cols: What of the resized map is wanted.
         align_corners: As for :func:`upsample`.
+        margin: Cells around the map that can be read, too: they have the
+            indices from ``-margin`` to -1 and those after the last.
 
     Returns:
         (N, C, rows, cols).
     """
     source_rows, from_rows = _bicubic_matrix(rows, size[0], new_size[0],
-                                             align_corners)
+                                             align_corners, margin)
     source_cols, from_cols = _bicubic_matrix(cols, size[1], new_size[1],
-                                             align_corners)
+                                             align_corners, margin)
     window = read(source_rows, source_cols)
     return from_rows.to(window) @ window @ from_cols.to(window).t()
 
 
 def _bicubic_matrix(cells: range, length: int, new_length: int,
-                    align_corners: bool) -> Tuple[range, Tensor]:
+                    align_corners: bool,
+                    margin: int) -> Tuple[range, Tensor]:
     """Which cells of an axis make those of the resized one, and how.
 
     Keys' kernel with a = -0.75, and the ends repeated, as in torch; places
@@ -65,12 +69,12 @@ def _bicubic_matrix(cells: range, length: int, new_length: int,
         places = scale * places
     else:
         places = torch.tensor(float(length)) / new_length * (places + .5) - .5
-    first = places.floor().clamp(max=length - 1)
+    first = places.floor().clamp(max=length - 1 + margin)
     taps = first.long()[:, None] + torch.arange(-1, 3)
     distance = ((places - first)[:, None] - torch.arange(-1, 3)).abs()
     near = (1.25 * distance - 2.25) * distance**2 + 1
     far = -.75 * (((distance - 5) * distance + 8) * distance - 4)
-    taps = taps.clamp(0, length - 1)
+    taps = taps.clamp(-margin, length - 1 + margin)
     source = range(int(taps.min()), int(taps.max()) + 1)
     matrix = torch.zeros(len(cells), len(source))
     matrix.scatter_add_(1, taps - source.start,

@@ -307,6 +307,10 @@ class PositionMap:
         edits: Changes of the layout, one after the other.
         cell: Pixels that default widths of edges and margins of edits are
             multiples of; by default those from cell to cell.
+        border: Cells of the map on each side that are beside the grid, whose
+            cells then are squares of the image, not points of a lattice that
+            ends at its corners. ``cells`` counts them, ``trained_cells`` does
+            not.
 
     Raises:
         ValueError: ``growth`` is none of these, or an edit does not fit.
@@ -318,17 +322,24 @@ class PositionMap:
                  trained_cells: Size,
                  growth: str,
                  edits: Sequence[LayoutEdit] = (),
-                 cell: Optional[float] = None) -> None:
+                 cell: Optional[float] = None,
+                 border: int = 0) -> None:
         axis_positions(torch.zeros(1), 1, 1, growth)
         self.cells = cells
+        self._grid = tuple(count - 2 * border for count in cells)
         self._trained_cells = trained_cells
         self._growth = growth
+        self._border = border
         self._pixels_per_cell = torch.tensor([
-            (pixels - 1) / max(count - 1, 1)
-            for pixels, count in zip(size, cells)
+            pixels / count if border else (pixels - 1) / max(count - 1, 1)
+            for pixels, count in zip(size, self._grid)
         ])[:, None, None]
+        # Pixel at the middle of the grid's first cell.
+        self._first = (self._pixels_per_cell - 1) / 2 if border else 0
         if cell is None:
             cell = float(self._pixels_per_cell.mean())
+            # Where cells are squares, a place is seen by itself.
+            cell = cell / 4 if border else cell
         self._changes = [edit.change(size, cell) for edit in edits]
 
     def __call__(self, rows: range, columns: range) -> Tensor:
@@ -343,15 +354,18 @@ class PositionMap:
         """
         places = self._places(rows, columns)
         if self._changes:
-            places = places * self._pixels_per_cell
+            places = self._pixels(places)
             # The last change is the one that is seen last.
             for change in reversed(self._changes):
                 places = change.field(places)
-            places = places / self._pixels_per_cell
+            places = (places - self._first) / self._pixels_per_cell
         return torch.stack([
             axis_positions(*values, self._growth)
-            for values in zip(places, self.cells, self._trained_cells)
+            for values in zip(places, self._grid, self._trained_cells)
         ])
+
+    def _pixels(self, places: Tensor) -> Tensor:
+        return places * self._pixels_per_cell + self._first
 
     def marks(self) -> Tuple[Tensor, Tensor]:
         """What the edits do to each cell of the whole map.
@@ -360,8 +374,8 @@ class PositionMap:
             How far a moved part is there, and how far nothing is left there:
             each (1, H, W) in [0, 1].
         """
-        places = self._places(*(range(length) for length in self.cells))
-        places = places * self._pixels_per_cell
+        places = self._pixels(
+            self._places(*(range(length) for length in self.cells)))
         moved = missing = torch.zeros_like(places[:1])
         for change in reversed(self._changes):
             moved = moved.maximum(change.moved(places))
@@ -375,19 +389,20 @@ class PositionMap:
         Returns:
             (1, H, W) in [0, 1].
         """
-        places = self._places(*(range(length) for length in self.cells))
-        places = places * self._pixels_per_cell
+        places = self._pixels(
+            self._places(*(range(length) for length in self.cells)))
         gone = torch.zeros_like(places[:1])
         for change in self._changes:
             gone = gone.maximum(change.gone(places))
         return gone
 
-    @staticmethod
-    def _places(rows: range, columns: range) -> Tensor:
+    def _places(self, rows: range, columns: range) -> Tensor:
         return torch.stack(
             torch.meshgrid(
-                torch.tensor(rows).float(),
-                torch.tensor(columns).float(),
+                *[
+                    torch.tensor(cells).float() - self._border
+                    for cells in (rows, columns)
+                ],
                 indexing='ij'))
 
     def whole(self) -> Tensor:

@@ -15,7 +15,7 @@ from mmpe.utils.images import to_rgb
 from .inputs import check_rgb
 from .layout import LayoutEdit, PositionMap
 from .photograph import PhotographSampler
-from .tiling import draw_tiled
+from .singan_tiles import draw_tiled
 
 __all__ = ['SinGANSampler']
 
@@ -115,7 +115,10 @@ class SinGANSampler(PhotographSampler):
         return PositionMap(
             size or self.size,
             self.model.noise_shapes(size)[0][2:],
-            tuple(self.model.fixed_noises[0].shape[2:]), growth or own, edits)
+            self.model.position_grid,
+            growth or own,
+            edits,
+            border=self.model.position_border)
 
     # ----------------------------------------------------------------- details
     def _own_growth(self) -> str:
@@ -138,12 +141,16 @@ class SinGANSampler(PhotographSampler):
         before, now = sizes[start_scale - 1:start_scale + 1]
         # Resized as the photograph was, so that its textures are known.
         image = mmcv.imresize(mmcv.imresize(image, size[::-1]), before[::-1])
-        blurred = upsample(self._tensor(image), now)
+        blurred = self._upsample(self._tensor(image), now)
         return self._image(self._draw(blurred, start_scale, size, seed))
 
     def _enlarge(self, image: Tensor, size: Size,
                  seed: Optional[int]) -> Tensor:
-        return self._draw(upsample(image, size), self.last_scale, size, seed)
+        return self._draw(
+            self._upsample(image, size), self.last_scale, size, seed)
+
+    def _upsample(self, image: Tensor, size: Size) -> Tensor:
+        return upsample(image, size, self.model.generator.align_corners)
 
     def _draw(self, image: Tensor, start_scale: int, size: Size,
               seed: Optional[int]) -> Tensor:
@@ -166,9 +173,10 @@ class SinGANSampler(PhotographSampler):
             positions = positions.to(self.model.device)
         start = None
         if start_scale > 0:
-            start = upsample(
+            start = self._upsample(
                 self.model.sample(mode='recon', curr_scale=start_scale - 1),
-                self.model.generator.image_size(noises[start_scale]))
+                self.model.generator.image_size(noises[start_scale],
+                                                start_scale))
             start = start.expand(len(noises[0]), -1, -1, -1)
         samples = self.model(
             dict(
@@ -191,11 +199,12 @@ class SinGANSampler(PhotographSampler):
     def _noise_at(self, positions: Tensor, shape: tuple) -> Tensor:
         """The reconstruction's noise where it is known, and new one."""
         known = self.model.fixed_noises[0].cpu()
-        y, x = positions.round().long()
+        y, x = positions.round().long() + self.model.position_border
         last_y, last_x = (length - 1 for length in known.shape[2:])
         inside = (y >= 0) & (y <= last_y) & (x >= 0) & (x <= last_x)
         carried = known[:, :, y.clamp(0, last_y), x.clamp(0, last_x)]
-        return torch.where(inside, carried, self._noises([shape], [0])[0])
+        new = self.model.still(self._noises([shape], [0])[0])
+        return torch.where(inside, carried, new)
 
     def _tensor(self, image: np.ndarray) -> Tensor:
         check_rgb(image)

@@ -8,14 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
-import mmpe.inference.tiling as tiling
+import mmpe.inference.singan_tiles as singan_tiles
 from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.upsample import upsample
-from mmpe.inference.tiling import draw_tiled
+from mmpe.inference.singan_tiles import draw_tiled
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.images import to_rgb
 
-from ..test_models.test_singan.conftest import model_cfg, random_pyramid
+from ..test_models.test_singan.conftest import (context_cfg, model_cfg,
+                                                  random_pyramid)
 
 SIZES = [(13, 17), (19, 25), (28, 36)]
 SIZE = (61, 90)
@@ -34,17 +35,25 @@ VARIANTS = {
 }
 HEADS = [
     'original', 'zero-pad', 'reflect-pad', 'interp-pad', 'csg', 'spe4-noise1',
-    'spe4-noise8', *VARIANTS
+    'spe4-noise8', *VARIANTS, 'context', 'context, spe'
 ]
+CONTEXT = {
+    'context': dict(),
+    'context, spe': dict(
+        jitter=0, positional_encoding=dict(type='SPE', embedding_dim=8))
+}
 
 
 def make_model(head, **kwargs):
     """A model of three scales in which everything matters."""
-    row, generator = VARIANTS.get(head, (head, {}))
-    cfg = model_cfg(row, num_scales=2, **kwargs)
-    cfg['generator'].update(generator)
-    if 'noise_with_pad' in generator:
-        cfg['fixed_noise_with_pad'] = generator['noise_with_pad']
+    if head in CONTEXT:
+        cfg = context_cfg(**CONTEXT[head], **kwargs)
+    else:
+        row, generator = VARIANTS.get(head, (head, {}))
+        cfg = model_cfg(row, num_scales=2, **kwargs)
+        cfg['generator'].update(generator)
+        if 'noise_with_pad' in generator:
+            cfg['fixed_noise_with_pad'] = generator['noise_with_pad']
     model = build_from(MODELS, cfg)
     torch.manual_seed(0)
     for name, value in model.state_dict().items():
@@ -72,7 +81,8 @@ def untiled(model, size=SIZE, start_scale=0, **kwargs):
     if start_scale:
         start = upsample(
             model.sample(mode='recon', curr_scale=start_scale - 1),
-            model.generator.image_size(noises[start_scale]))
+            model.generator.image_size(noises[start_scale], start_scale),
+            model.generator.align_corners)
     return model.sample(
         noises=noises, start_scale=start_scale, input_sample=start, **kwargs)
 
@@ -83,7 +93,7 @@ def draw(monkeypatch, tmp_path):
 
     def run(model, size=SIZE, **kwargs):
         whole = torch.full((1, 3, *size), torch.nan)
-        original = tiling._Scales.draw
+        original = singan_tiles._Scales.draw
 
         def spy(self, stage, coarser, rows, cols):
             image = original(self, stage, coarser, rows, cols)
@@ -93,7 +103,7 @@ def draw(monkeypatch, tmp_path):
             return image
 
         with monkeypatch.context() as patch:
-            patch.setattr(tiling._Scales, 'draw', spy)
+            patch.setattr(singan_tiles._Scales, 'draw', spy)
             path = draw_tiled(model, tmp_path / 'a.png', size, SEED, **kwargs)
         assert os.listdir(tmp_path) == ['a.png']
         return whole, np.asarray(Image.open(path))
@@ -178,14 +188,14 @@ def test_tiff(tmp_path):
 def test_a_failure_leaves_nothing(error, stage, monkeypatch, tmp_path):
     path = tmp_path / 'a.png'
     path.write_text('old')
-    original = tiling._Scales.draw
+    original = singan_tiles._Scales.draw
 
     def fail(self, current, coarser, rows, cols):
         if current == stage and rows.start > 0:
             raise error
         return original(self, current, coarser, rows, cols)
 
-    monkeypatch.setattr(tiling._Scales, 'draw', fail)
+    monkeypatch.setattr(singan_tiles._Scales, 'draw', fail)
     with pytest.raises(type(error) if isinstance(error, OSError) else error):
         draw_tiled(make_model('csg'), path, SIZE, SEED, tile=16)
     assert os.listdir(tmp_path) == ['a.png']

@@ -1,5 +1,5 @@
 """The stack of convolutions that SinGAN trains at every scale."""
-from typing import Optional
+from typing import Dict, Optional
 
 import torch
 import torch.nn as nn
@@ -224,9 +224,27 @@ class DiscriminatorBlock(ConvStack):
         super().__init__(in_channels, 1, norm_cfg=norm_cfg, **kwargs)
 
 
-def stage_channels(channels: int, stage: int) -> int:
-    """Width at a stage: doubled every four stages, at most 128."""
-    return min(channels * 2**(stage // 4), 128)
+def stage_channels(base_channels: int, min_feat_channels: int, stage: int,
+                   double: bool) -> Dict[str, int]:
+    """Widths at a stage, as arguments of :class:`ConvStack`.
+
+    Args:
+        base_channels: Channels of the head in the first four stages.
+        min_feat_channels: Lower bound of the body's channels there.
+        stage: Index of the stage.
+        double: Whether they double every four stages, up to 128.
+
+    Returns:
+        ``base_channels`` and ``min_feat_channels``.
+    """
+    widths = dict(
+        base_channels=base_channels, min_feat_channels=min_feat_channels)
+    if not double:
+        return widths
+    return {
+        name: min(channels * 2**(stage // 4), 128)
+        for name, channels in widths.items()
+    }
 
 
 def copy_previous_block(blocks: nn.ModuleList, stage: int) -> bool:
@@ -241,9 +259,9 @@ def copy_previous_block(blocks: nn.ModuleList, stage: int) -> bool:
     """
     if stage == 0:
         return False
-    source, target = blocks[stage - 1], blocks[stage]
-    if (source.base_channels, source.in_channels) != (target.base_channels,
-                                                      target.in_channels):
+    source, target = (block.state_dict() for block in blocks[stage - 1:stage +
+                                                             1])
+    if any(value.shape != target[key].shape for key, value in source.items()):
         return False
-    target.load_state_dict(source.state_dict())
+    blocks[stage].load_state_dict(source)
     return True

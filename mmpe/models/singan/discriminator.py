@@ -24,6 +24,7 @@ class SinGANMultiScaleDiscriminator(BaseModule):
         base_channels: Channels of the first four stages.
         min_feat_channels: Lower bound of the channels of the first stages.
         init_cfg: As for mmengine's ``BaseModule``.
+        double_channels: Whether channels double every four stages.
         kwargs: Further arguments of the stages, among them ``norm_cfg``
             (None for no normalisation).
     """
@@ -37,6 +38,8 @@ class SinGANMultiScaleDiscriminator(BaseModule):
                  base_channels: int = 32,
                  min_feat_channels: int = 32,
                  init_cfg: Optional[dict] = None,
+                 *,
+                 double_channels: bool = True,
                  **kwargs) -> None:
         super().__init__(init_cfg=init_cfg)
         self.blocks = nn.ModuleList(
@@ -45,8 +48,8 @@ class SinGANMultiScaleDiscriminator(BaseModule):
                 kernel_size=kernel_size,
                 padding=padding,
                 num_layers=num_layers,
-                base_channels=stage_channels(base_channels, stage),
-                min_feat_channels=stage_channels(min_feat_channels, stage),
+                **stage_channels(base_channels, min_feat_channels, stage,
+                                 double_channels),
                 **kwargs) for stage in range(num_scales + 1))
 
     def forward(self, x: Tensor, curr_scale: int) -> Tensor:

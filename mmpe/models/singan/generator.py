@@ -32,9 +32,15 @@ class SinGANMultiScaleGenerator(BaseModule):
         init_cfg: As for mmengine's ``BaseModule``.
         first_stage_in_channels: Input channels of the first stage, if they
             are not ``in_channels``.
+        first_kernel_size: Kernel size of the first stage, if it is not
+            ``kernel_size``.
+        double_channels: Whether channels double every four stages.
         kwargs: Further arguments of the convolutions
             (``mmcv.cnn.ConvModule``).
     """
+
+    # Whether images are resized with their corners in place.
+    align_corners = True
 
     def __init__(self,
                  in_channels: int,
@@ -49,6 +55,8 @@ class SinGANMultiScaleGenerator(BaseModule):
                  init_cfg: Optional[dict] = None,
                  *,
                  first_stage_in_channels: Optional[int] = None,
+                 first_kernel_size: Optional[int] = None,
+                 double_channels: bool = True,
                  **kwargs) -> None:
         super().__init__(init_cfg=init_cfg)
         self.out_channels = out_channels
@@ -62,12 +70,13 @@ class SinGANMultiScaleGenerator(BaseModule):
                 (first_stage_in_channels or in_channels
                  ) if stage == 0 else in_channels,
                 out_channels,
-                kernel_size=kernel_size,
+                kernel_size=(first_kernel_size or kernel_size
+                             ) if stage == 0 else kernel_size,
                 padding=padding,
                 num_layers=num_layers,
-                base_channels=stage_channels(base_channels, stage),
-                min_feat_channels=stage_channels(min_feat_channels, stage),
                 out_act_cfg=out_act_cfg,
+                **stage_channels(base_channels, min_feat_channels, stage,
+                                 double_channels),
                 **kwargs) for stage in range(num_scales + 1))
 
     def forward(self,
@@ -118,12 +127,13 @@ class SinGANMultiScaleGenerator(BaseModule):
         if input_sample is None:
             input_sample = noises[start_scale].new_zeros(
                 num_batches, self.out_channels,
-                *self.image_size(noises[start_scale]))
+                *self.image_size(noises[start_scale], start_scale))
 
         image, results = input_sample, []
         for stage in range(start_scale, curr_scale + 1):
             if stage > start_scale:
-                image = upsample(image, self.image_size(noises[stage]))
+                image = upsample(image, self.image_size(noises[stage], stage),
+                                 self.align_corners)
             x = self._block_input(stage, noises[stage], noise_weights[stage],
                                   image, position_codes)
             image = self.blocks[stage](x.detach(), image)
@@ -136,11 +146,35 @@ class SinGANMultiScaleGenerator(BaseModule):
                 noise_batch=noises if return_noise else [])
         return image
 
-    def image_size(self, noise: Tensor) -> Tuple[int, int]:
+    def image_size(self, noise: Tensor, stage: int) -> Tuple[int, int]:
         """(H, W) of the image that belongs to a stage's noise."""
         border = 2 * self.pad_head if self.noise_with_pad else 0
         height, width = noise.shape[-2:]
         return height - border, width - border
+
+    def recon_input(self, fixed_noises: Sequence[Tensor],
+                    noise_weights: Sequence[float], stage: int,
+                    **kwargs) -> Tensor:
+        """What a stage refines when the photograph is reconstructed.
+
+        Args:
+            fixed_noises: As for :meth:`forward`.
+            noise_weights: As for :meth:`forward`.
+            stage: Index of the stage, not the first.
+            kwargs: Further arguments of :meth:`forward`.
+
+        Returns:
+            Its ``input_sample``, (1, C, H, W).
+        """
+        image = self(
+            None,
+            fixed_noises,
+            noise_weights,
+            rand_mode='recon',
+            curr_scale=stage - 1,
+            **kwargs)
+        return upsample(image, self.image_size(fixed_noises[stage], stage),
+                        self.align_corners)
 
     def check_and_load_prev_weight(self, curr_scale: int) -> bool:
         """Start a stage from the weights of the one before, if they fit."""

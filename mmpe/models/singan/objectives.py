@@ -11,7 +11,7 @@ what it keeps between its calls must follow from the model, whose
 ``curr_step`` counts iterations. :class:`~mmpe.models.singan.SinGAN` says what
 a model offers.
 """
-from typing import TYPE_CHECKING, Iterator, Tuple
+from typing import TYPE_CHECKING, Iterator, NamedTuple, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ from mmpe.utils.compiling import eagerly
 if TYPE_CHECKING:
     from .singan import SinGAN
 
-__all__ = ['Losses', 'WholeImages']
+__all__ = ['CellMove', 'EditedLayouts', 'Losses', 'WholeImages']
 
 # Names and losses, computed one by one.
 Losses = Iterator[Tuple[str, Tensor]]
@@ -41,13 +41,45 @@ class WholeImages:
         gradient_penalty_weight: Weight of WGAN-GP's penalty.
         reconstruction_weight: Weight :math:`\alpha` of the mean squared error
             between the photograph and its reconstruction.
+        penalty_interval: Iterations from one gradient penalty to the next. It
+            weighs that much more, so that its mean stays (lazy
+            regularisation, StyleGAN2, Sec. 3.1).
+        reuse_images: Whether the generator's update judges the image that the
+            discriminator was just trained on, instead of a new one. It needs
+            ``generator_steps=1`` and ``discriminator_steps=1``.
+
+    Raises:
+        ValueError: ``penalty_interval`` is below 1.
     """
 
     def __init__(self,
                  gradient_penalty_weight: float = 0.1,
-                 reconstruction_weight: float = 10) -> None:
+                 reconstruction_weight: float = 10,
+                 penalty_interval: int = 1,
+                 reuse_images: bool = False) -> None:
+        if penalty_interval < 1:
+            raise ValueError('Argument `penalty_interval` must be at least 1, '
+                             f'but got {penalty_interval}.')
         self.gradient_penalty_weight = gradient_penalty_weight
         self.reconstruction_weight = reconstruction_weight
+        self.penalty_interval = penalty_interval
+        self.reuse_images = reuse_images
+        self._image: Optional[Tensor] = None
+
+    def check(self, model: 'SinGAN') -> None:
+        """See that a model can be trained this way.
+
+        Args:
+            model: The model, which knows its photograph.
+
+        Raises:
+            ValueError: It cannot.
+        """
+        steps = (model.generator_steps, model.discriminator_steps)
+        if self.reuse_images and steps != (1, 1):
+            raise ValueError(
+                '`reuse_images` needs generator_steps=1 and '
+                f'discriminator_steps=1, but got {steps[0]} and {steps[1]}.')
 
     def disc_losses(self, model: 'SinGAN') -> Losses:
         """Wasserstein loss with gradient penalty (SinGAN, Sec. 3.2).
@@ -58,13 +90,17 @@ class WholeImages:
         Yields:
             Name and loss.
         """
-        with torch.no_grad():
-            fake = model.random_image()
+        with torch.set_grad_enabled(self.reuse_images):
+            fake = self.random_image(model)
+        if self.reuse_images:
+            self._image, fake = fake, fake.detach()
         yield 'loss_disc_fake', model.scores(fake).mean()
         yield 'loss_disc_real', -model.scores(model.real).mean()
-        with eagerly(model.current_discriminator):
-            penalty = gradient_penalty(model.scores, model.real, fake)
-        yield 'loss_gp', self.gradient_penalty_weight * penalty
+        if model.curr_step % self.penalty_interval == 0:
+            with eagerly(model.current_discriminator):
+                penalty = gradient_penalty(model.scores, model.real, fake)
+            weight = self.gradient_penalty_weight * self.penalty_interval
+            yield 'loss_gp', weight * penalty
 
     def gen_losses(self, model: 'SinGAN') -> Losses:
         """Adversarial and reconstruction loss (SinGAN, Sec. 3.2).
@@ -75,6 +111,161 @@ class WholeImages:
         Yields:
             Name and loss.
         """
-        yield 'loss_gen', -model.scores(model.random_image()).mean()
-        yield 'loss_mse', self.reconstruction_weight * F.mse_loss(
-            model.reconstruction(), model.real)
+        image, self._image = self._image, None
+        if image is None:
+            image = self.random_image(model)
+        yield 'loss_gen', -model.scores(image).mean()
+        del image  # and its graph
+        yield 'loss_mse', self.reconstruction_weight * self.error(model)
+
+    def random_image(self, model: 'SinGAN') -> Tensor:
+        """The image (1, 3, H, W) that the discriminator judges."""
+        return model.random_image()
+
+    def error(self, model: 'SinGAN') -> Tensor:
+        """Mean squared error of the reconstruction."""
+        return F.mse_loss(model.reconstruction(), model.real)
+
+
+@MODELS.register_module()
+class EditedLayouts(WholeImages):
+    """Random images and reconstructions of layouts in which a part moves.
+
+    A box of the first scale's grid, positions and noise, is copied to another
+    place. The discriminator sees what becomes of it, so that it asks for
+    whole parts beside each other. In the reconstruction the part has to be
+    the photograph's, and so has everything else; the seam between them is
+    left to the discriminator. For a
+    :class:`~mmpe.models.singan.ContextSinGAN`.
+
+    Args:
+        probability: How often a layout is edited, from 0 to 1; in random
+            images and in reconstructions, each by itself.
+        seam: Width of the seam on both sides of the box, in cells of the
+            first scale.
+        kwargs: Further arguments of :class:`WholeImages`.
+
+    Raises:
+        ValueError: ``probability`` is outside of 0 to 1.
+    """
+
+    def __init__(self,
+                 probability: float = 0.5,
+                 seam: float = 0.5,
+                 **kwargs) -> None:
+        if not 0 <= probability <= 1:
+            raise ValueError('Argument `probability` must be from 0 to 1, but '
+                             f'got {probability}.')
+        super().__init__(**kwargs)
+        self.probability = probability
+        self.seam = seam
+
+    def check(self, model: 'SinGAN') -> None:
+        """See :meth:`WholeImages.check`."""
+        super().check(model)
+        sizes = [tuple(real.shape[-2:]) for real in model.reals]
+        if any((2 * old[0], 2 * old[1]) != new
+               for old, new in zip(sizes, sizes[1:])):
+            raise ValueError(
+                'EditedLayouts needs images whose sizes double from scale to '
+                f'scale, but got {sizes}: set `doubling=True` of the dataset.')
+        if model.position_border == 0:
+            raise ValueError('EditedLayouts needs a ContextSinGAN, but got '
+                             f'a {type(model).__name__}.')
+
+    def random_image(self, model: 'SinGAN') -> Tensor:
+        """The image (1, 3, H, W) that the discriminator judges."""
+        return model.random_image(edit=self._move(model))
+
+    def error(self, model: 'SinGAN') -> Tensor:
+        """Mean squared error of the reconstruction, but for the seam."""
+        move = self._move(model)
+        if move is None:
+            return super().error(model)
+        scale = 2**model.curr_stage
+        target = move.scaled(scale)(model.real)
+        counts = move.scaled(scale).beside_seam(model.real,
+                                                round(self.seam * scale))
+        error = (model.reconstruction(edit=move) - target).square()
+        return (error * counts).mean()
+
+    def _move(self, model: 'SinGAN') -> Optional['CellMove']:
+        """A random move, or none."""
+        if torch.rand(()) >= self.probability:
+            return None
+        return CellMove.random(model.pyramid_sizes[0], model.position_border)
+
+
+class CellMove(NamedTuple):
+    """A box of cells, and where it is copied to.
+
+    Attributes:
+        size: (height, width) of the box.
+        old: (top, left) of it.
+        new: (top, left) of where it is copied to.
+        border: Cells of a map beside the grid that these are counted in.
+    """
+
+    size: Tuple[int, int]
+    old: Tuple[int, int]
+    new: Tuple[int, int]
+    border: int = 0
+
+    @classmethod
+    def random(cls, grid: Tuple[int, int], border: int) -> 'CellMove':
+        """A box of a fifth to a half of each side, anywhere.
+
+        Args:
+            grid: (H, W) of the grid.
+            border: Cells of a map beside the grid, on each side.
+
+        Returns:
+            The move.
+        """
+
+        def integer(low: int, high: int) -> int:
+            return int(torch.randint(low, high + 1, ()))
+
+        size = tuple(
+            integer(max(length // 5, 1), max(length // 2, 1))
+            for length in grid)
+        old, new = ([
+            integer(0, length - side) for length, side in zip(grid, size)
+        ] for _ in range(2))
+        return cls(size, tuple(old), tuple(new), border)
+
+    def scaled(self, factor: int) -> 'CellMove':
+        """The same move in an image of ``factor`` pixels for each cell."""
+        return CellMove(*[
+            tuple(factor * x for x in pair)
+            for pair in (self.size, self.old, self.new)
+        ])
+
+    def _box(self, corner: Tuple[int, int]) -> Tuple[slice, slice]:
+        return tuple(
+            slice(self.border + start, self.border + start + length)
+            for start, length in zip(corner, self.size))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """A map (N, C, H, W) in which the box is copied."""
+        result = x.clone()
+        result[(..., *self._box(self.new))] = x[(..., *self._box(self.old))]
+        return result
+
+    def beside_seam(self, x: Tensor, width: int) -> Tensor:
+        """1 where a map (N, C, H, W) is not near the seam, else 0.
+
+        Args:
+            x: The map.
+            width: Width of the seam on both sides of the box.
+
+        Returns:
+            (1, 1, H, W).
+        """
+        inside = x.new_zeros(1, 1, *x.shape[-2:])
+        inside[(..., *self._box(self.new))] = 1
+
+        def near(part: Tensor) -> Tensor:
+            return F.max_pool2d(part, 2 * width + 1, 1, width)
+
+        return 1 - near(inside) * near(1 - inside)

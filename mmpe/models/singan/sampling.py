@@ -3,6 +3,7 @@ import math
 from typing import Dict, List, Optional, Tuple, Union
 
 import torch
+import torch.nn as nn
 from mmagic.structures import DataSample
 from torch import Tensor
 
@@ -123,8 +124,6 @@ class SinGANSampling(SinGANState):
                 positions for a model without explicit ones.
         """
         self._need_noises()
-        if positions is not None:
-            kwargs['position_codes'] = self.encode_positions(positions)
         if curr_scale is None:
             curr_scale = self.curr_stage
         if not 0 <= curr_scale <= self.curr_stage:
@@ -146,14 +145,31 @@ class SinGANSampling(SinGANState):
         if (sample_model or self._get_valid_model({})) == 'ema':
             generator = self.generator_ema.module
         with torch.no_grad():
-            return generator(
-                kwargs.pop('input_sample', None),
+            return self._generate(
+                generator,
                 noises or self.fixed_noises,
-                self.noise_weights,
-                rand_mode=mode,
+                mode,
+                positions=positions,
                 curr_scale=curr_scale,
                 num_batches=num_batches,
                 **kwargs)
+
+    def _generate(self,
+                  generator: nn.Module,
+                  noises: List[Tensor],
+                  rand_mode: str,
+                  input_sample: Optional[Tensor] = None,
+                  positions: Optional[Tensor] = None,
+                  **kwargs) -> Union[Tensor, dict]:
+        """Run a generator; its arguments, and positions to be encoded."""
+        if positions is not None:
+            kwargs['position_codes'] = self.encode_positions(positions)
+        return generator(
+            input_sample,
+            noises,
+            self.noise_weights,
+            rand_mode=rand_mode,
+            **kwargs)
 
     def _need_noises(self) -> None:
         if self.pkl_data is not None:
@@ -182,14 +198,24 @@ class SinGANSampling(SinGANState):
             raise ValueError(
                 'This model has no explicit positions: use one trained with '
                 '`positional_encoding` (a CSG or SPE config).')
-        return encoding.encode_positions(positions,
-                                         self.fixed_noises[0].shape[-2:])
+        return encoding.encode_positions(positions, self.position_grid)
+
+    # Cells of the first scale's noise beside the grid of positions.
+    position_border = 0
+
+    @property
+    def position_grid(self) -> Size:
+        """(H, W) of the grid that positions were counted in in training."""
+        return tuple(self.fixed_noises[0].shape[-2:])
 
     @property
     def pyramid_sizes(self) -> List[Size]:
         """(H, W) of the image of each scale, the coarsest first."""
         self._need_noises()
-        return [self._inner_generator.image_size(x) for x in self.fixed_noises]
+        return [
+            self._inner_generator.image_size(noise, stage)
+            for stage, noise in enumerate(self.fixed_noises)
+        ]
 
     def noise_shapes(self,
                      size: Optional[Size] = None,
@@ -223,7 +249,10 @@ class SinGANSampling(SinGANState):
                 f'Argument `size` must be at least {least[0]} x {least[1]} '
                 f'(height x width) for this model, but got {size[0]} x '
                 f'{size[1]}.')
-        border = self.fixed_noises[0].shape[-2] - old_sizes[0][0]
+        borders = [
+            noise.shape[-2] - height
+            for noise, (height, _) in zip(self.fixed_noises, old_sizes)
+        ]
         return [(1, noise.shape[1], height + border, width + border)
-                for noise, (height,
-                            width) in zip(self.fixed_noises, new_sizes)]
+                for noise, border, (height, width) in zip(
+                    self.fixed_noises, borders, new_sizes)]

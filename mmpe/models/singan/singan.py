@@ -12,7 +12,6 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 
-from mmpe.functional.upsample import upsample
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.compiling import compile_networks
 from mmpe.utils.wrappers import unwrap
@@ -284,25 +283,35 @@ class SinGAN(SinGANSampling):
         Returns:
             (N, 3, H, W), in about [-1, 1].
         """
-        return self.generator(
-            None,
+        return self._generate(
+            self.generator,
             self.fixed_noises,
-            self.noise_weights,
-            rand_mode='rand',
+            'rand',
             curr_scale=self.curr_stage,
             **kwargs)
 
-    def reconstruction(self) -> Tensor:
+    def reconstruction(self, **kwargs) -> Tensor:
         """The current scale's reconstruction (1, 3, H, W) of the photograph.
 
         It goes on from ``recon_input``, the reconstruction of the frozen
         scales in the size of this one (None at the first scale).
+
+        Args:
+            kwargs: What changes it from the first scale on, as in
+                :meth:`random_image`; then all scales are run.
         """
-        return self.generator(
-            self.recon_input,
+        if kwargs:
+            return self._generate(
+                self.generator,
+                self.fixed_noises,
+                'recon',
+                curr_scale=self.curr_stage,
+                **kwargs)
+        return self._generate(
+            self.generator,
             self.fixed_noises,
-            self.noise_weights,
-            rand_mode='recon',
+            'recon',
+            input_sample=self.recon_input,
             curr_scale=self.curr_stage,
             start_scale=self.curr_stage)
 
@@ -340,7 +349,13 @@ class SinGAN(SinGANSampling):
                 'The checkpoint was trained on another photograph, or at '
                 'other sizes, than the dataset gives: set `data_root`, '
                 '`min_size`, `max_size` and `scale_factor_init` as they were.')
+        self._check_objective()
         self._data_is_checked = True
+
+    def _check_objective(self) -> None:
+        check = getattr(self.objective, 'check', None)
+        if check:
+            check(self)
 
     def _start_scale(self, stage: int) -> None:
         if stage > self.num_scales:
@@ -360,11 +375,17 @@ class SinGAN(SinGANSampling):
         """Freeze what came before, and reconstruct with it just once."""
         generator = self._inner_generator
         generator.freeze_before(stage)
-        self.recon_input = None
-        if stage > 0:
-            self.recon_input = upsample(
-                self._reconstruct(stage - 1), self.reals[stage].shape[-2:])
+        self.recon_input = self._refined(stage) if stage > 0 else None
         self._active_stage = stage
+
+    def _refined(self, stage: int) -> Tensor:
+        """What a stage refines when the photograph is reconstructed.
+
+        Not under ``no_grad``, where frozen scales round otherwise than in a
+        generator that is trained.
+        """
+        return self._inner_generator.recon_input(
+            self.fixed_noises, self.noise_weights, stage).detach()
 
     def _average_statistics(self) -> None:
         """Let BatchNorm's statistics be the same in all processes."""
@@ -376,25 +397,20 @@ class SinGAN(SinGANSampling):
 
     def _finish_scale(self) -> None:
         """Set the weight of the next scale's noise (SinGAN, Sec. 3.2)."""
-        stage = self.curr_stage
-        self._inner_generator.freeze_before(stage + 1)
-        image = F.interpolate(
-            self._reconstruct(stage), self.reals[stage + 1].shape[-2:])
-        error = F.mse_loss(image, self.reals[stage + 1]).sqrt().item()
-        self.noise_weights.append(self.noise_weight_init * error)
+        stage = self.curr_stage + 1
+        self._inner_generator.freeze_before(stage)
+        error = F.mse_loss(self._before(stage), self.reals[stage])
+        self.noise_weights.append(self.noise_weight_init *
+                                  error.sqrt().item())
 
-    def _reconstruct(self, stage: int) -> Tensor:
-        """Reconstruction of the photograph by frozen scales.
-
-        Not under ``no_grad``, where they round otherwise than in a generator
-        that is trained.
-        """
-        return self._inner_generator(
-            None,
+    def _before(self, stage: int) -> Tensor:
+        """The reconstruction of the scale before, in the size of this one."""
+        image = self._generate(
+            self._inner_generator,
             self.fixed_noises,
-            self.noise_weights,
-            rand_mode='recon',
-            curr_scale=stage).detach()
+            'recon',
+            curr_scale=stage - 1).detach()
+        return F.interpolate(image, self.reals[stage].shape[-2:])
 
     @staticmethod
     def _wrappers_of(stage: int,

@@ -41,6 +41,23 @@ HEADS = {
 }
 
 
+def context_cfg(num_scales=2, positional_encoding=None, **kwargs):
+    """Config of a small SinGAN with context instead of padding."""
+    widths = dict(base_channels=8, min_feat_channels=8)
+    return dict(
+        type='ContextSinGAN',
+        num_scales=num_scales,
+        generator=dict(
+            type='SinGANContextGenerator',
+            in_channels=3,
+            out_channels=3,
+            positional_encoding=positional_encoding or dict(type='CSG'),
+            **widths),
+        discriminator=dict(
+            type='SinGANMultiScaleDiscriminator', in_channels=3, **widths),
+        **kwargs)
+
+
 def model_cfg(head, num_scales=NUM_SCALES, **kwargs):
     """Config of a small PESinGAN with the head of a row."""
     generator, discriminator, model = HEADS[head]

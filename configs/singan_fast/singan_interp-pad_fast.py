@@ -1,0 +1,6 @@
+# The fast training without any cue of position: no zero padding, no encoding.
+_base_ = ['./singan_zero-pad_fast.py']
+
+model = dict(
+    fixed_noise_with_pad=True,
+    generator=dict(interp_pad=True, noise_with_pad=True))

@@ -1,0 +1,47 @@
+"""Smooth random fields."""
+import torch
+from torch import Tensor
+
+__all__ = ['smooth_noise', 'smoothing_reach']
+
+
+def smoothing_reach(width: float) -> int:
+    """Cells on each side that a smoothed cell depends on."""
+    return int(2 * width + 0.5)
+
+
+def smooth_noise(noise: Tensor, width: float, size: tuple, rows: range,
+                 cols: range, source_rows: range,
+                 source_cols: range) -> Tensor:
+    """A window of a field that varies slowly, from independent noise.
+
+    A Gaussian window moves over the field; it is cut off after twice its
+    standard deviation and at the field's border. The variance stays what it
+    was, everywhere.
+
+    Args:
+        noise: Window (N, C, source_rows, source_cols) of the noise.
+        width: Standard deviation of the Gaussian in cells, above 0.
+        size: (H, W) of the whole field.
+        rows, cols: What of the field is wanted.
+        source_rows, source_cols: Of which rows and columns the noise is: at
+            least :func:`smoothing_reach` more on each side, within the field.
+
+    Returns:
+        (N, C, rows, cols).
+    """
+    from_rows = _smoothing(width, size[0], rows, source_rows).to(noise)
+    from_cols = _smoothing(width, size[1], cols, source_cols).to(noise)
+    return from_rows @ noise @ from_cols.t()
+
+
+def _smoothing(width: float, length: int, cells: range,
+               source: range) -> Tensor:
+    """Matrix (cells, source) whose rows have norm one."""
+    place, other = (torch.arange(x.start, x.stop)
+                    for x in (cells, range(length)))
+    distance = place[:, None] - other
+    weights = torch.exp(-0.5 * (distance / width)**2)
+    weights = weights * (distance.abs() <= smoothing_reach(width))
+    weights = weights / weights.norm(dim=1, keepdim=True)
+    return weights[:, source.start:source.stop]

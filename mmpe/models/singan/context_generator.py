@@ -1,0 +1,257 @@
+"""SinGAN's generator with explicit positions as its only cue of place.
+
+::
+
+    noise, positions -> 1 x 1 convolutions -> image 0, with context
+    image 0, resized -> + noise -> convolutions -> + -> image 1, with context
+                     '----------------------------'
+    ...                                            -> last image
+
+Nothing is padded. Each stage is computed on a grid that is larger than its
+image: by what its own convolutions and those of the finer stages eat, its
+context. Noise and positions go on beyond the border, so a generator cannot
+tell where the border is, and the middle of what it makes is the image.
+"""
+import math
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmpe.functional.upsample import upsample_window
+from mmpe.registry import MODELS, build_from
+from .generator import SinGANMultiScaleGenerator
+
+__all__ = ['SinGANContextGenerator']
+
+Size = Tuple[int, int]
+# Cells beside a place that bicubic resizing looks at.
+_BICUBIC = 2
+
+
+@MODELS.register_module()
+class SinGANContextGenerator(SinGANMultiScaleGenerator):
+    """Multi-scale generator without any padding (paper, Sec. 3 and 4.3).
+
+    The first stage sees one place at a time: its noise and its encoded
+    position, concatenated. So a part whose positions are moved keeps itself.
+
+    Args:
+        in_channels: Channels of the images.
+        out_channels: As ``in_channels``.
+        num_scales: Index of the finest stage, counted from zero.
+        positional_encoding: Config of the encoding (CSG or SPE).
+        first_kernel_size: Kernel size of the first stage.
+        scale_factor: Upper bound of the ratio of neighbouring sizes, from
+            which the width of the context follows.
+        double_channels: Whether channels double every four stages.
+        kwargs: Further arguments of :class:`SinGANMultiScaleGenerator`.
+
+    Raises:
+        ValueError: The images' channels differ, or ``padding`` is asked for.
+    """
+
+    align_corners = False
+
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 num_scales: int,
+                 *,
+                 positional_encoding: dict,
+                 first_kernel_size: int = 1,
+                 scale_factor: float = 0.5,
+                 double_channels: bool = False,
+                 kernel_size: int = 3,
+                 num_layers: int = 5,
+                 **kwargs) -> None:
+        if in_channels != out_channels:
+            raise ValueError('Arguments `in_channels` and `out_channels` must '
+                             f'be equal, but got {in_channels} and '
+                             f'{out_channels}.')
+        if kwargs.get('padding'):
+            raise ValueError('Argument `padding` must be 0: this generator '
+                             'has context instead.')
+        encoding = build_from(MODELS, positional_encoding)
+        super().__init__(
+            in_channels,
+            out_channels,
+            num_scales,
+            kernel_size=kernel_size,
+            num_layers=num_layers,
+            first_stage_in_channels=1 + encoding.num_channels,
+            first_kernel_size=first_kernel_size,
+            double_channels=double_channels,
+            **kwargs)
+        self.head_position_encode = encoding
+        self.radii = [num_layers * (size - 1) // 2
+                      for size in (first_kernel_size,
+                                   *[kernel_size] * num_scales)]
+        self.scale_factor = scale_factor
+
+    def margins(self, last: int) -> List[int]:
+        """Context around each stage's image, in cells.
+
+        Args:
+            last: Index of the last stage, whose image has none.
+
+        Returns:
+            One number for each stage up to the last.
+        """
+        margins = [0]
+        for radius in reversed(self.radii[1:last + 1]):
+            border = (margins[0] + radius) * self.scale_factor
+            margins.insert(0, math.ceil(border) + _BICUBIC)
+        return margins
+
+    def border(self, stage: int) -> int:
+        """By how many cells a stage's noise goes on beyond its image."""
+        return self.margins(len(self.blocks) - 1)[stage] + self.radii[stage]
+
+    def image_size(self, noise: Tensor, stage: int) -> Size:
+        """(H, W) of the image that belongs to a stage's noise."""
+        height, width = noise.shape[-2:]
+        border = 2 * self.border(stage)
+        return height - border, width - border
+
+    def forward(self,
+                input_sample: Optional[Tensor],
+                fixed_noises: Sequence[Tensor],
+                noise_weights: Sequence[float],
+                rand_mode: str,
+                curr_scale: int,
+                num_batches: int = 1,
+                get_prev_res: bool = False,
+                return_noise: bool = False,
+                start_scale: int = 0,
+                position_codes: Optional[Tensor] = None
+                ) -> Union[Tensor, Dict[str, Union[Tensor, List[Tensor]]]]:
+        """Generate images from the coarsest stage up.
+
+        Args:
+            input_sample: Image (N, C, H, W) that the first stage to run
+                refines, in its size: with its context, as
+                :meth:`recon_input` gives it, or without, so that its border
+                is repeated. Stage 0 refines nothing.
+            fixed_noises: As for :class:`SinGANMultiScaleGenerator`, each by
+                :meth:`border` cells larger than the image on each side. Of
+                the first one, a channel is used.
+            noise_weights, rand_mode, curr_scale, num_batches: As there.
+            get_prev_res, return_noise, start_scale: As there.
+            position_codes: Encoded positions (C, h, w) or (N, C, h, w) of
+                the cells of the first stage's noise.
+
+        Returns:
+            As there.
+
+        Raises:
+            ValueError: ``rand_mode`` or a stage does not exist, positions are
+                missing, or ``input_sample`` has another size.
+        """
+        self._check_stages(rand_mode, start_scale, curr_scale)
+        noises = self._noises(fixed_noises[:curr_scale + 1], rand_mode,
+                              num_batches)
+        images = self._images(input_sample, noises, noise_weights,
+                              position_codes, start_scale, curr_scale,
+                              self.margins(curr_scale))
+        if get_prev_res or return_noise:
+            return dict(
+                fake_img=images[-1],
+                prev_res_list=[
+                    self._without_context(image, noises[stage], stage)
+                    for stage, image in enumerate(images[:-1], start_scale)
+                ] if get_prev_res else [],
+                noise_batch=noises if return_noise else [])
+        return images[-1]
+
+    def recon_input(self, fixed_noises: Sequence[Tensor],
+                    noise_weights: Sequence[float], stage: int,
+                    position_codes: Tensor) -> Tensor:
+        """See :class:`SinGANMultiScaleGenerator`; with context."""
+        margins = self.margins(stage)
+        image = self._images(None, fixed_noises, noise_weights, position_codes,
+                             0, stage - 1, margins)[-1]
+        return self._resized(image, fixed_noises, stage, margins)
+
+    def _images(self, image: Optional[Tensor], noises: Sequence[Tensor],
+                weights: Sequence[float], codes: Optional[Tensor], start: int,
+                stop: int, margins: List[int]) -> List[Tensor]:
+        """Images of stages ``start`` to ``stop``, with their margins."""
+        images = []
+        for stage in range(start, stop + 1):
+            width = margins[stage] + self.radii[stage]
+            surplus = self.border(stage) - width
+            noise = _middle(noises[stage], surplus) * weights[stage]
+            if stage == 0:
+                x = self.first_input(noise, _middle(_batched(codes), surplus))
+                image = x.new_zeros(1)
+            else:
+                if stage > start:
+                    image = self._resized(image, noises, stage, margins)
+                image = self._with_context(image, noise, stage, width)
+                x = noise + image
+                image = _middle(image, self.radii[stage])
+            image = self.blocks[stage](x.detach(), image)
+            images.append(image)
+        return images
+
+    @staticmethod
+    def first_input(noise: Tensor, codes: Tensor) -> Tensor:
+        """What the first stage sees: noise and positions, concatenated.
+
+        Args:
+            noise: (N, C, h, w), of which the first channel counts.
+            codes: Encoded positions (1 or N, C, h, w).
+
+        Returns:
+            (N, 1 + C, h, w).
+        """
+        return torch.cat((noise[:, :1], codes.expand(len(noise), -1, -1, -1)),
+                         1)
+
+    def _resized(self, image: Tensor, noises: Sequence[Tensor], stage: int,
+                 margins: List[int]) -> Tensor:
+        """The image of the stage before on the grid of a stage's input."""
+        old, new = (self.image_size(noises[x], x) for x in (stage - 1, stage))
+        width, margin = margins[stage] + self.radii[stage], margins[stage - 1]
+
+        def read(rows: range, cols: range) -> Tensor:
+            return image[..., rows.start + margin:rows.stop + margin,
+                         cols.start + margin:cols.stop + margin]
+
+        rows, cols = (range(-width, length + width) for length in new)
+        return upsample_window(
+            read, old, new, rows, cols, self.align_corners, margin)
+
+    def _with_context(self, image: Optional[Tensor], noise: Tensor, stage: int,
+                      width: int) -> Tensor:
+        """See that an image has its context; repeat its border if it lacks."""
+        size = tuple(noise.shape[-2:])
+        if tuple(image.shape[-2:]) == size:
+            return image
+        inner = tuple(length - 2 * width for length in size)
+        if tuple(image.shape[-2:]) != inner:
+            raise ValueError(
+                f'Argument `input_sample` of stage {stage} must have the size '
+                f'{inner}, or {size} with its context, but got '
+                f'{tuple(image.shape[-2:])}.')
+        return F.pad(image, (width, ) * 4, mode='replicate')
+
+    def _without_context(self, image: Tensor, noise: Tensor,
+                         stage: int) -> Tensor:
+        height, width = self.image_size(noise, stage)
+        return _middle(image, (image.shape[-2] - height) // 2)
+
+
+def _batched(codes: Optional[Tensor]) -> Tensor:
+    if codes is None:
+        raise ValueError('Argument `position_codes` must hold the encoded '
+                         'positions of the first stage, but got None.')
+    return codes if codes.dim() == 4 else codes[None]
+
+
+def _middle(x: Tensor, border: int) -> Tensor:
+    """A map (N, C, H, W) without its border."""
+    height, width = x.shape[-2:]
+    return x[..., border:height - border, border:width - border]
