@@ -13,6 +13,7 @@ photograph, see configs/patch_diffusion); or the name of a released row.
 Examples:
     python demo/sinGAN_manipulation.py
     python demo/sinGAN_manipulation.py --image photo.jpg --no-train
+    python demo/sinGAN_manipulation.py --image photo.jpg --max-size 200
     python demo/sinGAN_manipulation.py resize photo.jpg --factor 1 1.5
     python demo/sinGAN_manipulation.py train photo.jpg --out-dir out
     python demo/sinGAN_manipulation.py resize out/photo --size 120 400
@@ -29,7 +30,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 
 from mmpe.engine.photographs import (bundled_photograph, plan_training,
                                      summary_table, train_photograph,
@@ -48,6 +49,8 @@ QUICK_CONFIG = osp.join(
     osp.dirname(osp.dirname(osp.abspath(__file__))),
     'configs/singan_quick/singan_spe-dim4_quick.py')
 Row = List[Tuple[str, np.ndarray]]
+# Long sides of pictures that a model may be trained for.
+_TRAINED_SIZES = 32, 1024
 # Width of a box's border, on which there should be few edges, in pixels.
 _BOX_MARGIN = 4
 
@@ -83,13 +86,18 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def at_least(minimum: int) -> Callable[[str], int]:
-    """Type of an argument that is a whole number from a minimum on."""
+def at_least(minimum: int,
+             at_most: float = math.inf) -> Callable[[str], int]:
+    """Type of an argument that is a whole number between two bounds."""
+    bounds = f'at least {minimum}'
+    if at_most < math.inf:
+        bounds += f' and at most {at_most}'
 
     def number(text: str) -> int:
-        if not text.lstrip('-').isdecimal() or int(text) < minimum:
+        if (not text.lstrip('-').isdecimal()
+                or not minimum <= int(text) <= at_most):
             raise argparse.ArgumentTypeError(
-                f'must be at least {minimum}, but got {text}')
+                f'must be {bounds}, but got {text}')
         return int(text)
 
     return number
@@ -122,7 +130,8 @@ def _add_quick_start(parser: argparse.ArgumentParser) -> None:
         '--no-train',
         action='store_true',
         help='stop after the first sheet, before anything is trained')
-    _add_max_size(parser)
+    _add_trained_size(
+        parser, '250 for the patches, the value in the config for training')
     _add_config(parser)
 
 
@@ -137,11 +146,22 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         action=DictAction,
         help='override settings of the training, for instance '
-        'model.iters_per_scale=1000 train_dataloader.dataset.max_size=160')
+        'model.iters_per_scale=1000 train_dataloader.dataset.min_size=20')
+
+
+def _add_trained_size(parser: argparse.ArgumentParser, default: str) -> None:
+    least, most = _TRAINED_SIZES
+    parser.add_argument(
+        '--max-size',
+        type=at_least(least, most),
+        metavar='PIXELS',
+        help=f'long side to which larger photographs are reduced, from {least}'
+        f' to {most}, for instance --max-size 200 (default: {default})')
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('images', nargs='+', help='photographs')
+    _add_trained_size(parser, 'the value in the config')
     _add_config(parser)
     parser.add_argument(
         '--jobs',
@@ -395,8 +415,7 @@ def quick_start(args: argparse.Namespace) -> None:
     sampler = load(image, device=args.device, max_size=args.max_size)
     if not args.no_train:  # before any work
         plan_training(
-            open_config(args.config, args.cfg_options), image,
-            folder / 'training', args.seed)
+            _trained_config(args), image, folder / 'training', args.seed)
     patches = folder / 'patches'
     rows = _draw_sizes(sampler, args, patches)
     region, shift = _eye_catcher(sampler.photograph)
@@ -414,9 +433,7 @@ def quick_start(args: argparse.Namespace) -> None:
 def _train_and_draw(args: argparse.Namespace, image: str,
                     folder: Path) -> None:
     training = folder / 'training'
-    train_photograph(
-        open_config(args.config, args.cfg_options), image, training,
-        args.seed)
+    train_photograph(_trained_config(args), image, training, args.seed)
     print(f'The trained model is {training}; use it with commands such as\n'
           f'  python {sys.argv[0]} resize {training} --factor 1 2')
     sampler = load(training, device=args.device)
@@ -515,7 +532,7 @@ def _edges_of_boxes(
 
 def train(args: argparse.Namespace) -> None:
     """Train on each photograph."""
-    config = open_config(args.config, args.cfg_options)
+    config = _trained_config(args)
     results = train_photographs(config, args.images, args.out_dir, args.seed,
                                 args.jobs)
     print(summary_table(results))
@@ -658,6 +675,13 @@ def _load(args: argparse.Namespace) -> PhotographSampler:
     return sampler
 
 
+def _trained_config(args: argparse.Namespace) -> Config:
+    options = dict(args.cfg_options or {})
+    if args.max_size:
+        options['train_dataloader.dataset.max_size'] = args.max_size
+    return open_config(args.config, options)
+
+
 def _size(sampler: PhotographSampler,
           args: argparse.Namespace) -> Optional[Tuple[int, int]]:
     if args.factor:
@@ -772,7 +796,7 @@ NOTES = {
 # text, arguments, function, example
 COMMANDS: Dict[str, tuple] = {
     'train': ('train a model on each of some photographs', _add_train, train,
-              'photos/*.jpg --out-dir out --jobs 2'),
+              'photos/*.jpg --out-dir out --jobs 2 --max-size 200'),
     'sample': ('draw random images, of any size', _add_sample, sample,
                'photo.jpg --num 6 --size 200 400'),
     'resize': ('draw the photograph at another size', _add_resize, resize,

@@ -77,8 +77,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert('RGB')
 
 
-def num_scales_of(path: str, min_size: int, max_size: int,
-                  scale_factor_init: float) -> int:
+def num_scales_of(path: str,
+                  min_size: int,
+                  max_size: int,
+                  scale_factor_init: float = 0.5,
+                  doubling: bool = False) -> int:
     """``num_scales`` (counted from zero) that fits a photograph.
 
     Args:
@@ -86,6 +89,7 @@ def num_scales_of(path: str, min_size: int, max_size: int,
         min_size: As for :class:`SinGANDataset`.
         max_size: As for :class:`SinGANDataset`.
         scale_factor_init: As for :class:`SinGANDataset`.
+        doubling: As for :class:`SinGANDataset`.
 
     Returns:
         The index of the finest scale.
@@ -96,22 +100,27 @@ def num_scales_of(path: str, min_size: int, max_size: int,
     """
     return last_stage(
         read_photograph(path).shape[:2], min_size, max_size,
-        scale_factor_init)
+        scale_factor_init, doubling)
 
 
 def create_real_pyramid(
-        real: np.ndarray, min_size: int, max_size: int,
-        scale_factor_init: float) -> Tuple[List[np.ndarray], float, int]:
+        real: np.ndarray,
+        min_size: int,
+        max_size: int,
+        scale_factor_init: float = 0.5,
+        doubling: bool = False) -> Tuple[List[np.ndarray], float, int]:
     """Create the image pyramid of a photograph.
 
     The long side of the finest image is at most ``max_size``, the short side
-    of the coarsest one is ``min_size``.
+    of the coarsest one is ``min_size``, or near it where sizes double. Then
+    images are averages over areas, otherwise bilinear samples.
 
     Args:
         real: Image (H, W, 3).
-        min_size: Short side of the coarsest image in pixels.
-        max_size: Upper bound of the long side of the finest image in pixels.
-        scale_factor_init: Desired ratio of neighbouring sizes.
+        min_size: As for :class:`SinGANDataset`.
+        max_size: As for :class:`SinGANDataset`.
+        scale_factor_init: As for :class:`SinGANDataset`.
+        doubling: As for :class:`SinGANDataset`.
 
     Returns:
         The images, the coarsest first; the actual ratio of neighbouring
@@ -121,10 +130,15 @@ def create_real_pyramid(
         ValueError: See :func:`mmpe.functional.pyramid.last_stage`.
     """
     sizes = pyramid_sizes(real.shape[:2], min_size, max_size,
-                          scale_factor_init)
-    finest = mmcv.imresize(real, sizes[-1][::-1])
-    reals = [mmcv.imresize(finest, size[::-1]) for size in sizes]
-    factor = (min_size / min(sizes[-1]))**(1 / (len(sizes) - 1))
+                          scale_factor_init, doubling)
+    # OpenCV's 'area' is the mean over a pixel's area, also where an axis grows
+    method = 'area' if doubling else 'bilinear'
+    finest = mmcv.imresize(real, sizes[-1][::-1], interpolation=method)
+    reals = [
+        mmcv.imresize(finest, size[::-1], interpolation=method)
+        for size in sizes
+    ]
+    factor = (min(sizes[0]) / min(sizes[-1]))**(1 / (len(sizes) - 1))
     return reals, factor, len(sizes) - 1
 
 
@@ -136,11 +150,16 @@ class SinGANDataset(BaseDataset):
         data_root: Path of the image file; any kind that Pillow reads.
         min_size: Short side of the coarsest image in pixels.
         max_size: Upper bound of the long side of the finest image in pixels.
-        scale_factor_init: Desired ratio of neighbouring sizes.
+        scale_factor_init: Desired ratio of neighbouring sizes; without effect
+            where they double.
         pipeline: Transforms of the item, which has the keys ``input_sample``
             and ``real_scale0``, ``real_scale1``, ... By default everything is
             packed; what a given pipeline leaves out of the pyramid is added.
         num_samples: Length of the dataset; -1 means endless (a million).
+        doubling: Whether every image is exactly twice as large as the one
+            before, and made of means of the finest one's pixels. The coarsest
+            short side is then only near ``min_size``, see
+            :func:`mmpe.functional.pyramid.doubling_sizes`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -151,20 +170,22 @@ class SinGANDataset(BaseDataset):
                  data_root: str,
                  min_size: int,
                  max_size: int,
-                 scale_factor_init: float,
+                 scale_factor_init: float = 0.5,
                  pipeline: Optional[list] = None,
-                 num_samples: int = -1) -> None:
+                 num_samples: int = -1,
+                 doubling: bool = False) -> None:
         self.min_size = min_size
         self.max_size = max_size
         self.scale_factor_init = scale_factor_init
         self.num_samples = num_samples
+        self.doubling = doubling
         super().__init__(data_root=data_root, pipeline=pipeline or [])
 
     def full_init(self) -> None:
         """Read the photograph and make its pyramid."""
         self.reals, self.scale_factor, self.stop_scale = create_real_pyramid(
             read_photograph(self.data_root), self.min_size, self.max_size,
-            self.scale_factor_init)
+            self.scale_factor_init, self.doubling)
         self._item = self._pack()
 
     def _pack(self) -> Dict[str, object]:

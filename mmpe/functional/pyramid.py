@@ -2,9 +2,14 @@
 import math
 from typing import List, Tuple
 
-__all__ = ['last_stage', 'pyramid_sizes', 'rescaled_size', 'resized_pyramid']
+__all__ = [
+    'doubling_sizes', 'last_stage', 'pyramid_sizes', 'rescaled_size',
+    'resized_pyramid'
+]
 
 Size = Tuple[int, int]
+# Least height and width of a pyramid whose sizes double.
+_FEWEST_PIXELS = 2
 
 
 def rescaled_size(size: Size, factor: float) -> Size:
@@ -21,8 +26,11 @@ def rescaled_size(size: Size, factor: float) -> Size:
     return int(height * factor + 0.5), int(width * factor + 0.5)
 
 
-def last_stage(size: Size, min_size: int, max_size: int,
-               scale_factor: float) -> int:
+def last_stage(size: Size,
+               min_size: int,
+               max_size: int,
+               scale_factor: float = 0.5,
+               doubling: bool = False) -> int:
     """Index of the finest stage, which is MMagic's ``num_scales``.
 
     The first stage has index 0, so a pyramid has one stage more than this
@@ -35,6 +43,8 @@ def last_stage(size: Size, min_size: int, max_size: int,
         min_size: Short side of the coarsest image in pixels.
         max_size: Upper bound of the long side of the finest image in pixels.
         scale_factor: Desired ratio of neighbouring sizes, in (0, 1).
+        doubling: Whether the sizes are those of :func:`doubling_sizes`;
+            ``scale_factor`` has no effect then.
 
     Returns:
         The index, at least 1.
@@ -43,21 +53,12 @@ def last_stage(size: Size, min_size: int, max_size: int,
         ValueError: An argument is out of range, or the photograph (once it
             is reduced to ``max_size``) is smaller than ``min_size``.
     """
+    if doubling:
+        return len(doubling_sizes(size, min_size, max_size)) - 1
     if not 0 < scale_factor < 1:
         raise ValueError('Argument `scale_factor` must be between 0 and 1, '
                          f'but got {scale_factor}.')
-    if not 0 < min_size <= max_size:
-        raise ValueError(
-            'Arguments must satisfy 0 < `min_size` <= `max_size`, but got '
-            f'min_size={min_size} and max_size={max_size}.')
-    reduced = _finest_size(size, max_size)
-    if min(reduced) < min_size:
-        raise ValueError(
-            f'The photograph is too small: it has {size[0]} x {size[1]} '
-            f'pixels (height x width), {reduced[0]} x {reduced[1]} within '
-            f'max_size={max_size}, but the short side must have at least '
-            f'min_size={min_size} pixels. Use a larger photograph, or change '
-            '`min_size` or `max_size`.')
+    _checked_finest_size(size, min_size, max_size)
     down_to_min = math.ceil(
         math.log(min_size / min(size)) / math.log(scale_factor))
     down_to_max = math.ceil(
@@ -65,8 +66,11 @@ def last_stage(size: Size, min_size: int, max_size: int,
     return max(down_to_min + 1 - down_to_max, 1)
 
 
-def pyramid_sizes(size: Size, min_size: int, max_size: int,
-                  scale_factor: float) -> List[Size]:
+def pyramid_sizes(size: Size,
+                  min_size: int,
+                  max_size: int,
+                  scale_factor: float = 0.5,
+                  doubling: bool = False) -> List[Size]:
     """Sizes of all images of the pyramid, the coarsest first.
 
     Args:
@@ -75,6 +79,8 @@ def pyramid_sizes(size: Size, min_size: int, max_size: int,
         max_size: Upper bound of the long side of the finest image in pixels.
         scale_factor: Desired ratio of neighbouring sizes; the actual one is
             such that the coarsest image has the short side ``min_size``.
+        doubling: Whether the sizes are those of :func:`doubling_sizes`;
+            ``scale_factor`` has no effect then.
 
     Returns:
         One (H, W) for each stage.
@@ -82,6 +88,8 @@ def pyramid_sizes(size: Size, min_size: int, max_size: int,
     Raises:
         ValueError: See :func:`last_stage`.
     """
+    if doubling:
+        return doubling_sizes(size, min_size, max_size)
     num_steps = last_stage(size, min_size, max_size, scale_factor)
     finest = _finest_size(size, max_size)
     factor = (min_size / min(finest))**(1 / num_steps)
@@ -89,6 +97,46 @@ def pyramid_sizes(size: Size, min_size: int, max_size: int,
         rescaled_size(finest, factor**step)
         for step in range(num_steps, -1, -1)
     ]
+
+
+def doubling_sizes(size: Size, min_size: int, max_size: int) -> List[Size]:
+    """Sizes of a pyramid whose every stage is exactly twice the one before.
+
+    The photograph within ``max_size`` is halved as often as its short side
+    comes nearest to ``min_size`` (as a ratio), at least once. What that gives
+    is rounded to whole pixels, the coarsest size, and the finest one follows
+    from it: its aspect ratio is that of the photograph up to this rounding.
+
+    Args:
+        size: (H, W) of the photograph in pixels.
+        min_size: Desired short side of the coarsest image in pixels; the
+            actual one is about half of it to one and a half times it.
+        max_size: Upper bound of the long side of the finest image in pixels,
+            at least 4.
+
+    Returns:
+        One (H, W) for each stage, the coarsest first, at least two.
+
+    Raises:
+        ValueError: An argument is out of range, or the photograph (once it
+            is reduced to ``max_size``) is smaller than ``min_size``.
+    """
+    if max_size < 2 * _FEWEST_PIXELS:
+        raise ValueError(
+            f'Argument `max_size` must be at least {2 * _FEWEST_PIXELS} for '
+            f'sizes that double, but got {max_size}.')
+    finest = _checked_finest_size(size, min_size, max_size)
+    halvings = max(
+        1,
+        min(
+            round(math.log2(min(finest) / min_size)),
+            math.floor(math.log2(min(finest) / _FEWEST_PIXELS))))
+    height, width = (
+        # rounding up must not exceed the bound
+        max(_FEWEST_PIXELS, min(length, max_size // 2**halvings))
+        for length in rescaled_size(finest, 0.5**halvings))
+    return [(height * 2**stage, width * 2**stage)
+            for stage in range(halvings + 1)]
 
 
 def resized_pyramid(sizes: List[Size], size: Size) -> List[Size]:
@@ -108,6 +156,22 @@ def resized_pyramid(sizes: List[Size], size: Size) -> List[Size]:
                 max(1, int(width * ratios[1] + 0.5)))
                for height, width in sizes[:-1]]
     return [*resized, tuple(size)]
+
+
+def _checked_finest_size(size: Size, min_size: int, max_size: int) -> Size:
+    if not 0 < min_size <= max_size:
+        raise ValueError(
+            'Arguments must satisfy 0 < `min_size` <= `max_size`, but got '
+            f'min_size={min_size} and max_size={max_size}.')
+    finest = _finest_size(size, max_size)
+    if min(finest) < min_size:
+        raise ValueError(
+            f'The photograph is too small: it has {size[0]} x {size[1]} '
+            f'pixels (height x width), {finest[0]} x {finest[1]} within '
+            f'max_size={max_size}, but the short side must have at least '
+            f'min_size={min_size} pixels. Use a larger photograph, or change '
+            '`min_size` or `max_size`.')
+    return finest
 
 
 def _finest_size(size: Size, max_size: int) -> Size:

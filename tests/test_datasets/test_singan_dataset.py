@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from mmpe.datasets import SinGANDataset, num_scales_of, read_photograph
+from mmpe.functional.pyramid import doubling_sizes
 from mmpe.registry import DATASETS, build_from
 
 
@@ -96,6 +97,51 @@ def test_pyramid_equals_mmagic(rgb, tmp_path):
     assert dataset.scale_factor == pytest.approx(factor)
     for ours, theirs in zip(dataset.reals, reals):
         assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize('max_size, finest', [
+    (48, (36, 48)),
+    (78, (60, 76)),  # fewer columns
+    (67, (52, 64)),  # 50 x 67 with more rows and fewer columns
+])
+def test_doubling_pyramid(rgb, tmp_path, max_size, finest):
+    path = save(Image.fromarray(rgb), tmp_path / 'a.png')
+    dataset = SinGANDataset(path, 14, max_size, doubling=True)
+    sizes = [real.shape[:2] for real in dataset.reals]
+    assert sizes == doubling_sizes((60, 80), 14, max_size)
+    assert sizes[-1] == finest
+    assert dataset.scale_factor == 0.5
+    assert dataset.stop_scale == len(sizes) - 1 == num_scales_of(
+        path, 14, max_size, doubling=True)
+    real = np.asarray(dataset.reals[-1], float)
+    expected = means(rgb[..., ::-1], finest)
+    assert np.abs(real - expected).max() <= 1
+    for smaller in dataset.reals[-2::-1]:
+        factor = finest[0] // len(smaller)
+        boxes = real.reshape(len(smaller), factor, -1, factor, 3)
+        assert np.abs(boxes.mean((1, 3)) - smaller).max() <= 0.5
+
+
+def test_doubling_pyramid_enlarges_little(tmp_path):
+    image = np.random.default_rng(0).integers(
+        0, 256, (30, 41, 3), dtype=np.uint8)
+    path = save(Image.fromarray(image), tmp_path / 'a.png')
+    dataset = SinGANDataset(path, 4, 41, doubling=True)
+    finest = dataset.reals[-1]
+    assert finest.shape == (32, 40, 3)
+    assert np.abs(finest - means(image[..., ::-1], (32, 40))).max() <= 1
+
+
+def means(image, size):
+    """Means over the areas of pixels, whole or not."""
+    weights = []
+    for new, old in zip(size, image.shape):
+        borders = np.arange(new + 1) * old / new
+        starts, ends = borders[:-1, None], borders[1:, None]
+        pixels = np.arange(old)
+        weights.append((np.minimum(ends, pixels + 1)
+                        - np.maximum(starts, pixels)).clip(0) * new / old)
+    return np.einsum('hi,wj,ijc->hwc', *weights, image)
 
 
 def test_items(rgb, tmp_path):

@@ -6,6 +6,7 @@ import os
 import os.path as osp
 import shutil
 import sys
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -151,10 +152,14 @@ def test_finished_training_is_recognised(config, photograph, trained,
     with pytest.raises(ValueError,
                        match='with randomness.seed=3 instead of 1'):
         train_photograph(config, path, trained, seed=1)
-    config.model.iters_per_scale = 7
-    with pytest.raises(ValueError,
-                       match='model.iters_per_scale=2 instead of 7'):
-        train_photograph(config, path, trained, seed=3)
+    for key, value, old in (('model.iters_per_scale', 7, 2),
+                            ('train_dataloader.dataset.max_size', 36, 40),
+                            ('train_dataloader.dataset.doubling', True, None)):
+        other = deepcopy(config)
+        other.merge_from_dict({key: value})
+        with pytest.raises(
+                ValueError, match=f'{key}={old} instead of {value}'):
+            train_photograph(other, path, trained, seed=3)
 
 
 def test_interrupted_training_goes_on_exactly(config, photograph, trained,
@@ -186,6 +191,19 @@ def test_plan_refuses_what_cannot_work(config, photograph, tmp_path):
     with pytest.raises(ValueError, match="checkpoints without 'config.py': "
                        'use another folder'):
         plan_training(config, path, tmp_path)
+
+
+def test_plan_counts_scales_of_doubling_pyramids(config, photograph,
+                                                 tmp_path):
+    path = photograph(size=(100, 120))
+    dataset = config.train_dataloader.dataset
+    dataset.update(doubling=True, min_size=20, max_size=120)
+    del dataset.scale_factor_init
+    planned = plan_training(config, path, tmp_path / 'out').config
+    assert planned.model.num_scales == 2  # 25 x 30, 50 x 60 and 100 x 120
+    dataset.min_size = 101
+    with pytest.raises(ValueError, match='too small: it has 100 x 120'):
+        plan_training(config, path, tmp_path / 'out')
 
 
 def test_all_photographs_are_checked_first(config, photograph, tmp_path):

@@ -3,8 +3,8 @@ import mmcv
 import numpy as np
 import pytest
 
-from mmpe.functional.pyramid import (last_stage, pyramid_sizes, rescaled_size,
-                                     resized_pyramid)
+from mmpe.functional.pyramid import (doubling_sizes, last_stage, pyramid_sizes,
+                                     rescaled_size, resized_pyramid)
 
 
 @pytest.mark.parametrize('size, max_size, expected', [
@@ -57,6 +57,63 @@ def test_rescaled_size_rounds_as_mmcv_does():
 def test_bad_arguments(args, message):
     with pytest.raises(ValueError, match=message):
         last_stage(*args)
+
+
+@pytest.mark.parametrize('size, min_size, max_size, coarsest, finest', [
+    ((186, 248), 20, 250, (23, 31), (184, 248)),
+    ((427, 640), 20, 112, (19, 28), (76, 112)),
+    ((141, 250), 20, 250, (18, 31), (144, 248)),  # 31.25 columns
+    ((252, 254), 20, 254, (15, 15), (240, 240)),  # 16 would give 256
+    ((3000, 4000), 20, 512, (24, 32), (384, 512)),
+    ((25, 33), 20, 250, (13, 17), (26, 34)),  # halved at least once
+    ((3, 9), 1, 9, (2, 4), (4, 8)),  # not to a single row
+])
+def test_doubling_sizes(size, min_size, max_size, coarsest, finest):
+    sizes = doubling_sizes(size, min_size, max_size)
+    assert sizes[0] == coarsest and sizes[-1] == finest
+    for smaller, larger in zip(sizes, sizes[1:]):
+        assert larger == (2 * smaller[0], 2 * smaller[1])
+    args = size, min_size, max_size
+    assert pyramid_sizes(*args, doubling=True) == sizes
+    assert last_stage(*args, 7, doubling=True) == len(sizes) - 1
+
+
+@pytest.mark.parametrize('min_size', [1, 4, 20, 25])
+@pytest.mark.parametrize('max_size', [25, 112, 250, 512])
+def test_doubling_sizes_honour_all_bounds(min_size, max_size):
+    random = np.random.default_rng(0)
+    for size in random.integers(1, 700, (300, 2)).tolist():
+        within = rescaled_size(size, min(max_size / max(size), 1))
+        if min(within) < min_size:
+            with pytest.raises(ValueError, match='too small'):
+                doubling_sizes(size, min_size, max_size)
+            continue
+        sizes = doubling_sizes(size, min_size, max_size)
+        assert len(sizes) > 1 and max(sizes[-1]) <= max_size
+        for smaller, larger in zip(sizes, sizes[1:]):
+            assert larger == (2 * smaller[0], 2 * smaller[1])
+        # the aspect ratio differs by a rounding of the coarsest size
+        for coarsest, length in zip(sizes[0], within):
+            exact = length / 2**(len(sizes) - 1)
+            assert coarsest in (2, int(exact), int(exact + 0.5))
+
+
+@pytest.mark.parametrize('args, message', [
+    ((20, 300), 'too small: it has 20 x 300'),
+    ((100, 2000), '15 x 300 within max_size=300'),
+])
+def test_doubling_needs_large_photographs(args, message):
+    with pytest.raises(ValueError, match=message):
+        doubling_sizes(args, 25, 300)
+
+
+@pytest.mark.parametrize('min_size, max_size, message', [
+    (50, 40, '0 < `min_size` <= `max_size`'),
+    (3, 3, '`max_size` must be at least 4 .* but got 3'),
+])
+def test_bad_bounds_of_doubling(min_size, max_size, message):
+    with pytest.raises(ValueError, match=message):
+        doubling_sizes((60, 60), min_size, max_size)
 
 
 def test_resized_pyramid():

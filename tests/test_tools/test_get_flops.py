@@ -117,6 +117,17 @@ def test_singan(costs):
                                     pytest.approx(discriminator, abs=1e-3))
 
 
+def test_singan_with_doubling_pyramid(costs):
+    dataset = 'train_dataloader.dataset'
+    table = costs(SINGAN, '--photo-size', '60', '81', '--cfg-options',
+                  f'{dataset}.doubling=True', f'{dataset}.min_size=14')
+    assert {key: row[0] for key, row in table.items()} == {
+        (network, scale): size
+        for network in ('generator', 'discriminator')
+        for scale, size in enumerate(['15x20', '30x40', '60x80'])
+    }
+
+
 def test_errors(run_tool, tmp_path):
     for args, message in ((['nothing.py'], "no config file 'nothing.py'"), ([
             SINGAN, '--cfg-options', 'train_dataloader.dataset.data_root=a.png'

@@ -213,6 +213,22 @@ def test_demo_trains_and_draws(run_tool, photograph, tmp_path, capsys):
     assert (out / 'patches/sheet.png').is_file()
 
 
+def test_demo_trains_at_the_size_asked_for(run_tool, photograph, tmp_path):
+    out = tmp_path / 'out'
+    args = ['--image', photograph, '--num', 1, '--out-dir', out,
+            '--cfg-options', *SMALL]
+    run_tool('demo/sinGAN_manipulation.py', *args, '--max-size', 44)
+    for name in ('sample_0.png', 'patches/sample_0.png'):
+        with Image.open(out / name) as image:
+            assert image.size == (44, 34)
+    before = {x: x.stat().st_mtime_ns for x in out.rglob('*')}
+    for more, size in (([], 48), (['--max-size', 40], 40)):
+        with pytest.raises(SystemExit, match='dataset.max_size=44 instead of '
+                           f'{size}: use another folder'):
+            run_tool('demo/sinGAN_manipulation.py', *args, *more)
+    assert {x: x.stat().st_mtime_ns for x in out.rglob('*')} == before
+
+
 def test_demo_draws_without_training(run_tool, photograph, tmp_path, capsys):
     out = tmp_path / 'out'
     run_tool('demo/sinGAN_manipulation.py', '--image', photograph, '--num',
@@ -404,11 +420,13 @@ def test_demo_trains_on_several(run_tool, photograph, tmp_path, capsys):
     out = tmp_path / 'out'
     run_tool('demo/sinGAN_manipulation.py', 'train', photograph,
              tmp_path / 'second.png', '--jobs', 2, '--out-dir', out,
-             '--cfg-options', *SMALL)
+             '--max-size', 40, '--cfg-options', *SMALL)
     assert str(out) in capsys.readouterr().out
     for name in ('photograph', 'second'):
         run_tool('demo/sinGAN_manipulation.py', 'sample', out / name, '--num',
                  1, '--out-dir', out / 'samples')
+        with Image.open(out / 'samples/sample_0.png') as image:
+            assert image.size == (40, 31)
 
 
 @pytest.mark.parametrize('args, message', [
@@ -418,6 +436,8 @@ def test_demo_trains_on_several(run_tool, photograph, tmp_path, capsys):
     (['resize', 'x'], 'one of the arguments --size --factor is required'),
     (['edit', 'x', '--image', 'a.png'], 'required: --mask'),
     (['animate', 'x', '--frames', 'many'], 'at least 1, but got many'),
+    (['train', 'x', '--max-size', '31'], 'at least 32 and at most 1024, but'),
+    (['--max-size', '1025'], 'at least 32 and at most 1024, but got 1025'),
 ])
 def test_demo_knows_its_arguments(run_tool, capsys, args, message):
     with pytest.raises(SystemExit) as error:

@@ -22,7 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmpe  # noqa: F401  (installs the host bridge)
-from mmpe.functional.pyramid import last_stage, pyramid_sizes
+from mmpe.functional.pyramid import pyramid_sizes
 from mmpe.utils.command_line import one_line_errors, open_config
 
 Size = Tuple[int, int]
@@ -101,12 +101,13 @@ def _fit_scales(cfg: Config, photo_size: Optional[Size]) -> List[Size]:
     dataset = cfg.train_dataloader.dataset
     if photo_size is None:
         photo_size = read_photograph(dataset.data_root).shape[:2]
-    pyramid = (photo_size, dataset.min_size, dataset.max_size,
-               dataset.scale_factor_init)
+    sizes = pyramid_sizes(photo_size, dataset.min_size, dataset.max_size,
+                          dataset.get('scale_factor_init', 0.5),
+                          dataset.get('doubling', False))
     for network in (cfg.model.generator, cfg.model.discriminator):
         network.pop('num_scales', None)
-    cfg.model.num_scales = last_stage(*pyramid)
-    return pyramid_sizes(*pyramid)
+    cfg.model.num_scales = len(sizes) - 1
+    return sizes
 
 
 def _stylegan_costs(model: nn.Module) -> Iterator[Cost]:

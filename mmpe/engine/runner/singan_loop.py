@@ -73,7 +73,9 @@ def fit_to_photograph(cfg: Config) -> Optional[int]:
     if dataset.type.rsplit('.')[-1] != 'SinGANDataset':
         return None
     num_scales = num_scales_of(dataset.data_root, dataset.min_size,
-                               dataset.max_size, dataset.scale_factor_init)
+                               dataset.max_size,
+                               dataset.get('scale_factor_init', 0.5),
+                               dataset.get('doubling', False))
     model = cfg.model
     for part in (model, model.generator, model.discriminator):
         stated = part.get('num_scales')
