@@ -47,7 +47,7 @@ from mmpe.utils.progress import ProgressBar
 
 QUICK_CONFIG = osp.join(
     osp.dirname(osp.dirname(osp.abspath(__file__))),
-    'configs/singan_quick/singan_spe-dim4_quick.py')
+    'configs/singan_fast/singan_csg_fast.py')
 Row = List[Tuple[str, np.ndarray]]
 # Long sides of pictures that a model may be trained for.
 _TRAINED_SIZES = 32, 1024
@@ -139,8 +139,8 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--config',
         default=QUICK_CONFIG,
-        help='what is trained (default: configs/singan_quick/'
-        'singan_spe-dim4_quick.py)')
+        help='what is trained (default: configs/singan_fast/'
+        'singan_csg_fast.py)')
     parser.add_argument(
         '--cfg-options',
         nargs='+',

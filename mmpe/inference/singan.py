@@ -80,14 +80,12 @@ class SinGANSampler(PhotographSampler):
                seed: Optional[int] = None) -> np.ndarray:
         """See :meth:`.PhotographSampler.layout`."""
         shapes = self.model.noise_shapes(size)
-        growth = growth or self._own_growth()
-        positions = self.position_map(size, growth, edits).whole()
+        told = self.position_map(size, growth or self._own_growth(), edits)
         if seed is None:
-            noises = [torch.zeros(shape) for shape in shapes]
-            noises[0] = self._noise_at(positions, shapes[0])
+            noises = self._carried_noises(told, shapes)
         else:
             noises = self._noises(shapes, [seed])
-        return self._images(noises, positions=positions)[0]
+        return self._images(noises, positions=told.whole())[0]
 
     def position_map(self,
                      size: Optional[Size] = None,
@@ -112,13 +110,14 @@ class SinGANSampler(PhotographSampler):
         if growth is None and not edits:
             return None
         own = self._own_growth()
+        grid, border = self.model.position_grid()
         return PositionMap(
             size or self.size,
             self.model.noise_shapes(size)[0][2:],
-            self.model.position_grid,
+            grid,
             growth or own,
             edits,
-            border=self.model.position_border)
+            border=border)
 
     # ----------------------------------------------------------------- details
     def _own_growth(self) -> str:
@@ -157,8 +156,9 @@ class SinGANSampler(PhotographSampler):
         """Run the scales from one on, on an image of its size."""
         shapes = self.model.noise_shapes(size)
         noises = [torch.zeros(1).expand(shape) for shape in shapes]
-        if seed is not None:
-            noises = self._noises(shapes, [seed])
+        if seed is not None or self.model.has_learned_noise:
+            # A model whose own noise is not zero has never seen zeros.
+            noises = self._noises(shapes, [seed or 0])
         return self.model.sample(
             noises=[x.to(image) for x in noises],
             start_scale=start_scale,
@@ -196,14 +196,32 @@ class SinGANSampler(PhotographSampler):
             ]) for stage, (_, channels, height, width) in enumerate(shapes)
         ]
 
-    def _noise_at(self, positions: Tensor, shape: tuple) -> Tensor:
+    def _carried_noises(self, told: PositionMap,
+                        shapes: List[tuple]) -> List[Tensor]:
+        """The reconstruction's noises, moved along with the positions."""
+        noises = [self._noise_at(told.whole(), shapes[0], 0)]
+        for stage, shape in enumerate(shapes[1:], 1):
+            if self.model.has_learned_noise:
+                positions = told.finer(shape[2:],
+                                       *self.model.position_grid(stage))
+                noises.append(self._noise_at(positions, shape, stage))
+            else:
+                noises.append(torch.zeros(shape))
+        return noises
+
+    def _noise_at(self, positions: Tensor, shape: tuple,
+                  stage: int) -> Tensor:
         """The reconstruction's noise where it is known, and new one."""
-        known = self.model.fixed_noises[0].cpu()
-        y, x = positions.round().long() + self.model.position_border
+        known = self.model.fixed_noises[stage].cpu()
+        _, border = self.model.position_grid(stage)
+        y, x = positions.round().long() + border
         last_y, last_x = (length - 1 for length in known.shape[2:])
         inside = (y >= 0) & (y <= last_y) & (x >= 0) & (x <= last_x)
         carried = known[:, :, y.clamp(0, last_y), x.clamp(0, last_x)]
-        new = self.model.still(self._noises([shape], [0])[0])
+        new = coordinate_noise(0, stage, shape[1],
+                               *[range(length) for length in shape[2:]])[None]
+        if stage == 0:
+            new = self.model.still(new)
         return torch.where(inside, carried, new)
 
     def _tensor(self, image: np.ndarray) -> Tensor:

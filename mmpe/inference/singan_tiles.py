@@ -165,12 +165,13 @@ class _Scales:
         encoding = self.generator.head_position_encode
         if encoding is None:
             return None
+        grid, border = self.model.position_grid()
         return PositionMap(
             self.sizes[-1],
             self.noise_shapes[0][2:],
-            self.model.position_grid,
+            grid,
             encoding.growth,
-            border=self.model.position_border)
+            border=border)
 
     def _check_reflection(self) -> None:
         """See that there is enough to be mirrored, as torch demands."""

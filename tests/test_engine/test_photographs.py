@@ -44,7 +44,7 @@ json.dump(dict(size=[31, 40], scales=2, seconds=1.5, psnr=20.0,
 
 def small_config():
     config = Config.fromfile(
-        root() / 'configs/singan_quick/singan_spe-dim4_quick.py')
+        root() / 'configs/singan_fast/singan_csg_fast.py')
     config.merge_from_dict(SMALL)
     return config
 

@@ -39,7 +39,7 @@ def test_sheet_and_figures(run_tool, photograph, tmp_path, monkeypatch,
     assert str(out / 'sheet.png') in text
 
     figures = json.loads((out / 'figures.json').read_text())
-    assert list(figures) == ['zero-pad', 'interp-pad', 'csg', 'spe-dim4']
+    assert list(figures) == ['zero-pad', 'interp-pad', 'csg', 'spe-dim8']
     paddings, encodings = [], []
     for head, x in figures.items():
         assert x['checkpoint'] == str(out / head / 'iter_6.pth')

@@ -1,6 +1,6 @@
 r"""Compare SinGANs with implicit, no and explicit positions on a photograph.
 
-The quick model is trained on the same photograph with zero padding (positions
+The fast config is trained on the same photograph with zero padding (positions
 are implicit), without padding or any other cue of position, with a Cartesian
 grid (CSG) and with a sinusoidal encoding (SPE). One sheet shows for each the
 reconstruction, random samples and random samples that are wider. How much of
@@ -39,7 +39,7 @@ HEADS = {
     'zero-pad': 'implicit positions (zero padding)',
     'interp-pad': 'no positions (no padding)',
     'csg': 'CSG',
-    'spe-dim4': 'SPE'
+    'spe-dim8': 'SPE'
 }
 NUM_MEASURED = 16
 
@@ -93,11 +93,11 @@ def parse_args() -> argparse.Namespace:
 
 def train(image: str, args: argparse.Namespace) -> List[TrainingResult]:
     """One training for each kind of positions."""
-    configs = root() / 'configs/singan_quick'
+    configs = root() / 'configs/singan_fast'
     trainings = [
         plan_training(
             open_config(
-                str(configs / f'singan_{head}_quick.py'), args.cfg_options),
+                str(configs / f'singan_{head}_fast.py'), args.cfg_options),
             image, Path(args.out_dir, head), args.seed) for head in HEADS
     ]
     results = run_trainings(trainings, args.jobs)

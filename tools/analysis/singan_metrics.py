@@ -9,8 +9,8 @@ the user names the networks' files.
 
 Example:
     python tools/analysis/singan_metrics.py \
-        configs/singan_quick/singan_spe-dim4_quick.py spe.pth \
-        configs/singan_quick/singan_zero-pad_quick.py zero.pth
+        configs/singan_fast/singan_csg_fast.py spe.pth \
+        configs/singan_fast/singan_zero-pad_fast.py zero.pth
     python tools/analysis/singan_metrics.py photo.jpg out/photo --size 84 112
 
 What the rows say:

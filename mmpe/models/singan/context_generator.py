@@ -188,11 +188,12 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
                 image = x.new_zeros(1)
             else:
                 if stage > start:
-                    image = self._resized(image, noises, stage, margins)
+                    image = self._resized(image.detach(), noises, stage,
+                                          margins)
                 image = self._with_context(image, noise, stage, width)
                 x = noise + image
                 image = _middle(image, self.radii[stage])
-            image = self.blocks[stage](x.detach(), image)
+            image = self.blocks[stage](x, image)
             images.append(image)
         return images
 

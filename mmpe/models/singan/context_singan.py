@@ -1,8 +1,10 @@
 """SinGAN whose explicit positions are all that it knows of place."""
-from typing import Callable, List, Optional, Tuple, Union
+from typing import Callable, Dict, List, Optional, Tuple, Union
 
 import torch
 import torch.nn as nn
+from mmengine.dist import all_reduce
+from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from mmpe.functional.grids import axis_positions
@@ -13,8 +15,9 @@ from .singan import SinGAN
 __all__ = ['ContextSinGAN']
 
 Size = Tuple[int, int]
-# From a map (N, C, h, w) of the first scale's grid to another one.
-Edit = Callable[[Tensor], Tensor]
+# Changes a map (N, C, h, w); its pixels for each cell of the first scale, and
+# those beside the grid, are told.
+Edit = Callable[[Tensor, int, int], Tensor]
 # Channels of the first noise: one that the generator sees, two that shift.
 _SHIFTING = slice(1, 3)
 
@@ -31,30 +34,42 @@ class ContextSinGAN(SinGAN):
     with noise :math:`z` that a Gaussian window :math:`g` makes smooth. So
     whole parts stand elsewhere. The reconstruction has :math:`z = 0`.
 
+    The noises that reconstruct the photograph at the finer scales, zero in
+    SinGAN, are learned: each takes a step against the gradient of the
+    reconstruction's error after every update of the generator, and keeps a
+    mean square of one. So details are said by noise, and not by the weights
+    alone, which are few for a large image.
+
     Args:
         args: Arguments of :class:`SinGAN`, in its order.
         jitter: Standard deviation :math:`\sigma` of the shift of a position,
             in cells of the first scale; 0 for none.
         jitter_width: Standard deviation of the Gaussian window in cells.
+        noise_rate: Root mean square of a step of the learned noises, reduced
+            along with the generator's learning rate; 0 for SinGAN's zeros.
         kwargs: Further arguments of :class:`SinGAN`.
 
     Raises:
-        ValueError: ``jitter`` is negative, or ``jitter_width`` is not above
-            0.
+        ValueError: ``jitter`` or ``noise_rate`` is negative, or
+            ``jitter_width`` is not above 0.
     """
 
     def __init__(self,
                  *args,
                  jitter: float = 0.5,
                  jitter_width: float = 7,
+                 noise_rate: float = 0.05,
                  **kwargs) -> None:
-        if jitter < 0 or jitter_width <= 0:
+        if min(jitter, noise_rate) < 0 or jitter_width <= 0:
             raise ValueError(
-                'Arguments `jitter` and `jitter_width` must be at least 0 and '
-                f'above 0, but got {jitter} and {jitter_width}.')
+                'Arguments `jitter`, `noise_rate` and `jitter_width` must be '
+                'at least 0, 0 and above 0, but got '
+                f'{jitter}, {noise_rate} and {jitter_width}.')
         super().__init__(*args, **kwargs)
         self.jitter = jitter
         self.jitter_width = jitter_width
+        self.noise_rate = noise_rate
+        self.has_learned_noise = noise_rate > 0
 
     def still(self, noise: Tensor) -> Tensor:
         """See :class:`SinGAN`: what shifts positions is zero."""
@@ -62,15 +77,9 @@ class ContextSinGAN(SinGAN):
         noise[:, _SHIFTING] = 0
         return noise
 
-    @property
-    def position_border(self) -> int:
-        """Cells of the first scale's noise beside its image, on each side."""
-        return self._inner_generator.border(0)
-
-    @property
-    def position_grid(self) -> Size:
-        """(H, W) of the grid that positions are counted in."""
-        return self.pyramid_sizes[0]
+    def position_grid(self, stage: int = 0) -> Tuple[Size, int]:
+        """See :class:`SinGAN`: the image, and the context around it."""
+        return self.pyramid_sizes[stage], self._inner_generator.border(stage)
 
     def window_codes(self, noise: Tensor, positions: Tensor, size: Size,
                      rows: range, cols: range, source_rows: range,
@@ -101,22 +110,41 @@ class ContextSinGAN(SinGAN):
 
     def _own_positions(self, size: Size) -> Tensor:
         """Positions (2, h, w) of noise (h, w), as the encoding grows."""
-        border = self.position_border
+        grid, border = self.position_grid()
         growth = self._inner_generator.head_position_encode.growth
         axes = [
             axis_positions(
                 torch.arange(-border, length - border), length - 2 * border,
                 trained, growth)
-            for length, trained in zip(size, self.position_grid)
+            for length, trained in zip(size, grid)
         ]
         return torch.stack(torch.meshgrid(*axes, indexing='ij'))
 
     def _fixed_noise(self, stage: int, real: Tensor) -> Tensor:
         border = 2 * self._inner_generator.border(stage)
         size = [length + border for length in real.shape[-2:]]
-        if stage == 0:
-            return self.still(torch.randn(1, 3, *size)).to(real)
-        return torch.zeros(1, 3, *size).to(real)
+        if stage > 0 and not self.noise_rate:
+            return torch.zeros(1, 3, *size).to(real)
+        noise = torch.randn(1, 3, *size).to(real)
+        return self.still(noise) if stage == 0 else _unit(noise)
+
+    def train_generator(
+            self, inputs: dict, data_samples: Optional[list],
+            optimizer_wrapper: OptimWrapper) -> Dict[str, Tensor]:
+        """See :class:`SinGAN`; the noise of the scale learns, too."""
+        if self.curr_stage == 0 or not self.noise_rate:
+            return super().train_generator(inputs, data_samples,
+                                           optimizer_wrapper)
+        noise = self.fixed_noises[self.curr_stage].requires_grad_()
+        log_vars = super().train_generator(inputs, data_samples,
+                                           optimizer_wrapper)
+        group = optimizer_wrapper.param_groups[0]
+        rate = group['lr'] / group.get('initial_lr', group['lr'])
+        all_reduce(noise.grad, 'mean')
+        with torch.no_grad():
+            noise = noise - self.noise_rate * rate * _unit(noise.grad)
+        self.fixed_noises[self.curr_stage] = _unit(noise)
+        return log_vars
 
     def _codes(self,
                noise: Tensor,
@@ -157,7 +185,16 @@ class ContextSinGAN(SinGAN):
             ]
         codes = self._codes(noises[0], positions)
         if edit is not None:
-            codes, first = edit(codes), edit(noises[0])
-            noises = [first, *noises[1:]]
+            borders = map(self._inner_generator.border, range(len(noises)))
+            noises = [
+                edit(noise, 2**stage, border)
+                for stage, (noise, border) in enumerate(zip(noises, borders))
+            ]
+            codes = edit(codes, 1, self.position_grid()[1])
         return super()._generate(
             generator, noises, 'recon', position_codes=codes, **kwargs)
+
+
+def _unit(x: Tensor) -> Tensor:
+    """With a mean square of one."""
+    return x / x.square().mean().sqrt().clamp(min=1e-12)

@@ -169,7 +169,7 @@ class EditedLayouts(WholeImages):
             raise ValueError(
                 'EditedLayouts needs images whose sizes double from scale to '
                 f'scale, but got {sizes}: set `doubling=True` of the dataset.')
-        if model.position_border == 0:
+        if model.position_grid()[1] == 0:
             raise ValueError('EditedLayouts needs a ContextSinGAN, but got '
                              f'a {type(model).__name__}.')
 
@@ -183,9 +183,8 @@ class EditedLayouts(WholeImages):
         if move is None:
             return super().error(model)
         scale = 2**model.curr_stage
-        target = move.scaled(scale)(model.real)
-        counts = move.scaled(scale).beside_seam(model.real,
-                                                round(self.seam * scale))
+        target = move(model.real, scale)
+        counts = move.beside_seam(model.real, scale, round(self.seam * scale))
         error = (model.reconstruction(edit=move) - target).square()
         return (error * counts).mean()
 
@@ -193,31 +192,28 @@ class EditedLayouts(WholeImages):
         """A random move, or none."""
         if torch.rand(()) >= self.probability:
             return None
-        return CellMove.random(model.pyramid_sizes[0], model.position_border)
+        return CellMove.random(model.pyramid_sizes[0])
 
 
 class CellMove(NamedTuple):
-    """A box of cells, and where it is copied to.
+    """A box of the first scale's cells, and where it is copied to.
 
     Attributes:
         size: (height, width) of the box.
         old: (top, left) of it.
         new: (top, left) of where it is copied to.
-        border: Cells of a map beside the grid that these are counted in.
     """
 
     size: Tuple[int, int]
     old: Tuple[int, int]
     new: Tuple[int, int]
-    border: int = 0
 
     @classmethod
-    def random(cls, grid: Tuple[int, int], border: int) -> 'CellMove':
+    def random(cls, grid: Tuple[int, int]) -> 'CellMove':
         """A box of a fifth to a half of each side, anywhere.
 
         Args:
-            grid: (H, W) of the grid.
-            border: Cells of a map beside the grid, on each side.
+            grid: (H, W) of the first scale.
 
         Returns:
             The move.
@@ -229,41 +225,47 @@ class CellMove(NamedTuple):
         size = tuple(
             integer(max(length // 5, 1), max(length // 2, 1))
             for length in grid)
-        old, new = ([
-            integer(0, length - side) for length, side in zip(grid, size)
-        ] for _ in range(2))
-        return cls(size, tuple(old), tuple(new), border)
+        old, new = (
+            tuple(
+                integer(0, length - side)
+                for length, side in zip(grid, size)) for _ in range(2))
+        return cls(size, old, new)
 
-    def scaled(self, factor: int) -> 'CellMove':
-        """The same move in an image of ``factor`` pixels for each cell."""
-        return CellMove(*[
-            tuple(factor * x for x in pair)
-            for pair in (self.size, self.old, self.new)
-        ])
-
-    def _box(self, corner: Tuple[int, int]) -> Tuple[slice, slice]:
+    def _box(self, corner: Tuple[int, int], scale: int,
+             border: int) -> Tuple[slice, slice]:
         return tuple(
-            slice(self.border + start, self.border + start + length)
+            slice(border + scale * start, border + scale * (start + length))
             for start, length in zip(corner, self.size))
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """A map (N, C, H, W) in which the box is copied."""
-        result = x.clone()
-        result[(..., *self._box(self.new))] = x[(..., *self._box(self.old))]
-        return result
-
-    def beside_seam(self, x: Tensor, width: int) -> Tensor:
-        """1 where a map (N, C, H, W) is not near the seam, else 0.
+    def __call__(self, x: Tensor, scale: int = 1, border: int = 0) -> Tensor:
+        """Copy the box in a map.
 
         Args:
-            x: The map.
-            width: Width of the seam on both sides of the box.
+            x: (N, C, H, W).
+            scale: Pixels of the map for each cell, on each axis.
+            border: Pixels of the map beside the grid, on each side.
+
+        Returns:
+            (N, C, H, W), a new map.
+        """
+        result = x.clone()
+        result[(..., *self._box(self.new, scale, border))] = x[(
+            ..., *self._box(self.old, scale, border))]
+        return result
+
+    def beside_seam(self, x: Tensor, scale: int, width: int) -> Tensor:
+        """1 where a map is not near the seam, else 0.
+
+        Args:
+            x: (N, C, H, W).
+            scale: Pixels of the map for each cell.
+            width: Width of the seam on both sides of the box, in pixels.
 
         Returns:
             (1, 1, H, W).
         """
         inside = x.new_zeros(1, 1, *x.shape[-2:])
-        inside[(..., *self._box(self.new))] = 1
+        inside[(..., *self._box(self.new, scale, 0))] = 1
 
         def near(part: Tensor) -> Tensor:
             return F.max_pool2d(part, 2 * width + 1, 1, width)

@@ -198,15 +198,19 @@ class SinGANSampling(SinGANState):
             raise ValueError(
                 'This model has no explicit positions: use one trained with '
                 '`positional_encoding` (a CSG or SPE config).')
-        return encoding.encode_positions(positions, self.position_grid)
+        return encoding.encode_positions(positions, self.position_grid()[0])
 
-    # Cells of the first scale's noise beside the grid of positions.
-    position_border = 0
+    def position_grid(self, stage: int = 0) -> Tuple[Size, int]:
+        """The grid that positions were counted in in training.
 
-    @property
-    def position_grid(self) -> Size:
-        """(H, W) of the grid that positions were counted in in training."""
-        return tuple(self.fixed_noises[0].shape[-2:])
+        Args:
+            stage: Index of a scale.
+
+        Returns:
+            (H, W) of the grid, and by how many cells the scale's noise goes
+            on beyond it on each side.
+        """
+        return tuple(self.fixed_noises[stage].shape[-2:]), 0
 
     @property
     def pyramid_sizes(self) -> List[Size]:

@@ -148,7 +148,11 @@ class SinGANState(BaseGAN):
             self._fixed_noise(stage, real)
             for stage, real in enumerate(self.reals)
         ]
-        broadcast(self.fixed_noises[0])
+        for noise in self.fixed_noises:
+            broadcast(noise)
+
+    # Whether the photograph has noise of its own at finer scales.
+    has_learned_noise = False
 
     def still(self, noise: Tensor) -> Tensor:
         """Noise of the first scale that moves no positions.

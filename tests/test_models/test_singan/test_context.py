@@ -66,7 +66,7 @@ def test_border_is_nowhere():
     model = make_model(jitter=0)
     large, cells, (top, left) = (96, 128), SIZES[0], (5, 9)
     noises = _noises(model, size=large)
-    border = model.position_border
+    _, border = model.position_grid()
     positions = torch.rand(2, 24 + 2 * border, 32 + 2 * border) * 12
     whole = model.sample(noises=noises, positions=positions)
 
@@ -94,7 +94,7 @@ def test_border_is_nowhere():
 def test_own_positions(encoding):
     """Inside they are what the encoding makes of the grid itself."""
     model = make_model(positional_encoding=encoding, jitter=0)
-    border = model.position_border
+    _, border = model.position_grid()
     noise = model.fixed_noises[0]
     codes = model._codes(noise)[0]
     module = model.generator.head_position_encode
@@ -140,8 +140,9 @@ def test_previous_results():
 
 
 @pytest.mark.parametrize('kwargs, message', [
-    (dict(jitter=-1), 'must be at least 0 and above 0, but got -1 and 7'),
-    (dict(jitter_width=0), 'above 0, but got 0.5 and 0'),
+    (dict(jitter=-1), 'must be at least 0, 0 and above 0, but got -1, 0.05'),
+    (dict(noise_rate=-1), 'but got 0.5, -1 and 7'),
+    (dict(jitter_width=0), 'above 0, but got 0.5, 0.05 and 0'),
 ])
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):

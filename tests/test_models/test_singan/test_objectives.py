@@ -141,7 +141,7 @@ def test_edited_layouts():
         error = model.objective.error(model)
         torch.manual_seed(0)
         torch.rand(())
-        move = CellMove.random((12, 16), model.position_border)
+        move = CellMove.random((12, 16))
         image = model.reconstruction(edit=move)
     (height, width), (top, left), (y, x) = move.size, move.old, move.new
     target = model.real.clone()
@@ -163,7 +163,7 @@ def test_edited_layouts():
 def test_moves_stay_inside():
     torch.manual_seed(0)
     for _ in range(200):
-        move = CellMove.random((7, 11), 3)
+        move = CellMove.random((7, 11))
         for length, side, old, new in zip((7, 11), move.size, move.old,
                                           move.new):
             assert 1 <= side <= length // 2
@@ -199,6 +199,7 @@ def test_checks():
         model.objective.check(model)
     model = build(objective=dict(type='EditedLayouts'))
     model.reals = [torch.zeros(1, 3, 8 * 2**i, 8 * 2**i) for i in range(3)]
+    model.construct_fixed_noises()
     with pytest.raises(ValueError, match='needs a ContextSinGAN, but got a '
                        'PESinGAN'):
         model.objective.check(model)
