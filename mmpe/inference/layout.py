@@ -352,41 +352,22 @@ class PositionMap:
             Float32 (2, rows, columns), y and x in cells of the grid in
             training, counted from 0.
         """
-        return self._told(self._places(rows, columns))
-
-    def finer(self, cells: Size, grid: Size, border: int) -> Tensor:
-        """Positions of a finer scale's cells, as far as they follow from it.
-
-        Args:
-            cells: (H, W) of its map.
-            grid: (H, W) of its grid in training.
-            border: Cells of its map on each side beside the grid.
-
-        Returns:
-            Float32 (2, H, W), y and x in cells of ``grid``.
-        """
-        axes = []
-        for count, coarse in zip(cells, self._grid):
-            middles = torch.arange(-border, count - border) + 0.5
-            axes.append(middles * (coarse / (count - 2 * border)) - 0.5)
-        told = self._told(torch.stack(torch.meshgrid(*axes, indexing='ij')))
-        ratios = torch.tensor([
-            fine / coarse for fine, coarse in zip(grid, self._trained_cells)
-        ])[:, None, None]
-        return (told + 0.5) * ratios - 0.5
-
-    def _told(self, places: Tensor) -> Tensor:
-        """Positions at places (2, h, w), y and x in cells."""
+        places = self._places(rows, columns)
         if self._changes:
             places = self._pixels(places)
             # The last change is the one that is seen last.
             for change in reversed(self._changes):
                 places = change.field(places)
             places = (places - self._first) / self._pixels_per_cell
+        # What is beside the grid goes on from its end, tiled or not.
+        inside = torch.stack([
+            x.clamp(-0.5, length - 0.5)
+            for x, length in zip(places, self._grid)
+        ]) if self._border else places
         return torch.stack([
             axis_positions(*values, self._growth)
-            for values in zip(places, self._grid, self._trained_cells)
-        ])
+            for values in zip(inside, self._grid, self._trained_cells)
+        ]) + places - inside
 
     def _pixels(self, places: Tensor) -> Tensor:
         return places * self._pixels_per_cell + self._first

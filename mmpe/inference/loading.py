@@ -7,11 +7,13 @@ import torch
 from mmengine.config import Config, ConfigDict
 
 from mmpe.checkpoint import latest_checkpoint, read_checkpoint
-from mmpe.models import PatchDiffusion, SinGAN, StyleGAN2
+from mmpe.models import (ContextSinGAN, PatchDiffusion, SinGAN,
+                         StyleGAN2)
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.files import PathLike
 from mmpe.weights import Weights
 from mmpe.zoo import find_row, rows
+from .context_singan import ContextSinGANSampler
 from .inputs import read_rgb
 from .patch_diffusion import PatchSampler
 from .singan import SinGANSampler
@@ -20,6 +22,12 @@ from .stylegan2 import StyleGAN2Sampler
 __all__ = ['is_photograph', 'load']
 
 Sampler = Union[SinGANSampler, StyleGAN2Sampler, PatchSampler]
+# The first class that a model belongs to decides.
+_SAMPLERS = {
+    ContextSinGAN: ContextSinGANSampler,
+    SinGAN: SinGANSampler,
+    StyleGAN2: StyleGAN2Sampler
+}
 _CONFIG_SUFFIXES = ('.py', '.json', '.yml', '.yaml')
 # A photograph by itself: its patches, with a Cartesian grid as positions.
 PHOTOGRAPH = dict(type='PatchDiffusion', positions=dict(type='CSG'))
@@ -92,7 +100,8 @@ def load(row_or_config: Union[PathLike, Config],
     model_config.discriminator = None
     model = build_from(MODELS, model_config)
     weights.load_into(model)
-    sampler = SinGANSampler if issubclass(kind, SinGAN) else StyleGAN2Sampler
+    sampler = next(sampler for base, sampler in _SAMPLERS.items()
+                   if issubclass(kind, base))
     return sampler(model.to(device).eval())
 
 

@@ -80,12 +80,14 @@ class SinGANSampler(PhotographSampler):
                seed: Optional[int] = None) -> np.ndarray:
         """See :meth:`.PhotographSampler.layout`."""
         shapes = self.model.noise_shapes(size)
-        told = self.position_map(size, growth or self._own_growth(), edits)
+        growth = growth or self._own_growth()
+        positions = self.position_map(size, growth, edits).whole()
         if seed is None:
-            noises = self._carried_noises(told, shapes)
+            noises = [torch.zeros(shape) for shape in shapes]
+            noises[0] = self._noise_at(positions, shapes[0])
         else:
             noises = self._noises(shapes, [seed])
-        return self._images(noises, positions=told.whole())[0]
+        return self._images(noises, positions=positions)[0]
 
     def position_map(self,
                      size: Optional[Size] = None,
@@ -156,9 +158,8 @@ class SinGANSampler(PhotographSampler):
         """Run the scales from one on, on an image of its size."""
         shapes = self.model.noise_shapes(size)
         noises = [torch.zeros(1).expand(shape) for shape in shapes]
-        if seed is not None or self.model.has_learned_noise:
-            # A model whose own noise is not zero has never seen zeros.
-            noises = self._noises(shapes, [seed or 0])
+        if seed is not None:
+            noises = self._noises(shapes, [seed])
         return self.model.sample(
             noises=[x.to(image) for x in noises],
             start_scale=start_scale,
@@ -167,7 +168,8 @@ class SinGANSampler(PhotographSampler):
     def _images(self,
                 noises: List[Tensor],
                 start_scale: int = 0,
-                positions: Optional[Tensor] = None) -> List[np.ndarray]:
+                positions: Optional[Tensor] = None,
+                **options) -> List[np.ndarray]:
         noises = [x.to(self.model.device) for x in noises]
         if positions is not None:
             positions = positions.to(self.model.device)
@@ -183,7 +185,8 @@ class SinGANSampler(PhotographSampler):
                 noises=noises,
                 start_scale=start_scale,
                 input_sample=start,
-                positions=positions))
+                positions=positions,
+                **options))
         return [to_rgb(x.fake_img) for x in samples]
 
     def _noises(self, shapes: List[tuple],
@@ -196,33 +199,14 @@ class SinGANSampler(PhotographSampler):
             ]) for stage, (_, channels, height, width) in enumerate(shapes)
         ]
 
-    def _carried_noises(self, told: PositionMap,
-                        shapes: List[tuple]) -> List[Tensor]:
-        """The reconstruction's noises, moved along with the positions."""
-        noises = [self._noise_at(told.whole(), shapes[0], 0)]
-        for stage, shape in enumerate(shapes[1:], 1):
-            if self.model.has_learned_noise:
-                positions = told.finer(shape[2:],
-                                       *self.model.position_grid(stage))
-                noises.append(self._noise_at(positions, shape, stage))
-            else:
-                noises.append(torch.zeros(shape))
-        return noises
-
-    def _noise_at(self, positions: Tensor, shape: tuple,
-                  stage: int) -> Tensor:
+    def _noise_at(self, positions: Tensor, shape: tuple) -> Tensor:
         """The reconstruction's noise where it is known, and new one."""
-        known = self.model.fixed_noises[stage].cpu()
-        _, border = self.model.position_grid(stage)
-        y, x = positions.round().long() + border
+        known = self.model.fixed_noises[0].cpu()
+        y, x = positions.round().long()
         last_y, last_x = (length - 1 for length in known.shape[2:])
         inside = (y >= 0) & (y <= last_y) & (x >= 0) & (x <= last_x)
         carried = known[:, :, y.clamp(0, last_y), x.clamp(0, last_x)]
-        new = coordinate_noise(0, stage, shape[1],
-                               *[range(length) for length in shape[2:]])[None]
-        if stage == 0:
-            new = self.model.still(new)
-        return torch.where(inside, carried, new)
+        return torch.where(inside, carried, self._noises([shape], [0])[0])
 
     def _tensor(self, image: np.ndarray) -> Tensor:
         check_rgb(image)

@@ -6,7 +6,7 @@ the same whatever the tiles are.
 """
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -209,40 +209,43 @@ class _ContextScales(_Scales):
         """See :class:`_Scales`."""
         radius = self.generator.radii[stage]
         outer = [range(x.start, x.stop + 2 * radius) for x in (rows, cols)]
-        noise = self._noise(stage, *self._in_noise(stage, *outer))
+        noise, told = self._carried(stage, self._in_noise(stage, outer))
         noise = noise * self.model.noise_weights[stage]
         if stage == 0:
-            x = self.generator.first_input(noise, self._codes(*outer))
+            x = self.generator.first_input(noise, self.model.codes(told))
             image = x.new_zeros(1)
         else:
-            image = self._image(stage, coarser, *outer)
+            image = self._image(stage, coarser, *outer).to(noise)
             x = noise + image
             image = image[..., radius:radius + len(rows),
                           radius:radius + len(cols)]
-        device = self.model.device
-        return self.generator.blocks[stage](x.to(device), image.to(device))
+        return self.generator.blocks[stage](x, image)
 
     def _noise(self, stage: int, rows: range, cols: range) -> Tensor:
         """A window of the noise, (1, C, rows, cols)."""
         return coordinate_noise(self.seed, stage, self.noise_shapes[stage][1],
                                 rows, cols)[None]
 
-    def _in_noise(self, stage: int, rows: range,
-                  cols: range) -> List[range]:
+    def _in_noise(self, stage: int, window: Sequence[range]) -> List[range]:
         """A window of a stage's input in the noise, which may be larger."""
         # Scales that have not been trained have the outermost cells.
         surplus = self.generator.border(stage) - self._borders[stage]
-        return [range(x.start + surplus, x.stop + surplus)
-                for x in (rows, cols)]
+        return [range(x.start + surplus, x.stop + surplus) for x in window]
 
-    def _codes(self, rows: range, cols: range) -> Tensor:
-        """Encoded positions of a window of the first stage's input."""
-        inner = self._in_noise(0, rows, cols)
-        size = self.noise_shapes[0][2:]
-        source = with_halo(*inner, self.model.jitter_reach, size)
-        return self.model.window_codes(
-            self._noise(0, *source), self.positions(*inner), size, *inner,
-            *source)
+    def _carried(self, stage: int,
+                 window: Sequence[range]) -> Tuple[Tensor, Tensor]:
+        """Noise of a window, and the positions told in the first scale."""
+        model, size = self.model, self.noise_shapes[0][2:]
+        first = model.first_window(stage, window, self._images)
+        first = with_halo(*first, 0, size)
+        source = with_halo(*first, model.jitter_reach, size)
+        device = model.device
+        told = model.told_positions(
+            self._noise(0, *source).to(device),
+            self.positions(*first).to(device), size, first, source)
+        noise = self._noise(stage, *window).to(device)
+        return model.carried(noise, stage, told, first, window, self._images,
+                             model.carry), told
 
     def _image(self, stage: int, coarser: MapFile, rows: range,
                cols: range) -> Tensor:

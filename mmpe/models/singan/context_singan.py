@@ -1,5 +1,5 @@
 """SinGAN whose explicit positions are all that it knows of place."""
-from typing import Callable, Dict, List, Optional, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn as nn
@@ -15,9 +15,11 @@ from .singan import SinGAN
 __all__ = ['ContextSinGAN']
 
 Size = Tuple[int, int]
-# Changes a map (N, C, h, w); its pixels for each cell of the first scale, and
-# those beside the grid, are told.
-Edit = Callable[[Tensor, int, int], Tensor]
+# Rows and columns.
+Window = Sequence[range]
+# Changes a map (N, C, h, w) of the first scale; the cells on each side that
+# are beside its grid are told.
+Edit = Callable[[Tensor, int], Tensor]
 # Channels of the first noise: one that the generator sees, two that shift.
 _SHIFTING = slice(1, 3)
 
@@ -34,11 +36,17 @@ class ContextSinGAN(SinGAN):
     with noise :math:`z` that a Gaussian window :math:`g` makes smooth. So
     whole parts stand elsewhere. The reconstruction has :math:`z = 0`.
 
-    The noises that reconstruct the photograph at the finer scales, zero in
-    SinGAN, are learned: each takes a step against the gradient of the
-    reconstruction's error after every update of the generator, and keeps a
-    mean square of one. So details are said by noise, and not by the weights
-    alone, which are few for a large image.
+    The noises :math:`z^*_n` that reconstruct the photograph, zero at the finer
+    scales of SinGAN, are learned there: each takes a step against the
+    gradient of the reconstruction's error after every update of the
+    generator, and keeps a mean square of one. So details are said by noise,
+    and not by the weights alone, which are few for a large image. They are
+    carried along with the positions: a random image has
+
+    .. math:: z_n = a\,z^*_n(p') + \sqrt{1 - a^2}\,\epsilon_n,
+
+    so that what stands elsewhere keeps its details. Beyond the photograph the
+    noise is new.
 
     Args:
         args: Arguments of :class:`SinGAN`, in its order.
@@ -47,11 +55,13 @@ class ContextSinGAN(SinGAN):
         jitter_width: Standard deviation of the Gaussian window in cells.
         noise_rate: Root mean square of a step of the learned noises, reduced
             along with the generator's learning rate; 0 for SinGAN's zeros.
+        carry: Part :math:`a` of the photograph's noise in that of a random
+            image, from 0 to 1.
         kwargs: Further arguments of :class:`SinGAN`.
 
     Raises:
-        ValueError: ``jitter`` or ``noise_rate`` is negative, or
-            ``jitter_width`` is not above 0.
+        ValueError: ``jitter`` or ``noise_rate`` is negative,
+            ``jitter_width`` is not above 0, or ``carry`` is not from 0 to 1.
     """
 
     def __init__(self,
@@ -59,17 +69,19 @@ class ContextSinGAN(SinGAN):
                  jitter: float = 0.5,
                  jitter_width: float = 7,
                  noise_rate: float = 0.05,
+                 carry: float = 0.8,
                  **kwargs) -> None:
         if min(jitter, noise_rate) < 0 or jitter_width <= 0:
             raise ValueError(
                 'Arguments `jitter`, `noise_rate` and `jitter_width` must be '
                 'at least 0, 0 and above 0, but got '
                 f'{jitter}, {noise_rate} and {jitter_width}.')
+        _check_carry(carry)
         super().__init__(*args, **kwargs)
         self.jitter = jitter
         self.jitter_width = jitter_width
         self.noise_rate = noise_rate
-        self.has_learned_noise = noise_rate > 0
+        self.carry = carry
 
     def still(self, noise: Tensor) -> Tensor:
         """See :class:`SinGAN`: what shifts positions is zero."""
@@ -81,44 +93,113 @@ class ContextSinGAN(SinGAN):
         """See :class:`SinGAN`: the image, and the context around it."""
         return self.pyramid_sizes[stage], self._inner_generator.border(stage)
 
-    def window_codes(self, noise: Tensor, positions: Tensor, size: Size,
-                     rows: range, cols: range, source_rows: range,
-                     source_cols: range) -> Tensor:
-        """Encoded positions of a window of the first scale's grid.
+    def told_positions(self, noise: Tensor, positions: Tensor, size: Size,
+                       window: Window, source: Window) -> Tensor:
+        """Shift the positions of a window of the first scale's grid.
 
         Args:
-            noise: Window (N, 3, source_rows, source_cols) of its noise.
-            positions: Positions (2, rows, cols) before they are shifted.
+            noise: Noise (N, 3, h, w) of the window ``source``.
+            positions: Positions (2, h, w) of the window.
             size: (H, W) of the whole noise.
-            rows, cols: The window.
-            source_rows, source_cols: The window and :attr:`jitter_reach`
-                more on each side, within the grid.
+            window: Rows and columns.
+            source: The window and :attr:`jitter_reach` more on each side,
+                within the grid.
 
         Returns:
-            (N, C, rows, cols).
+            (N, 2, h, w).
         """
-        shifts = self.jitter * smooth_noise(
-            noise[:, _SHIFTING], self.jitter_width, size, rows, cols,
-            source_rows, source_cols)
-        return torch.stack(
-            [self.encode_positions(positions + shift) for shift in shifts])
+        shifts = smooth_noise(noise[:, _SHIFTING], self.jitter_width, size,
+                              *window, *source)
+        return positions + self.jitter * shifts
+
+    def codes(self, told: Tensor) -> Tensor:
+        """Encode positions (N, 2, h, w) as (N, C, h, w)."""
+        # Images one below the other, which are encoded as one.
+        codes = self.encode_positions(told.transpose(0, 1).flatten(1, 2))
+        return codes.unflatten(1, (-1, told.shape[2])).transpose(0, 1)
+
+    def carried(self, noise: Tensor, stage: int, told: Tensor,
+                told_window: Window, window: Window, sizes: List[Size],
+                carry: float) -> Tensor:
+        """Mix the photograph's noise at the told positions into a scale's.
+
+        Args:
+            noise: New noise (N, C, h, w) of the window.
+            stage: Index of the scale.
+            told: Positions (N, 2, h', w') that the first scale is told.
+            told_window: Where they are in the first scale's noise: at least
+                the cells beside the window's.
+            window: Rows and columns of the scale's noise.
+            sizes: (H, W) of the image at each scale.
+            carry: Part of the photograph's noise, from 0 to 1.
+
+        Returns:
+            (N, C, h, w).
+        """
+        if carry == 0:
+            return noise
+        known = self.fixed_noises[stage]
+        if carry < 1:
+            known = known.detach()  # random images teach it nothing
+        for axis in (0, 1):
+            told = _between(told, axis + 2, self._first_cells(
+                axis, stage, window[axis], sizes) - told_window[axis].start)
+        (grid, border), (first, _) = (
+            self.position_grid(x) for x in (stage, 0))
+        ratios = told.new_tensor([a / b for a, b in zip(grid, first)])
+        places = (told + 0.5) * ratios[:, None, None] - 0.5
+        # Halves are frequent; no rounding error shall decide about them.
+        y, x = ((places + 1e-3).round().long() + border).unbind(1)
+        height, width = known.shape[2:]
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        old = known[0][:, y.clamp(0, height - 1), x.clamp(0, width - 1)]
+        mixed = carry * old.transpose(0, 1) + (1 - carry**2)**0.5 * noise
+        return torch.where(inside[:, None], mixed, noise)
+
+    def first_window(self, stage: int, window: Window,
+                     sizes: List[Size]) -> List[range]:
+        """Cells of the first scale's noise that a window lies among.
+
+        Args:
+            stage, window, sizes: As for :meth:`carried`.
+
+        Returns:
+            Rows and columns; of the first scale, the window itself.
+        """
+        if stage == 0:
+            return list(window)
+        cells = [
+            self._first_cells(axis, stage, window[axis], sizes)
+            for axis in (0, 1)
+        ]
+        return [
+            range(int(x[0].floor()), int(x[-1].floor()) + 2) for x in cells
+        ]
+
+    def _first_cells(self, axis: int, stage: int, cells: range,
+                     sizes: List[Size]) -> Tensor:
+        """Cells of a scale's noise in those of the first one's."""
+        ratio = sizes[0][axis] / sizes[stage][axis]
+        _, border = self.position_grid(stage)
+        middles = torch.arange(cells.start, cells.stop) - border + 0.5
+        return middles * ratio - 0.5 + self.position_grid()[1]
 
     @property
     def jitter_reach(self) -> int:
         """Cells on each side whose noise shifts a cell's position."""
         return smoothing_reach(self.jitter_width)
 
-    def _own_positions(self, size: Size) -> Tensor:
-        """Positions (2, h, w) of noise (h, w), as the encoding grows."""
+    def _own_positions(self, noise: Tensor) -> Tensor:
+        """Positions (2, h, w) of noise (N, C, h, w), as the encoding grows."""
         grid, border = self.position_grid()
         growth = self._inner_generator.head_position_encode.growth
         axes = [
             axis_positions(
                 torch.arange(-border, length - border), length - 2 * border,
                 trained, growth)
-            for length, trained in zip(size, grid)
+            for length, trained in zip(noise.shape[2:], grid)
         ]
-        return torch.stack(torch.meshgrid(*axes, indexing='ij'))
+        return torch.stack(torch.meshgrid(*axes, indexing='ij')).to(noise)
 
     def _fixed_noise(self, stage: int, real: Tensor) -> Tensor:
         border = 2 * self._inner_generator.border(stage)
@@ -146,20 +227,10 @@ class ContextSinGAN(SinGAN):
         self.fixed_noises[self.curr_stage] = _unit(noise)
         return log_vars
 
-    def _codes(self,
-               noise: Tensor,
-               positions: Optional[Tensor] = None) -> Tensor:
-        """Encoded positions of the whole first scale."""
-        size = tuple(noise.shape[-2:])
-        if positions is None:
-            positions = self._own_positions(size).to(noise)
-        whole = [range(length) for length in size]
-        return self.window_codes(noise, positions, size, *whole, *whole)
-
     def _refined(self, stage: int) -> Tensor:
         return self._inner_generator.recon_input(
             self.fixed_noises, self.noise_weights, stage,
-            self._codes(self.fixed_noises[0])).detach()
+            self.codes(self._own_positions(self.fixed_noises[0])[None])).detach()
 
     def _before(self, stage: int) -> Tensor:
         # The resized image without the context of this scale.
@@ -175,24 +246,66 @@ class ContextSinGAN(SinGAN):
                   num_batches: int = 1,
                   positions: Optional[Tensor] = None,
                   edit: Optional[Edit] = None,
+                  carry: Optional[float] = None,
                   **kwargs) -> Union[Tensor, dict]:
-        """As in :class:`SinGAN`; ``edit`` changes maps of the first scale."""
+        """As in :class:`SinGAN`; with changed positions, and what they carry.
+
+        ``edit`` changes maps of the first scale's grid. ``carry`` is that of
+        random images, or 1 for the fixed noises.
+        """
+        is_recon = rand_mode == 'recon' and noises is self.fixed_noises
+        if carry is None:
+            carry = 1 if is_recon else self.carry
+        _check_carry(carry)
         if rand_mode == 'rand':
             noises = [
                 torch.randn(
                     num_batches, *x.shape[1:], dtype=x.dtype, device=x.device)
                 for x in noises
             ]
-        codes = self._codes(noises[0], positions)
+        own = self._own_positions(noises[0])
+        windows = [[range(n) for n in noise.shape[2:]] for noise in noises]
+        told = self.told_positions(noises[0],
+                                   own if positions is None else positions,
+                                   noises[0].shape[2:], windows[0], windows[0])
         if edit is not None:
-            borders = map(self._inner_generator.border, range(len(noises)))
-            noises = [
-                edit(noise, 2**stage, border)
-                for stage, (noise, border) in enumerate(zip(noises, borders))
+            border = self.position_grid()[1]
+            told = edit(told, border)
+            noises = [edit(noises[0], border), *noises[1:]]
+        if not is_recon or edit is not None or positions is not None:
+            sizes = [
+                self._inner_generator.image_size(noise, stage)
+                for stage, noise in enumerate(noises)
             ]
-            codes = edit(codes, 1, self.position_grid()[1])
+            noises = [
+                self.carried(noise, stage, told, windows[0], windows[stage],
+                             sizes, carry)
+                for stage, noise in enumerate(noises)
+            ]
         return super()._generate(
-            generator, noises, 'recon', position_codes=codes, **kwargs)
+            generator,
+            noises,
+            'recon',
+            position_codes=self.codes(told),
+            **kwargs)
+
+
+def _check_carry(carry: float) -> None:
+    if not 0 <= carry <= 1:
+        raise ValueError('Argument `carry` must be from 0 to 1, but got '
+                         f'{carry}.')
+
+
+def _between(x: Tensor, dim: int, places: Tensor) -> Tensor:
+    """Values of a map between its cells along an axis, linearly."""
+    last = x.shape[dim] - 1
+    places = places.to(x).clamp(0, last)
+    low = places.floor().long().clamp(max=max(last - 1, 0))
+    weights = (places - low).view([-1 if d == dim else 1
+                                   for d in range(x.dim())])
+    before, after = (x.index_select(dim, index)
+                     for index in (low, (low + 1).clamp(max=last)))
+    return before.lerp(after, weights.expand_as(before))
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -183,7 +183,7 @@ class EditedLayouts(WholeImages):
         if move is None:
             return super().error(model)
         scale = 2**model.curr_stage
-        target = move(model.real, scale)
+        target = move(model.real, scale=scale)
         counts = move.beside_seam(model.real, scale, round(self.seam * scale))
         error = (model.reconstruction(edit=move) - target).square()
         return (error * counts).mean()
@@ -237,13 +237,13 @@ class CellMove(NamedTuple):
             slice(border + scale * start, border + scale * (start + length))
             for start, length in zip(corner, self.size))
 
-    def __call__(self, x: Tensor, scale: int = 1, border: int = 0) -> Tensor:
+    def __call__(self, x: Tensor, border: int = 0, scale: int = 1) -> Tensor:
         """Copy the box in a map.
 
         Args:
             x: (N, C, H, W).
-            scale: Pixels of the map for each cell, on each axis.
             border: Pixels of the map beside the grid, on each side.
+            scale: Pixels of the map for each cell, on each axis.
 
         Returns:
             (N, C, H, W), a new map.

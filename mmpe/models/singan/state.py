@@ -151,9 +151,6 @@ class SinGANState(BaseGAN):
         for noise in self.fixed_noises:
             broadcast(noise)
 
-    # Whether the photograph has noise of its own at finer scales.
-    has_learned_noise = False
-
     def still(self, noise: Tensor) -> Tensor:
         """Noise of the first scale that moves no positions.
 

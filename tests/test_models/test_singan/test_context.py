@@ -96,13 +96,13 @@ def test_own_positions(encoding):
     model = make_model(positional_encoding=encoding, jitter=0)
     _, border = model.position_grid()
     noise = model.fixed_noises[0]
-    codes = model._codes(noise)[0]
+    codes = model.codes(model._own_positions(noise)[None])[0]
     module = model.generator.head_position_encode
     torch.testing.assert_close(
         codes[:, border:-border, border:-border],
         module.make_grid2d(*SIZES[0])[0], atol=1e-5, rtol=0)
     # and equally spaced beyond the border
-    steps = model._own_positions(noise.shape[2:]).diff(dim=-1)[1]
+    steps = model._own_positions(noise).diff(dim=-1)[1]
     assert (steps == 1).all()
 
 

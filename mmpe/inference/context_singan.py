@@ -1,0 +1,46 @@
+"""A SinGAN without padding as a plain Python object."""
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .layout import LayoutEdit
+from .singan import SinGANSampler
+
+__all__ = ['ContextSinGANSampler']
+
+Size = Tuple[int, int]
+
+
+class ContextSinGANSampler(SinGANSampler):
+    """A trained :class:`~mmpe.models.ContextSinGAN`."""
+
+    def layout(self,
+               edits: Sequence[LayoutEdit],
+               size: Optional[Size] = None,
+               growth: Optional[str] = None,
+               seed: Optional[int] = None) -> np.ndarray:
+        """See :meth:`.PhotographSampler.layout`."""
+        positions = self.position_map(size, growth or self._own_growth(),
+                                      edits).whole()
+        noises = self._noises(self.model.noise_shapes(size), [seed or 0])
+        if seed is not None:
+            return self._images(noises, positions=positions)[0]
+        # All noise is the photograph's, but for what is beyond it.
+        noises[0] = self.model.still(noises[0])
+        return self._images(noises, positions=positions, carry=1)[0]
+
+    def _center(self) -> List[Tensor]:
+        # The photograph's noise is carried along; these are what is added.
+        return [torch.zeros_like(x) for x in self.model.fixed_noises]
+
+    def _draw(self, image: Tensor, start_scale: int, size: Size,
+              seed: Optional[int]) -> Tensor:
+        # The image is not the photograph, so its details are new.
+        noises = self._noises(self.model.noise_shapes(size), [seed or 0])
+        return self.model.sample(
+            noises=[x.to(image) for x in noises],
+            start_scale=start_scale,
+            input_sample=image,
+            carry=0)
