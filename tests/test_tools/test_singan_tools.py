@@ -204,12 +204,12 @@ def test_demo_trains_and_draws(run_tool, photograph, tmp_path, capsys):
             sizes[path.name] = image.size
     sheet = sizes.pop('sheet.png')
     assert sizes == {
-        'sample_0.png': (48, 37), 'sample_1.png': (48, 37),
-        'wider_0.png': (72, 37), 'wider_1.png': (72, 37),
-        'taller_0.png': (48, 56), 'taller_1.png': (48, 56)
+        'sample_0.png': (48, 38), 'sample_1.png': (48, 38),
+        'wider_0.png': (72, 38), 'wider_1.png': (72, 38),
+        'taller_0.png': (48, 57), 'taller_1.png': (48, 57)
     }
-    assert sheet[0] > 4 * 48 and sheet[1] > 37 + 37 + 56
-    assert list(out.glob('training/scales/scale_*_37x48.png'))
+    assert sheet[0] > 4 * 48 and sheet[1] > 38 + 38 + 57
+    assert list(out.glob('training/scales/scale_*_38x48.png'))
     assert (out / 'patches/sheet.png').is_file()
 
 
@@ -426,7 +426,7 @@ def test_demo_trains_on_several(run_tool, photograph, tmp_path, capsys):
         run_tool('demo/sinGAN_manipulation.py', 'sample', out / name, '--num',
                  1, '--out-dir', out / 'samples')
         with Image.open(out / 'samples/sample_0.png') as image:
-            assert image.size == (40, 31)
+            assert image.size == (40, 32)
 
 
 @pytest.mark.parametrize('args, message', [
