@@ -154,9 +154,10 @@ def test_finished_training_is_recognised(config, photograph, trained,
     with pytest.raises(ValueError,
                        match='with randomness.seed=3 instead of 1'):
         train_photograph(config, path, trained, seed=1)
+    dataset = 'train_dataloader.dataset'
     for key, value, old in (('model.iters_per_scale', 7, 3),
-                            ('train_dataloader.dataset.max_size', 36, 40),
-                            ('train_dataloader.dataset.doubling', False, True)):
+                            (f'{dataset}.max_size', 36, 40),
+                            (f'{dataset}.doubling', False, True)):
         other = deepcopy(config)
         other.merge_from_dict({key: value})
         with pytest.raises(
