@@ -370,10 +370,12 @@ class PositionMap:
             middles = torch.arange(-border, count - border) + 0.5
             axes.append(middles * (coarse / (count - 2 * border)) - 0.5)
         told = self._told(torch.stack(torch.meshgrid(*axes, indexing='ij')))
-        ratios = torch.tensor([
-            fine / coarse for fine, coarse in zip(grid, self._trained_cells)
-        ])[:, None, None]
-        return (told + 0.5) * ratios - 0.5
+        trained = torch.tensor(self._trained_cells)[:, None, None]
+        told = told + 0.5
+        if self._growth == 'tile':
+            # A finer cell may lie before the middle of a tile's first one.
+            told = told.remainder(trained)
+        return told * (torch.tensor(grid)[:, None, None] / trained) - 0.5
 
     def _told(self, places: Tensor) -> Tensor:
         """Positions at places (2, h, w), y and x in cells."""

@@ -259,6 +259,9 @@ def test_tiles_are_repeated_beyond_the_border():
     y, x = map_.whole()
     assert (y[:, 0] == torch.arange(-7., 19) % 12).all()
     assert (x[0] == torch.arange(-7., 23) % 16).all()
+    y, x = map_.finer(finer_cells(), **FINER)
+    assert (y[:, 0] == torch.arange(-10., 34) % 24).all()
+    assert (x[0] == torch.arange(-10., 42) % 32).all()
 
 
 @pytest.mark.parametrize('size', [IMAGE, (48, 128), (96, 40)])
