@@ -136,7 +136,8 @@ class SinGANSampler(PhotographSampler):
     def _inject(self, image: np.ndarray, start_scale: int,
                 seed: Optional[int], size: Size) -> np.ndarray:
         """Put an image in at a scale, as blurred as in training."""
-        sizes = resized_pyramid(self.model.pyramid_sizes, size)
+        sizes = self.model.pyramid_sizes[:self.last_scale + 1]
+        sizes = resized_pyramid(sizes, size)
         before, now = sizes[start_scale - 1:start_scale + 1]
         # Resized as the photograph was, so that its textures are known.
         image = mmcv.imresize(mmcv.imresize(image, size[::-1]), before[::-1])

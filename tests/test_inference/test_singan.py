@@ -214,6 +214,21 @@ def test_checkpoints_without_the_photograph(mask):
     assert sampler.super_resolution(1.2).shape == (34, 43, 3)
 
 
+@pytest.mark.parametrize('kind', ['spe8', 'context'])
+def test_checkpoints_before_the_last_scale(kind):
+    sampler = build_context() if kind == 'context' else build(kind)
+    sampler.model.curr_stage -= 1
+    size = sampler.size
+    assert size == sampler.model.pyramid_sizes[-2]
+    assert (sampler.layout([]) == sampler.reconstruct()).all()
+    mask = np.zeros(size, bool)
+    mask[8:12, 8:12] = True
+    for scale in (1, sampler.last_scale):
+        composite = photograph_of(sampler, mask)
+        assert sampler.edit(composite, mask, scale).shape == (*size, 3)
+        assert sampler.paint(sampler.photograph, scale).shape == (*size, 3)
+
+
 # ----------------------------------------------- context and learned noise
 def build_context(sizes=((12, 16), (24, 32), (48, 64)), **kwargs):
     torch.manual_seed(0)
