@@ -129,13 +129,18 @@ def load_generator(config: str, checkpoint: str,
 
     Raises:
         OSError, ValueError: See :func:`mmpe.inference.load`; or the model
-            cannot draw the size.
+            cannot draw the size, or is a ContextSinGAN.
     """
     from mmpe.inference import SinGANSampler, load
+    from mmpe.models import ContextSinGAN
     sampler = load(config, checkpoint)
     if not isinstance(sampler, SinGANSampler):
         return StyleGenerator(sampler.generator, sampler.options(size))
     model = sampler.model
+    if isinstance(model, ContextSinGAN):
+        raise ValueError('A ContextSinGAN cannot be exported: the positions '
+                         'that its generator is told follow from the noise. '
+                         'Export a SinGAN of another type.')
     generator = model.generator_ema.module if model.with_ema_gen \
         else model.generator
     last = model.curr_stage + 1

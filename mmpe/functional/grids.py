@@ -11,7 +11,8 @@ from torch import Tensor
 
 __all__ = [
     'GROWTHS', 'axis_positions', 'cartesian_grid', 'centered_positions',
-    'counted_positions', 'sinusoidal_encoding', 'sinusoidal_grid'
+    'context_positions', 'counted_positions', 'sinusoidal_encoding',
+    'sinusoidal_grid'
 ]
 
 GROWTHS = ('stretch', 'extend', 'centre', 'tile')
@@ -52,6 +53,25 @@ def axis_positions(cells: Tensor, length: int, trained_length: int,
         return cells.remainder(trained_length)
     raise ValueError(f'Argument `growth` must be one of {GROWTHS}, but got '
                      f'{growth!r}.')
+
+
+def context_positions(cells: Tensor, length: int, trained_length: int,
+                      growth: str) -> Tensor:
+    """:func:`axis_positions` for a map with context around it.
+
+    Args:
+        cells: Indices of cells, which may be beside the map.
+        length, trained_length, growth: As there. Beside a tiled map the
+            positions go on from its ends instead of anew.
+
+    Returns:
+        As there.
+    """
+    inside = cells.float()
+    if growth == 'tile':
+        inside = inside.clamp(0, length - 1)
+    return axis_positions(inside, length, trained_length,
+                          growth) + (cells - inside)
 
 
 def cartesian_grid(height: int,

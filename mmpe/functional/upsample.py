@@ -1,6 +1,7 @@
 """Bicubic resizing of a whole map, or of a window of it."""
 from typing import Callable, Tuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -61,22 +62,24 @@ def _bicubic_matrix(cells: range, length: int, new_length: int,
     """Which cells of an axis make those of the resized one, and how.
 
     Keys' kernel with a = -0.75, and the ends repeated, as in torch; places
-    are rounded as there.
+    are rounded as there. In numpy, so that it also works on networks whose
+    tensors have no values.
     """
-    places = torch.arange(cells.start, cells.stop)
+    places = np.arange(cells.start, cells.stop, dtype=np.float32)
     if align_corners:
-        scale = torch.tensor(float(length - 1)) / max(new_length - 1, 1)
-        places = scale * places
+        places *= np.float32(length - 1) / np.float32(max(new_length - 1, 1))
     else:
-        places = torch.tensor(float(length)) / new_length * (places + .5) - .5
-    first = places.floor().clamp(max=length - 1 + margin)
-    taps = first.long()[:, None] + torch.arange(-1, 3)
-    distance = ((places - first)[:, None] - torch.arange(-1, 3)).abs()
+        ratio = np.float32(length) / np.float32(new_length)
+        places = ratio * (places + np.float32(.5)) - np.float32(.5)
+    first = np.minimum(np.floor(places), np.float32(length - 1 + margin))
+    offsets = np.arange(-1, 3)
+    taps = first.astype(int)[:, None] + offsets
+    distance = np.abs((places - first)[:, None] - offsets.astype(np.float32))
     near = (1.25 * distance - 2.25) * distance**2 + 1
     far = -.75 * (((distance - 5) * distance + 8) * distance - 4)
-    taps = taps.clamp(-margin, length - 1 + margin)
+    taps = np.clip(taps, -margin, length - 1 + margin)
     source = range(int(taps.min()), int(taps.max()) + 1)
-    matrix = torch.zeros(len(cells), len(source))
-    matrix.scatter_add_(1, taps - source.start,
-                        torch.where(distance <= 1, near, far))
-    return source, matrix
+    matrix = np.zeros((len(cells), len(source)), np.float32)
+    np.add.at(matrix, (np.arange(len(cells))[:, None], taps - source.start),
+              np.where(distance <= 1, near, far))
+    return source, torch.tensor(matrix)

@@ -1,4 +1,5 @@
 """Trained models and photographs as plain Python objects."""
+from .context_singan import ContextSinGANSampler
 from .layout import LayoutEdit
 from .loading import load
 from .patch_diffusion import PatchSampler
@@ -7,6 +8,6 @@ from .singan import SinGANSampler
 from .stylegan2 import StyleGAN2Sampler
 
 __all__ = [
-    'LayoutEdit', 'PatchSampler', 'PhotographSampler', 'SinGANSampler',
-    'StyleGAN2Sampler', 'load'
+    'ContextSinGANSampler', 'LayoutEdit', 'PatchSampler', 'PhotographSampler',
+    'SinGANSampler', 'StyleGAN2Sampler', 'load'
 ]

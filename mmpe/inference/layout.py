@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmpe.functional.grids import axis_positions
+from mmpe.functional.grids import axis_positions, context_positions
 from .inputs import is_inside
 
 __all__ = ['LayoutEdit', 'PositionMap']
@@ -359,15 +359,11 @@ class PositionMap:
             for change in reversed(self._changes):
                 places = change.field(places)
             places = (places - self._first) / self._pixels_per_cell
-        # What is beside the grid goes on from its end, tiled or not.
-        inside = torch.stack([
-            x.clamp(-0.5, length - 0.5)
-            for x, length in zip(places, self._grid)
-        ]) if self._border else places
+        positions = context_positions if self._border else axis_positions
         return torch.stack([
-            axis_positions(*values, self._growth)
-            for values in zip(inside, self._grid, self._trained_cells)
-        ]) + places - inside
+            positions(*values, self._growth)
+            for values in zip(places, self._grid, self._trained_cells)
+        ])
 
     def _pixels(self, places: Tensor) -> Tensor:
         return places * self._pixels_per_cell + self._first

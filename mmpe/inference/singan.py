@@ -124,7 +124,7 @@ class SinGANSampler(PhotographSampler):
     # ----------------------------------------------------------------- details
     def _own_growth(self) -> str:
         self.model.encode_positions(torch.zeros(2, 2, 2))
-        return self.model.generator.head_position_encode.growth
+        return self.model.growth
 
     def _center(self) -> List[Tensor]:
         return self.model.fixed_noises
@@ -138,7 +138,8 @@ class SinGANSampler(PhotographSampler):
     def _inject(self, image: np.ndarray, start_scale: int,
                 seed: Optional[int], size: Size) -> np.ndarray:
         """Put an image in at a scale, as blurred as in training."""
-        sizes = resized_pyramid(self.model.pyramid_sizes, size)
+        sizes = self.model.pyramid_sizes[:self.last_scale + 1]
+        sizes = resized_pyramid(sizes, size)
         before, now = sizes[start_scale - 1:start_scale + 1]
         # Resized as the photograph was, so that its textures are known.
         image = mmcv.imresize(mmcv.imresize(image, size[::-1]), before[::-1])

@@ -162,15 +162,14 @@ class _Scales:
         return stage == 0 and self.positions is not None
 
     def _own_positions(self) -> Optional[Positions]:
-        encoding = self.generator.head_position_encode
-        if encoding is None:
+        if self.model.growth is None:
             return None
         grid, border = self.model.position_grid()
         return PositionMap(
             self.sizes[-1],
             self.noise_shapes[0][2:],
             grid,
-            encoding.growth,
+            self.model.growth,
             border=border)
 
     def _check_reflection(self) -> None:
@@ -245,7 +244,7 @@ class _ContextScales(_Scales):
             self.positions(*first).to(device), size, first, source)
         noise = self._noise(stage, *window).to(device)
         return model.carried(noise, stage, told, first, window, self._images,
-                             model.carry), told
+                             model.carry_from(self.start_scale)), told
 
     def _image(self, stage: int, coarser: MapFile, rows: range,
                cols: range) -> Tensor:

@@ -22,12 +22,14 @@ from mmpe.inference import load
 from mmpe.zoo import root
 
 SMALL = {
-    'model.iters_per_scale': 2,
+    'model.iters_per_scale': 3,
     'model.generator.base_channels': 8,
     'model.generator.min_feat_channels': 8,
     'model.discriminator.base_channels': 8,
     'model.discriminator.min_feat_channels': 8,
     'train_dataloader.dataset.max_size': 40,
+    # two scales also where sizes do not double
+    'train_dataloader.dataset.scale_factor_init': 0.5,
     'default_hooks.checkpoint.interval': 5
 }
 # What a training leaves, as far as its parent looks at it.
@@ -115,11 +117,11 @@ def assert_same_weights(first, second):
 
 
 def test_folder_has_all_that_sampling_takes(result):
-    # two scales of two rounds, each of three iterations
-    assert result.checkpoint.endswith('trained0/photo/iter_12.pth')
+    # two scales of three rounds, each of one iteration
+    assert result.checkpoint.endswith('trained0/photo/iter_6.pth')
     sampler = load(result.config, result.checkpoint)
-    assert sampler.sample(1, seed=0)[0].shape == (31, 40, 3)
-    assert result.size == (31, 40) and result.scales == 2
+    assert sampler.sample(1, seed=0)[0].shape == (32, 40, 3)
+    assert result.size == (32, 40) and result.scales == 2
     assert 0 < result.seconds < 100
     error = sampler.photograph.astype(float) - sampler.reconstruct()
     psnr = 10 * np.log10(255**2 / np.mean(error**2))
@@ -132,7 +134,7 @@ def test_this_process_trains_as_a_child_does(config, photograph, tmp_path,
                                              result):
     checkpoint = train_photograph(
         config, photograph(), tmp_path / 'out', seed=3)
-    assert checkpoint == tmp_path / 'out/iter_12.pth'
+    assert checkpoint == tmp_path / 'out/iter_6.pth'
     assert_same_weights(checkpoint, result.checkpoint)
     assert config.model.num_scales is None
 
@@ -143,7 +145,7 @@ def test_finished_training_is_recognised(config, photograph, trained,
     path = photograph('elsewhere/again.png')
     before = {x: x.stat().st_mtime_ns for x in trained.rglob('*')}
     assert train_photograph(
-        config, path, trained, seed=3) == trained / 'iter_12.pth'
+        config, path, trained, seed=3) == trained / 'iter_6.pth'
     assert {x: x.stat().st_mtime_ns for x in trained.rglob('*')} == before
 
     with pytest.raises(ValueError, match='trained.* holds a training with '
@@ -152,9 +154,10 @@ def test_finished_training_is_recognised(config, photograph, trained,
     with pytest.raises(ValueError,
                        match='with randomness.seed=3 instead of 1'):
         train_photograph(config, path, trained, seed=1)
-    for key, value, old in (('model.iters_per_scale', 7, 2),
-                            ('train_dataloader.dataset.max_size', 36, 40),
-                            ('train_dataloader.dataset.doubling', True, None)):
+    dataset = 'train_dataloader.dataset'
+    for key, value, old in (('model.iters_per_scale', 7, 3),
+                            (f'{dataset}.max_size', 36, 40),
+                            (f'{dataset}.doubling', False, True)):
         other = deepcopy(config)
         other.merge_from_dict({key: value})
         with pytest.raises(
@@ -164,9 +167,9 @@ def test_finished_training_is_recognised(config, photograph, trained,
 
 def test_interrupted_training_goes_on_exactly(config, photograph, trained,
                                               result):
-    for name in ('iter_12.pth', 'result.json', 'last_checkpoint'):
+    for name in ('iter_6.pth', 'result.json', 'last_checkpoint'):
         (trained / name).unlink()
-    assert [x.name for x in trained.glob('*.pth')] == ['iter_10.pth']
+    assert [x.name for x in trained.glob('*.pth')] == ['iter_5.pth']
     checkpoint = train_photograph(config, photograph(), trained, seed=3)
     assert_same_weights(checkpoint, result.checkpoint)
 
@@ -207,7 +210,7 @@ def test_plan_counts_scales_of_doubling_pyramids(config, photograph,
 
 
 def test_all_photographs_are_checked_first(config, photograph, tmp_path):
-    good, small = photograph(), photograph('small.png', size=(20, 30))
+    good, small = photograph(), photograph('small.png', size=(16, 30))
     (tmp_path / 'text.png').write_text('some text')
     with pytest.raises(ValueError) as error:
         train_photographs(config, [
@@ -216,7 +219,7 @@ def test_all_photographs_are_checked_first(config, photograph, tmp_path):
     message = str(error.value)
     assert message.startswith('3 of 4 photographs cannot be trained on: ')
     assert '\n' not in message
-    for part in ('20 x 30', "text.png' is not an image", "none.png'"):
+    for part in ('16 x 30', "text.png' is not an image", "none.png'"):
         assert part in message
     with pytest.raises(ValueError, match='photo.png.* is given twice'):
         train_photographs(config, [good, good], tmp_path / 'out')
@@ -312,9 +315,9 @@ def test_report_of_a_child(config, photograph, tmp_path, monkeypatch):
     report = io.StringIO()
     photographs._train(training.folder, report)
     estimate, preview, *parts = report.getvalue().splitlines()
-    assert estimate.startswith('# Training at 31x40 pixels, 2 scales: a')
+    assert estimate.startswith('# Training at 32x40 pixels, 2 scales: a')
     assert preview == f'# Watch {training.folder / "preview.png"}'
-    assert len(parts) == 12 and parts[-1] == '1.00000'
+    assert len(parts) == 6 and parts[-1] == '1.00000'
 
 
 def test_ctrl_c_ends_the_children(config, photograph, tmp_path, children,

@@ -229,6 +229,72 @@ def test_windows_are_crops(growth):
     torch.testing.assert_close(window, whole.whole()[:, 3:9, 5:26])
 
 
+# Cells that are squares of 4 pixels, with others beside the image.
+IMAGE, GRID, BORDER = (48, 64), (12, 16), 7
+
+
+def square_cells(*edits, size=IMAGE, growth='extend'):
+    cells = [length // 4 + 2 * BORDER for length in size]
+    return PositionMap(size, cells, GRID, growth, edits, border=BORDER)
+
+
+@pytest.mark.parametrize('growth', ['stretch', 'extend', 'centre'])
+def test_positions_go_on_beyond_the_border(growth):
+    map_ = square_cells(growth=growth)
+    assert (map_.whole() == cells_of(26, 30) - BORDER).all()
+
+
+def test_tiles_end_at_the_border():
+    map_ = square_cells(growth='tile', size=(48, 128))
+    y, x = map_.whole()
+    assert (y[:, 0] == torch.arange(-7., 19)).all()
+    expected = torch.cat([torch.arange(-7., 16), torch.arange(0., 23)])
+    torch.testing.assert_close(x[0], expected)
+
+
+@pytest.mark.parametrize('keep', [False, True])
+def test_positions_of_a_moved_box(keep):
+    # rows 5 to 9 and columns 6 to 8 of the coarse cells
+    box = (20, 24, 40, 36)
+    map_ = square_cells(LayoutEdit(box, shift=(4, -16), keep=keep, **SHARP))
+    moved = map_.whole()
+    expected = cells_of(*moved.shape[1:]) - BORDER
+    new, old = ((slice(None), slice(BORDER + top, BORDER + top + 5),
+                 slice(BORDER + left, BORDER + left + 3))
+                for top, left in ((6, 2), (5, 6)))
+    unmoved = expected.clone()
+    expected[new] = unmoved[old]
+    assert (moved[new] == expected[new]).all()
+    differs = (moved != expected).any(0)
+    assert differs.any() != keep
+    differs[old[1:]] = False
+    assert not differs.any()
+
+
+def test_marks_with_a_border():
+    edit = LayoutEdit((20, 24, 40, 36), shift=(4, -16), **SHARP)
+    for found, (top, left) in zip(square_cells(edit).marks(),
+                                  ((6, 2), (5, 6))):
+        expected = torch.zeros(1, 26, 30)
+        expected[:, 7 + top:12 + top, 7 + left:10 + left] = 1
+        torch.testing.assert_close(found, expected)
+
+
+def test_default_widths_of_square_cells():
+    edit = LayoutEdit((20, 24, 40, 36), shift=(4, -16))
+    explicit = LayoutEdit(edit.region, edit.shift, feather=1, margin=4)
+    assert (square_cells(edit).whole() == square_cells(
+        explicit).whole()).all()
+
+
+@pytest.mark.parametrize('growth', ['stretch', 'extend', 'centre', 'tile'])
+def test_windows_with_a_border_are_crops(growth):
+    map_ = square_cells(
+        LayoutEdit((10, 20, 60, 70), angle=20), size=(80, 120), growth=growth)
+    torch.testing.assert_close(
+        map_(range(3, 9), range(5, 40)), map_.whole()[:, 3:9, 5:40])
+
+
 @pytest.mark.parametrize('arguments, message', [
     (dict(), 'needs one of `shift`'),
     (dict(scale=0), '`scale` must be above 0'),

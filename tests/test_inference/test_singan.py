@@ -4,12 +4,15 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from mmpe.inference import LayoutEdit, SinGANSampler, load
+from mmpe.inference import (ContextSinGANSampler, LayoutEdit, SinGANSampler,
+                            load)
 from mmpe.registry import MODELS, build_from
 
 from ..test_models.test_singan.conftest import HEADS, SIZES, model_cfg
 from ..test_models.test_singan.conftest import random_pyramid
+from ..test_models.test_singan.test_context import make_model
 
 EXPLICIT = [head for head in HEADS if head[:3] in ('csg', 'spe')]
 SIZE = SIZES[-1]
@@ -210,6 +213,145 @@ def test_checkpoints_without_the_photograph(mask):
     assert (sampler.training_image == sampler.reconstruct()).all()
     assert (sampler.edit(composite, mask) == expected).all()
     assert sampler.super_resolution(1.2).shape == (34, 43, 3)
+
+
+@pytest.mark.parametrize('kind', ['spe8', 'context'])
+def test_checkpoints_before_the_last_scale(kind):
+    sampler = build_context() if kind == 'context' else build(kind)
+    sampler.model.curr_stage -= 1
+    size = sampler.size
+    assert size == sampler.model.pyramid_sizes[-2]
+    assert (sampler.layout([]) == sampler.reconstruct()).all()
+    mask = np.zeros(size, bool)
+    mask[8:12, 8:12] = True
+    for scale in (1, sampler.last_scale):
+        composite = photograph_of(sampler, mask)
+        assert sampler.edit(composite, mask, scale).shape == (*size, 3)
+        assert sampler.paint(sampler.photograph, scale).shape == (*size, 3)
+
+
+# ----------------------------------------------- context and learned noise
+def build_context(sizes=((12, 16), (24, 32), (48, 64)), **kwargs):
+    torch.manual_seed(0)
+    model = make_model(sizes, **kwargs)
+    for name, value in model.generator.named_parameters():
+        if name.endswith('conv.weight'):
+            value.data.mul_(3 if value.shape[-1] == 1 else 1.25)
+    return ContextSinGANSampler(model)
+
+
+@pytest.fixture(scope='module')
+def context():
+    sampler = build_context()
+    assert all(x.any() for x in sampler.model.fixed_noises)
+    return sampler
+
+
+@pytest.mark.parametrize('noise_rate', [0.05, 0])
+@pytest.mark.parametrize('encoding', [
+    dict(type='CSG'), dict(type='SPE', embedding_dim=8),
+    dict(type='SPE', embedding_dim=8, center_shift=30, centered=True)])
+def test_an_unchanged_layout_is_the_reconstruction(encoding, noise_rate):
+    sampler = build_context(
+        positional_encoding=encoding, noise_rate=noise_rate)
+    expected = sampler.reconstruct()
+    assert expected.std() > 5
+    assert (sampler.layout([]) == expected).all()
+    for growth in ('stretch', 'extend', 'centre'):
+        assert (sampler.resize((48, 64), growth) == expected).all()
+    moved = sampler.layout([LayoutEdit((8, 8, 24, 24), (16, 16), keep=True)])
+    assert differ(moved, expected)
+
+
+def test_a_moved_part_keeps_its_pixels():
+    sampler = build_context(((32, 40), (64, 80), (128, 160)))
+    image = sampler.layout([LayoutEdit((24, 8, 104, 88), (16, 64),
+                                       keep=True)])
+    original = sampler.reconstruct().astype(int)
+    # A pixel sees about 25 pixels on each side.
+    part, moved = original[54:74, 38:58], image[70:90, 102:122]
+    assert np.abs(moved - part).max() <= 1 and part.std() > 5
+    # Far from it everything stays.
+    assert np.abs(image[:, :40] - original[:, :40]).max() <= 1
+    assert differ(image[70:90, 102:122], original[70:90, 102:122])
+
+
+@pytest.mark.parametrize('size', [(48, 96), (70, 50)])
+def test_sizes_of_a_context_model(context, size):
+    assert context.sample(2, size, seed=1)[1].shape == (*size, 3)
+    images = [
+        context.resize(size, growth)
+        for growth in (None, 'extend', 'centre', 'tile')
+    ]
+    assert all(x.shape == (*size, 3) for x in images)
+    assert all(differ(x, images[0]) for x in images[1:])
+    variant = context.resize(size, seed=2)
+    assert (variant == context.sample(1, size, 2)[0]).all()
+    edit = LayoutEdit((8, 8, 24, 24), shift=(16, 16))
+    assert context.layout([edit], size, seed=1).shape == (*size, 3)
+
+
+@pytest.mark.parametrize('scale', [1, 2])
+def test_randomness_of_a_context_model_begins_at_a_scale(context, scale):
+    image, = context.sample(1, seed=0, start_scale=scale)
+    assert image.shape == (48, 64, 3)
+    original = context.reconstruct().astype(int)
+    whole, = context.sample(1, seed=0)
+    near, far = (np.abs(x - original).mean() for x in (image, whole))
+    assert 0 < near < far
+    wide, = context.sample(1, (48, 90), seed=0, start_scale=scale)
+    assert wide.shape == (48, 90, 3)
+
+
+@pytest.mark.parametrize('method', ['edit', 'harmonize'])
+@pytest.mark.parametrize('scale', [None, 1, 2])
+def test_composites_of_a_context_model(context, method, scale):
+    mask = np.zeros((48, 64), bool)
+    mask[16:22, 20:30] = True
+    composite = photograph_of(context, mask)
+    call = getattr(context, method)
+    result = call(composite, mask, scale, dilation=1)
+    assert result.shape == composite.shape and result.dtype == np.uint8
+    assert differ(result[mask], composite[mask])
+    far = np.ones((48, 64), bool)
+    far[12:26, 16:34] = False
+    assert np.abs(result[far].astype(int) - composite[far]).max() <= 1
+    assert (call(composite, mask, scale, dilation=1) == result).all()
+    assert differ(call(composite, mask, scale, 3, dilation=1), result)
+
+
+@pytest.mark.parametrize('scale', [1, 2])
+def test_paintings_of_a_context_model(context, scale):
+    result = context.paint(np.full((40, 80, 3), 128, np.uint8), scale)
+    assert result.shape == (39, 78, 3)
+
+
+@pytest.mark.parametrize('factor, steps', [(1.5, 1), (2, 1), (4, 2)])
+def test_super_resolution_of_a_context_model(context, factor, steps):
+    assert context.super_resolution_steps(factor) == steps
+    result = context.super_resolution(factor)
+    assert result.shape == (48 * factor, 64 * factor, 3)
+    assert (context.super_resolution(factor) == result).all()
+    other = context.super_resolution(factor, context.photograph[:20])
+    assert other.shape == (20 * factor, 64 * factor, 3)
+
+
+@pytest.mark.parametrize('start_scale', [0, 2])
+def test_walks_of_a_context_model(context, start_scale):
+    frames = list(context.animate(3, start_scale=start_scale))
+    assert [x.shape for x in frames] == [(48, 64, 3)] * 3
+    assert differ(frames[0], frames[2])
+    still = list(context.animate(3, alpha=1, start_scale=start_scale))
+    if start_scale == 0:
+        assert not differ(still[1], context.reconstruct())
+    assert (still[1] == still[2]).all()
+
+
+def test_context_models_draw_to_files(context, tmp_path):
+    path = context.draw_to_file(tmp_path / 'a.png', (70, 90), 3, tile=40)
+    expected, = context.sample(1, (70, 90), seed=3)
+    with Image.open(path) as image:
+        assert np.abs(np.asarray(image).astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize('call, message', [

@@ -40,14 +40,15 @@ def test_sheet_and_figures(run_tool, photograph, tmp_path, monkeypatch,
 
     figures = json.loads((out / 'figures.json').read_text())
     assert list(figures) == ['zero-pad', 'interp-pad', 'csg', 'spe-dim8']
-    paddings, encodings = [], []
+    generators, paddings, encodings = [], [], []
     for head, x in figures.items():
-        assert x['checkpoint'] == str(out / head / 'iter_6.pth')
+        assert x['checkpoint'] == str(out / head / 'iter_2.pth')
         sampler = load(x['config'], x['checkpoint'])
         generator = sampler.model.generator
+        generators.append(type(generator).__name__)
         paddings.append(type(generator.head_padding).__name__)
         encodings.append(type(generator.head_position_encode).__name__)
-        for size in ((31, 40), (31, 80)):
+        for size in ((32, 40), (32, 80)):
             scores = [
                 layout_correlation(image, sampler.photograph)
                 for image in sampler.sample(16, size, seed=4)
@@ -57,16 +58,19 @@ def test_sheet_and_figures(run_tool, photograph, tmp_path, monkeypatch,
             assert found['deviation'] == pytest.approx(
                 np.std(scores), abs=0.01)
             assert f'{found["mean"]:.2f} ± {found["deviation"]:.2f}' in text
-    assert paddings == [
-        'BorderPadding', 'InterpolationPadding', 'NoPadding', 'NoPadding'
+    # the last two have context in place of padding
+    assert generators == [
+        'SinGANMSGeneratorPE', 'SinGANMSGeneratorPE',
+        'SinGANContextGenerator', 'SinGANContextGenerator'
     ]
+    assert paddings[:2] == ['BorderPadding', 'InterpolationPadding']
     assert encodings == [
         'NoneType', 'NoneType', 'CartesianGrid',
         'SinusoidalPositionalEmbedding'
     ]
     with Image.open(out / 'sheet.png') as image:
         # a photograph, and for each head a heading and a row
-        assert image.height > 5 * 31 and image.width > 3 * 40 + 2 * 80
+        assert image.height > 5 * 32 and image.width > 3 * 40 + 2 * 80
 
     before = (out / 'figures.json').read_bytes()
     monkeypatch.setattr(photographs.subprocess, 'Popen', None)

@@ -228,6 +228,23 @@ def test_singan_on_two_processes(launch, photograph, tmp_path):
     assert len(load(tmp_path / '0_of_1.pt')['losses']) == 3
 
 
+def test_learned_noise_on_two_processes(launch, photograph, tmp_path):
+    wrapper = tmp_path / 'fast.py'
+    wrapper.write_text(
+        f"_base_ = '{ROOT}/configs/singan_fast/singan_csg_fast.py'\n"
+        f"custom_hooks = [dict(type='DumpHook', folder='{tmp_path}')]\n"
+        "custom_imports = dict(imports=['dump_hook'])\n")
+    launch('dist_train.sh', wrapper, 2, '--work-dir', tmp_path / 'work',
+           '--cfg-options', *SMALL,
+           f'train_dataloader.dataset.data_root={photograph}')
+    one, two = (load(tmp_path / f'{rank}_of_2.pt') for rank in range(2))
+    assert_equal(one['state'], two['state'])
+    assert one['losses'] != two['losses']
+    first, second = one['state']['_extra_state']['fixed_noises']
+    assert first[:, 0].any() and not first[:, 1:].any()
+    assert second.square().mean() == pytest.approx(1, abs=1e-5)
+
+
 def test_a_killed_process_ends_the_job(mspie, environment, tmp_path):
     work = tmp_path / 'work'
     command = [

@@ -18,7 +18,8 @@ SIZES = [(25, 33), (30, 40)]
 
 def save(folder, row, change):
     """Config and checkpoint of a row with few channels."""
-    cfg = Config.fromfile(osp.join(ROWS, f'{row}.py'))
+    rows = osp.join(ROOT, 'configs/singan_fast') if 'fast' in row else ROWS
+    cfg = Config.fromfile(osp.join(rows, f'{row}.py'))
     change(cfg.model)
     cfg.dump(folder / 'config.py')
     torch.manual_seed(0)
@@ -147,6 +148,7 @@ def test_stylegan2(run_tool, stylegan2, tmp_path):
     ('singan-csg_fish', 'pt2'),
     ('singan_interp-pad_balloons', 'onnx'),
     ('singan_spe-dim4_fish', 'onnx'),
+    ('singan_interp-pad_fast', 'pt2'),
 ])
 def test_singan(run_tool, singan, tmp_path, row, suffix):
     config, checkpoint = singan(row)
@@ -159,6 +161,13 @@ def test_singan(run_tool, singan, tmp_path, row, suffix):
     expected = model.sample(noises=noises).numpy()
     assert expected.shape == (5, 3, 40, 40)
     check(path, expected, *noises)
+
+
+def test_context_is_not_exported(run_tool, singan, tmp_path):
+    path = tmp_path / 'out.pt2'
+    with pytest.raises(SystemExit, match='ContextSinGAN cannot be exported'):
+        run_tool(TOOL, *singan('singan_csg_fast'), path)
+    assert not path.exists()
 
 
 def test_what_differs_is_not_kept(run_tool, mspie, tmp_path):

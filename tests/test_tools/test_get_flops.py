@@ -16,6 +16,7 @@ ROWS = osp.join(ROOT, 'configs/positional_encoding_in_gans')
 MSPIE = osp.join(
     ROWS, 'mspie-stylegan2-config-{}_c2_8xb3-1100kiters_ffhq-256-512.py')
 SINGAN = osp.join(ROWS, 'singan_interp-pad_balloons.py')
+FAST = osp.join(ROOT, 'configs/singan_fast/singan_{}_fast.py')
 # A row with few channels.
 NARROW = ['model.generator.width=0.03125', 'model.discriminator.width=0.03125']
 PHOTO = ['--photo-size', '40', '52']
@@ -93,17 +94,24 @@ def test_published_figure(costs):
     assert flops == pytest.approx(2 * 45.1, rel=0.03)
 
 
-def test_singan(costs):
-    table = costs(SINGAN, *PHOTO)
-    sizes = pyramid_sizes((40, 52), 25, 300, 0.75)
+@pytest.mark.parametrize(
+    'config', [SINGAN, FAST.format('csg'), FAST.format('spe-dim8')])
+def test_singan(costs, config):
+    table = costs(config, *PHOTO)
+    cfg = Config.fromfile(config)
+    dataset = cfg.train_dataloader.dataset
+    sizes = pyramid_sizes((40, 52), dataset.min_size, dataset.max_size, 0.75,
+                          dataset.get('doubling', False))
     assert len(table) == 2 * len(sizes)
-    cfg = Config.fromfile(SINGAN)
+    for scale, size in enumerate(sizes):
+        for network in ('generator', 'discriminator'):
+            assert table[network, scale][0] == '{}x{}'.format(*size)
     cfg.model.num_scales = len(sizes) - 1
     model = build_from(MODELS, cfg.model).eval()
     model.reals = [torch.zeros(1, 3, *size) for size in sizes]
     model.construct_fixed_noises()
     model.noise_weights, model.curr_stage = [1.] * len(sizes), len(sizes) - 1
-    for scale, (height, width) in enumerate(sizes):
+    for scale in range(len(sizes)):
         image, generator = profiled(
             lambda: model.sample(curr_scale=scale))  # noqa: B023
         _, discriminator = profiled(

@@ -16,6 +16,9 @@ from .conftest import ROOT
 
 CONFIGS = osp.join(ROOT, 'configs/positional_encoding_in_gans')
 ROW = osp.join(CONFIGS, 'singan-csg_fish.py')
+FAST = osp.join(ROOT, 'configs/singan_fast/singan_csg_fast.py')
+# Configs and the last checkpoint of a small training.
+KINDS = [(ROW, 'iter_18.pth'), (FAST, 'iter_4.pth')]
 SMALL = [
     'model.iters_per_scale=2', 'model.generator.base_channels=8',
     'model.generator.min_feat_channels=8',
@@ -79,24 +82,29 @@ def test_seed_and_resume(train, capsys):
     train('--resume', folder / 'iter_18.pth', '--seed', '5', options=more)
 
 
-def test_compiled(train, monkeypatch):
+@pytest.mark.parametrize('config, last', KINDS)
+def test_compiled(train, monkeypatch, config, last):
     compile_ = nn.Module.compile
     monkeypatch.setattr(nn.Module, 'compile',
                         lambda self: compile_(self, backend='eager'))
     plain, compiled = (
         torch.load(
-            train('--seed', 1, *options) / 'iter_18.pth',
+            train('--seed', 1, *options, config=config) / last,
             weights_only=False)['state_dict']
         for options in ([], ['--compile']))
-    del plain['_extra_state'], compiled['_extra_state']
+    noises = [x.pop('_extra_state')['fixed_noises'] for x in (compiled, plain)]
+    torch.testing.assert_close(*noises)
     torch.testing.assert_close(compiled, plain)
 
 
-def test_amp(train):
-    folder = train('--amp')
-    state = torch.load(folder / 'iter_18.pth', weights_only=False)
-    weights = state['state_dict']['generator.blocks.2.tail.conv.weight']
-    assert weights.dtype == torch.float32 and weights.isfinite().all()
+@pytest.mark.parametrize('config, last', KINDS)
+def test_amp(train, config, last):
+    folder = train('--amp', config=config)
+    state = torch.load(folder / last, weights_only=False)['state_dict']
+    weights = state['generator.blocks.1.tail.conv.weight']
+    noises = state['_extra_state']['fixed_noises']
+    for values in (weights, *noises):
+        assert values.dtype == torch.float32 and values.isfinite().all()
 
 
 @pytest.mark.parametrize('file, message', [
@@ -204,12 +212,12 @@ def test_demo_trains_and_draws(run_tool, photograph, tmp_path, capsys):
             sizes[path.name] = image.size
     sheet = sizes.pop('sheet.png')
     assert sizes == {
-        'sample_0.png': (48, 37), 'sample_1.png': (48, 37),
-        'wider_0.png': (72, 37), 'wider_1.png': (72, 37),
-        'taller_0.png': (48, 56), 'taller_1.png': (48, 56)
+        'sample_0.png': (48, 38), 'sample_1.png': (48, 38),
+        'wider_0.png': (72, 38), 'wider_1.png': (72, 38),
+        'taller_0.png': (48, 57), 'taller_1.png': (48, 57)
     }
-    assert sheet[0] > 4 * 48 and sheet[1] > 37 + 37 + 56
-    assert list(out.glob('training/scales/scale_*_37x48.png'))
+    assert sheet[0] > 4 * 48 and sheet[1] > 38 + 38 + 57
+    assert list(out.glob('training/scales/scale_*_38x48.png'))
     assert (out / 'patches/sheet.png').is_file()
 
 
@@ -426,7 +434,7 @@ def test_demo_trains_on_several(run_tool, photograph, tmp_path, capsys):
         run_tool('demo/sinGAN_manipulation.py', 'sample', out / name, '--num',
                  1, '--out-dir', out / 'samples')
         with Image.open(out / 'samples/sample_0.png') as image:
-            assert image.size == (40, 31)
+            assert image.size == (40, 32)
 
 
 @pytest.mark.parametrize('args, message', [

@@ -7,7 +7,7 @@ from mmengine.dist import all_reduce
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from mmpe.functional.grids import axis_positions
+from mmpe.functional.grids import context_positions
 from mmpe.functional.smoothing import smooth_noise, smoothing_reach
 from mmpe.registry import MODELS
 from .singan import SinGAN
@@ -22,6 +22,8 @@ Window = Sequence[range]
 Edit = Callable[[Tensor, int], Tensor]
 # Channels of the first noise: one that the generator sees, two that shift.
 _SHIFTING = slice(1, 3)
+# Half of the variance of a noise.
+_HALF = 0.5**0.5
 
 
 @MODELS.register_module()
@@ -57,6 +59,9 @@ class ContextSinGAN(SinGAN):
             along with the generator's learning rate; 0 for SinGAN's zeros.
         carry: Part :math:`a` of the photograph's noise in that of a random
             image, from 0 to 1.
+        growth: What becomes of the grid of positions at another size, see
+            :func:`mmpe.functional.grids.axis_positions`; by default what the
+            encoding does.
         kwargs: Further arguments of :class:`SinGAN`.
 
     Raises:
@@ -69,7 +74,8 @@ class ContextSinGAN(SinGAN):
                  jitter: float = 0.5,
                  jitter_width: float = 7,
                  noise_rate: float = 0.05,
-                 carry: float = 0.8,
+                 carry: float = 1,
+                 growth: Optional[str] = None,
                  **kwargs) -> None:
         if min(jitter, noise_rate) < 0 or jitter_width <= 0:
             raise ValueError(
@@ -82,6 +88,13 @@ class ContextSinGAN(SinGAN):
         self.jitter_width = jitter_width
         self.noise_rate = noise_rate
         self.carry = carry
+        self._growth = growth or super().growth
+        context_positions(torch.zeros(1), 1, 1, self._growth)
+
+    @property
+    def growth(self) -> str:
+        """What becomes of the grid of positions at another size."""
+        return self._growth
 
     def still(self, noise: Tensor) -> Tensor:
         """See :class:`SinGAN`: what shifts positions is zero."""
@@ -156,6 +169,15 @@ class ContextSinGAN(SinGAN):
         mixed = carry * old.transpose(0, 1) + (1 - carry**2)**0.5 * noise
         return torch.where(inside[:, None], mixed, noise)
 
+    def carry_from(self, start_scale: int) -> float:
+        """Part of the photograph's noise in a random image.
+
+        Args:
+            start_scale: First scale that is random. After the first one
+                nothing but noise varies, so that it is half of it.
+        """
+        return min(self.carry, _HALF) if start_scale > 0 else self.carry
+
     def first_window(self, stage: int, window: Window,
                      sizes: List[Size]) -> List[range]:
         """Cells of the first scale's noise that a window lies among.
@@ -192,11 +214,10 @@ class ContextSinGAN(SinGAN):
     def _own_positions(self, noise: Tensor) -> Tensor:
         """Positions (2, h, w) of noise (N, C, h, w), as the encoding grows."""
         grid, border = self.position_grid()
-        growth = self._inner_generator.head_position_encode.growth
         axes = [
-            axis_positions(
+            context_positions(
                 torch.arange(-border, length - border), length - 2 * border,
-                trained, growth)
+                trained, self.growth)
             for length, trained in zip(noise.shape[2:], grid)
         ]
         return torch.stack(torch.meshgrid(*axes, indexing='ij')).to(noise)
@@ -255,7 +276,8 @@ class ContextSinGAN(SinGAN):
         """
         is_recon = rand_mode == 'recon' and noises is self.fixed_noises
         if carry is None:
-            carry = 1 if is_recon else self.carry
+            carry = 1 if is_recon else self.carry_from(
+                kwargs.get('start_scale', 0))
         _check_carry(carry)
         if rand_mode == 'rand':
             noises = [

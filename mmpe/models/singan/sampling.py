@@ -200,6 +200,15 @@ class SinGANSampling(SinGANState):
                 '`positional_encoding` (a CSG or SPE config).')
         return encoding.encode_positions(positions, self.position_grid()[0])
 
+    @property
+    def growth(self) -> Optional[str]:
+        """What becomes of the grid of positions at another size, if any.
+
+        See :func:`mmpe.functional.grids.axis_positions`.
+        """
+        encoding = self._inner_generator.head_position_encode
+        return encoding and encoding.growth
+
     def position_grid(self, stage: int = 0) -> Tuple[Size, int]:
         """The grid that positions were counted in in training.
 

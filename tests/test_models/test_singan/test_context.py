@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmpe.models.singan.objectives import CellMove
 from mmpe.registry import MODELS, build_from
 
 from .conftest import context_cfg
@@ -141,6 +142,7 @@ def test_previous_results():
 
 @pytest.mark.parametrize('kwargs, message', [
     (dict(jitter=-1), 'must be at least 0, 0 and above 0, but got -1, 0.05'),
+    (dict(carry=2), '`carry` must be from 0 to 1, but got 2'),
     (dict(noise_rate=-1), 'but got 0.5, -1 and 7'),
     (dict(jitter_width=0), 'above 0, but got 0.5, 0.05 and 0'),
 ])
@@ -164,3 +166,59 @@ def test_positions_are_needed():
     model = make_model()
     with pytest.raises(ValueError, match='`position_codes` must hold'):
         model.generator(None, model.fixed_noises, [1, 1, 1], 'rand', 2)
+
+
+def run_carried(model, told, stage, size=None, carry=1.):
+    noises = _noises(model, size=size)
+    windows = [[range(n) for n in noise.shape[2:]] for noise in noises]
+    sizes = [
+        model.generator.image_size(noise, i) for i, noise in enumerate(noises)
+    ]
+    mixed = model.carried(noises[stage], stage, told, windows[0],
+                          windows[stage], sizes, carry)
+    return mixed, noises[stage]
+
+
+@pytest.mark.parametrize('stage', range(3))
+def test_noise_is_carried_along(stage):
+    model = make_model()
+    fixed = model.fixed_noises[stage]
+    told = model._own_positions(model.fixed_noises[0])[None]
+    assert torch.equal(run_carried(model, told, stage)[0], fixed)
+
+    # rows 2 to 6 and columns 3 to 7 of the grid are told 4 rows further up
+    edit = CellMove((5, 5), (2, 3), (6, 3))
+    _, border = model.position_grid()
+    moved, _ = run_carried(model, edit(told, border), stage)
+    # but for half a cell at the seam, where positions lie between
+    scale, (_, border) = 2**stage, model.position_grid(stage)
+    half = scale // 2
+    rows, cols = (slice(border + scale * low + half,
+                        border + scale * high - half)
+                  for low, high in ((6, 11), (3, 8)))
+    assert torch.equal(
+        moved[..., rows, cols],
+        fixed[..., rows.start - 4 * scale:rows.stop - 4 * scale, cols])
+    outside = slice(0, border + scale * 6 - half)
+    assert torch.equal(moved[..., outside, :], fixed[..., outside, :])
+
+
+def test_new_noise_where_none_is_known():
+    model = make_model(positional_encoding=dict(type='SPE', embedding_dim=8))
+    size = (48, 128)
+    noise = _noises(model, size=size)[0]
+    told = model._own_positions(noise)[None]
+    for stage, fixed in enumerate(model.fixed_noises):
+        mixed, new = run_carried(model, told, stage, size, carry=0.6)
+        known = fixed.shape[-1]
+        torch.testing.assert_close(
+            mixed[..., :known], 0.6 * fixed + 0.8 * new[..., :known])
+        assert torch.equal(mixed[..., known:], new[..., known:])
+
+
+def test_growth():
+    model = make_model(growth='tile', jitter=0)
+    x = model._own_positions(torch.zeros(1, 3, 26, 46))[1, 0]
+    assert x.tolist() == [*range(-7, 16), *range(0, 23)]
+    with pytest.raises(ValueError, match='`growth` must be one of'):
+        make_model(growth='shrink')

@@ -1,6 +1,7 @@
 """Whole runs: every row from the first scale to the last, and resuming."""
 import os
 import os.path as osp
+from copy import deepcopy
 
 import mmagic
 import numpy as np
@@ -26,6 +27,8 @@ ROWS = [
     'singan-csg_bohemian', 'singan_spe-dim4_fish', 'singan_spe-dim4_bohemian',
     'singan_spe-dim8_bohemian'
 ]
+# One round is one iteration, sizes double, and noises are learned.
+FAST = 'singan_csg_fast'
 ITERS_PER_SCALE = 3
 ESTIMATE = [dict(type='SinGANEstimateHook'), dict(type='SinGANProgressHook')]
 
@@ -61,19 +64,23 @@ class LazyPenalty(WholeImages):
 
 
 def row_config(row):
-    return Config.fromfile(
-        osp.join(ROOT, 'configs/positional_encoding_in_gans', f'{row}.py'))
+    folder = 'singan_fast' if row == FAST else 'positional_encoding_in_gans'
+    return Config.fromfile(osp.join(ROOT, 'configs', folder, f'{row}.py'))
+
+
+def save_photograph(path, height=40, width=52):
+    """A picture with structure and texture."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([5 * y, 4 * x, 120 + 60 * np.sin(x / 5)], -1)
+    image = image + rng.normal(0, 12, image.shape)
+    Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path)
 
 
 @pytest.fixture
 def photograph(tmp_path):
-    """A picture with structure and texture, 40 x 52."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:40, :52]
-    image = np.stack([5 * y, 4 * x, 120 + 60 * np.sin(x / 5)], -1)
-    image = image + rng.normal(0, 12, image.shape)
     path = str(tmp_path / 'photograph.png')
-    Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path)
+    save_photograph(path)
     return path
 
 
@@ -104,8 +111,29 @@ def small_config(photograph, tmp_path, request):
     return make
 
 
-def train(cfg, kill_at=None):
+@pytest.fixture
+def fast_config(small_config, photograph):
+    """Three scales of four iterations: 12 x 16, 24 x 32 and 48 x 64."""
+    save_photograph(photograph, 48, 64)
+
+    def make(work_dir='run', **options):
+        return small_config(
+            FAST, work_dir, **{
+                'train_dataloader.dataset.min_size': 12,
+                'train_dataloader.dataset.max_size': 64,
+                'model.iters_per_scale': 4,
+                'model.lr_scheduler_args': dict(milestones=[3], gamma=.1),
+                'custom_hooks': [],
+                **options
+            })
+
+    return make
+
+
+def train(cfg, kill_at=None, hooks=()):
     runner = Runner.from_cfg(cfg)
+    for hook in hooks:
+        runner.register_hook(hook)
     if kill_at is None:
         runner.train()
     else:
@@ -123,6 +151,7 @@ def assert_same_state(first, second):
             assert value['curr_stage'] == second[key]['curr_stage']
             assert value['noise_weights'] == second[key]['noise_weights']
             for name in ('fixed_noises', 'reals'):
+                assert len(value[name]) == len(second[key][name])
                 for a, b in zip(value[name], second[key][name]):
                     assert torch.equal(a, b)
         else:
@@ -183,6 +212,84 @@ def test_resume_is_exact(small_config, kill_at, ema):
     assert_same_state(whole, parts)
 
 
+# Four iterations a scale: 6 and 11 are within one; 8 on the boundary.
+@pytest.mark.parametrize('kill_at', [6, 8, 11])
+@pytest.mark.parametrize('ema', [False, True])
+def test_resume_with_learned_noise_is_exact(fast_config, kill_at, ema):
+    options = {'default_hooks.checkpoint.interval': kill_at}
+    if ema:
+        options['model.ema_config'] = dict(
+            type='ExponentialMovingAverage', momentum=0.1)
+    whole = train(fast_config('whole', **options)).model
+    train(fast_config('parts', **options), kill_at=kill_at)
+    parts = train(fast_config('parts', resume=True, **options)).model
+    assert_same_state(whole, parts)
+
+
+class NoiseHook(Hook):
+    """Keeps the fixed noises after each iteration."""
+
+    def __init__(self):
+        self.noises = []
+
+    def after_train_iter(self, runner, *args, **kwargs):
+        self.noises.append([x.clone() for x in runner.model.fixed_noises])
+
+
+def test_noise_of_the_finer_scales_is_learned(fast_config):
+    hook = NoiseHook()
+    model = train(fast_config(), hooks=[hook]).model
+    assert not any(x.requires_grad for x in model.fixed_noises)
+    by_scale = list(zip(*hook.noises))
+    assert all(torch.equal(x, by_scale[0][0]) for x in by_scale[0])
+    for stage in (1, 2):
+        for before, now in zip(range(11), range(1, 12)):
+            noise, old = by_scale[stage][now], by_scale[stage][before]
+            assert noise.square().mean() == pytest.approx(1, abs=1e-5)
+            step = (noise - old).square().mean().sqrt()
+            if now // 4 != stage:
+                assert step == 0
+            else:  # the last round has a tenth of the learning rate
+                rate = model.noise_rate * (.1 if now % 4 == 3 else 1)
+                assert rate / 2 < step < 1.01 * rate
+
+
+def test_noise_that_is_not_learned_is_zero(fast_config):
+    hook = NoiseHook()
+    train(fast_config(**{'model.noise_rate': 0}), hooks=[hook])
+    for first, *others in hook.noises:
+        assert torch.equal(first, hook.noises[0][0])
+        assert first[:, 0].any() and not first[:, 1:].any()
+        assert len(others) == 2 and not any(x.any() for x in others)
+
+
+def test_scales_start_from_the_ones_before(fast_config, monkeypatch):
+    start_scale = SinGAN._start_scale
+    starts = {'generator': [], 'discriminator': []}
+
+    def start(self, stage):
+        before = deepcopy((self.generator.blocks, self.discriminator.blocks))
+        start_scale(self, stage)
+        for name, old in zip(starts, before):
+            new = getattr(self, name).blocks[stage].state_dict()
+            starts[name].append([
+                all(
+                    torch.equal(value, new[key])
+                    for key, value in old[other].state_dict().items())
+                for other in range(3)
+            ])
+
+    monkeypatch.setattr(SinGAN, '_start_scale', start)
+    train(fast_config())
+    assert starts == {
+        # the 1 x 1 convolutions of the first do not fit the second
+        'generator': [[True, False, False], [False, True, False],
+                      [False, True, False]],
+        'discriminator': [[True, False, False], [True, False, False],
+                          [False, True, False]]
+    }
+
+
 def test_same_seed_same_weights(small_config):
     runs = [
         train(small_config('singan-csg_fish', name)).model
@@ -236,7 +343,9 @@ def test_pictures_of_each_scale(small_config):
 
 
 @pytest.mark.parametrize('ema', [False, True])
-def test_pictures_do_not_change_the_training(small_config, monkeypatch, ema):
+@pytest.mark.parametrize('row', ['singan-csg_fish', FAST])
+def test_pictures_do_not_change_the_training(small_config, monkeypatch, row,
+                                             ema):
     # a preview after each iteration
     monkeypatch.setattr('mmpe.engine.hooks.singan_hooks.monotonic', lambda: 0)
     options = dict()
@@ -244,8 +353,7 @@ def test_pictures_do_not_change_the_training(small_config, monkeypatch, ema):
         options['model.ema_config'] = dict(type='ExponentialMovingAverage')
     runs = [
         train(
-            small_config(
-                'singan-csg_fish', name, custom_hooks=hooks, **options)).model
+            small_config(row, name, custom_hooks=hooks, **options)).model
         for name, hooks in (('with', [
             dict(type='SinGANVisualizationHook'),
             dict(type='SinGANPreviewHook', interval=0)
@@ -335,6 +443,19 @@ def test_estimate_does_not_change_the_training(small_config, estimate):
     # 5 iterations of the second scale and 9 of the last
     assert estimate[1:] == ['Training at 37x48 pixels, 3 scales: about 74 '
                             'seconds to go on this machine']
+
+
+def test_estimate_does_not_change_learned_noise(fast_config, estimate):
+    plain = train(fast_config('plain'))
+    timed = train(fast_config('timed', custom_hooks=ESTIMATE))
+    assert_same_state(plain.model, timed.model)
+    # a round is two updates and one iteration
+    assert timed.message_hub.get_info('scale_seconds') == [2., 4., 6.]
+    options = {'default_hooks.checkpoint.interval': 6}
+    train(fast_config('parts', **options), kill_at=6)
+    rest = train(
+        fast_config('parts', custom_hooks=ESTIMATE, resume=True, **options))
+    assert_same_state(plain.model, rest.model)
 
 
 def test_short_trainings_are_not_estimated(small_config, estimate):
