@@ -437,10 +437,13 @@ def _train_and_draw(args: argparse.Namespace, image: str,
     print(f'The trained model is {training}; use it with commands such as\n'
           f'  python {sys.argv[0]} resize {training} --factor 1 2')
     sampler = load(training, device=args.device)
+    rows = _draw_sizes(sampler, args, folder)
+    if sampler.has_positions:
+        rows.append(
+            _draw_moved(sampler, *_eye_catcher(sampler.photograph), folder))
     _save_sheet(
-        folder, _draw_sizes(sampler, args, folder),
-        'Drawn by a SinGAN with explicit positions, trained on the '
-        'photograph.')
+        folder, rows, 'Drawn by a SinGAN with explicit positions, trained on '
+        'the photograph.')
 
 
 def _draw_sizes(sampler: PhotographSampler, args: argparse.Namespace,

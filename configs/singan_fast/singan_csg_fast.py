@@ -4,12 +4,13 @@ _base_ = ['./singan_zero-pad_fast.py']
 
 model = dict(
     type='ContextSinGAN',
-    jitter=0.5,
-    jitter_width=7,
+    jitter=0.7,
+    jitter_width=14,
+    growth='tile',
     generator=dict(
         _delete_=True,
         type='SinGANContextGenerator',
         in_channels=3,
         out_channels=3,
         positional_encoding=dict(type='CSG')),
-    objective=dict(type='EditedLayouts', probability=0.5))
+    objective=dict(type='EditedLayouts', reconstruction_weight=20))

@@ -9,13 +9,13 @@ _base_ = [
 
 model = dict(
     num_scales=None,
-    iters_per_scale=750,
+    iters_per_scale=1200,
     generator_steps=1,
     discriminator_steps=1,
     generator=dict(double_channels=False),
     discriminator=dict(double_channels=False),
     objective=dict(penalty_interval=4, reuse_images=True),
-    lr_scheduler_args=dict(milestones=[600], gamma=0.1))
+    lr_scheduler_args=dict(milestones=[960], gamma=0.1))
 optim_wrapper = dict(
     generator=dict(optimizer=dict(lr=0.001)),
     discriminator=dict(optimizer=dict(lr=0.001)))
@@ -26,7 +26,7 @@ train_dataloader = dict(
 # a checkpoint after each scale
 default_hooks = dict(
     logger=dict(interval=10**9),
-    checkpoint=dict(interval=750, max_keep_ckpts=2))
+    checkpoint=dict(interval=1200, max_keep_ckpts=2))
 custom_hooks = [
     dict(type='SinGANVisualizationHook'),
     dict(type='SinGANEstimateHook'),

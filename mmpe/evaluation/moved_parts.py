@@ -1,4 +1,5 @@
 """How well a part of a photograph keeps itself when it is moved."""
+import math
 from typing import Callable, Dict, NamedTuple, Tuple
 
 import cv2
@@ -102,7 +103,8 @@ def _common_steps(image: np.ndarray) -> float:
 def random_moves(size: Tuple[int, int],
                  num: int,
                  part: float = 1 / 3,
-                 seed: int = 0) -> Tuple[Tuple[Box, Shift], ...]:
+                 seed: int = 0,
+                 step: int = 1) -> Tuple[Tuple[Box, Shift], ...]:
     """Random boxes, and where each is moved to by whole pixels.
 
     Args:
@@ -110,16 +112,18 @@ def random_moves(size: Tuple[int, int],
         num: Number of boxes.
         part: Side of a box as a part of the image's short side.
         seed: Random seed.
+        step: What sides, corners and shifts are multiples of, in pixels.
 
     Returns:
         Boxes (top, left, bottom, right) and shifts (down, right).
     """
     generator = np.random.default_rng(seed)
-    side = max(round(part * min(size)), 11)
+    side = step * max(round(part * min(size) / step), math.ceil(11 / step))
     moves = []
     for _ in range(num):
         old, new = ([
-            int(generator.integers(0, length - side + 1)) for length in size
+            step * int(generator.integers(0, (length - side) // step + 1))
+            for length in size
         ] for _ in range(2))
         moves.append(((*old, old[0] + side, old[1] + side),
                       (new[0] - old[0], new[1] - old[1])))
@@ -130,23 +134,34 @@ def mean_moved_part(draw: Callable[[Box, Shift], np.ndarray],
                     before: np.ndarray,
                     num: int = 24,
                     part: float = 1 / 3,
-                    seed: int = 0) -> Dict[str, float]:
+                    seed: int = 0,
+                    step: int = 1) -> Dict[str, float]:
     """Mean figures of parts that are moved at random.
 
     Args:
         draw: Draws the image in which a box is moved.
         before: The image without a change.
-        num, part, seed: As for :func:`random_moves`.
+        num, part, seed, step: As for :func:`random_moves`.
 
     Returns:
-        ``SSIM``, ``PSNR`` and ``steps`` as in :class:`MovedPart`.
+        ``SSIM``, ``PSNR`` and ``steps`` as in :class:`MovedPart`, and SSIM
+        and PSNR of the part without the outer fifth on each side, ``SSIM
+        inside`` and ``PSNR inside``.
     """
-    figures = [
-        moved_part(draw(box, shift), before, box, shift)
-        for box, shift in random_moves(before.shape[:2], num, part, seed)
-    ]
-    names = dict(ssim='SSIM', psnr='PSNR', steps='steps')
-    return {
-        name: float(np.mean([getattr(x, key) for x in figures]))
-        for key, name in names.items()
-    }
+    figures = []
+    for box, shift in random_moves(before.shape[:2], num, part, seed, step):
+        image = draw(box, shift)
+        whole = moved_part(image, before, box, shift)
+        inside = moved_part(image, before, _inside(box), shift)
+        figures.append((whole.ssim, whole.psnr, whole.steps, inside.ssim,
+                        inside.psnr))
+    names = ('SSIM', 'PSNR', 'steps', 'SSIM inside', 'PSNR inside')
+    return dict(zip(names, np.mean(figures, axis=0).tolist()))
+
+
+def _inside(box: Box) -> Box:
+    """A box without its outer fifth, at least 11 pixels on each side."""
+    cut = min(
+        min(box[2] - box[0], box[3] - box[1]) // 5,
+        (min(box[2] - box[0], box[3] - box[1]) - 11) // 2)
+    return (box[0] + cut, box[1] + cut, box[2] - cut, box[3] - cut)

@@ -66,8 +66,36 @@ def test_moves_stay_inside():
 def test_means(image):
     figures = mean_moved_part(
         lambda box, shift: copied(image, box, shift), image, 4)
-    assert set(figures) == {'SSIM', 'PSNR', 'steps'}
+    assert set(figures) == {
+        'SSIM', 'PSNR', 'steps', 'SSIM inside', 'PSNR inside'
+    }
     assert figures['SSIM'] == pytest.approx(1)
+    assert figures['SSIM inside'] == pytest.approx(1)
+
+
+def test_inside_is_without_the_outer_fifth(image):
+
+    def spoilt(box, shift):
+        result = copied(image, box, shift)
+        top, left = box[0] + shift[0], box[1] + shift[1]
+        side = box[2] - box[0]
+        cut = side // 5
+        part = result[top:top + side, left:left + side]
+        inner = part[cut:-cut, cut:-cut].copy()
+        part[:] = 0
+        part[cut:-cut, cut:-cut] = inner
+        return result
+
+    figures = mean_moved_part(spoilt, image, 3, 0.5)
+    assert figures['SSIM inside'] == pytest.approx(1)
+    assert figures['SSIM'] < 0.8
+
+
+def test_whole_cells():
+    for box, shift in random_moves((48, 64), 20, 0.3, step=4):
+        assert not any(x % 4 for x in (*box, *shift))
+        assert box[2] - box[0] == 16
+        assert 0 <= box[0] + shift[0] <= 32 and 0 <= box[1] + shift[1] <= 48
 
 
 @pytest.mark.parametrize('box, shift, message', [

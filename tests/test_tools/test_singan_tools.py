@@ -214,7 +214,9 @@ def test_demo_trains_and_draws(run_tool, photograph, tmp_path, capsys):
     assert sizes == {
         'sample_0.png': (48, 38), 'sample_1.png': (48, 38),
         'wider_0.png': (72, 38), 'wider_1.png': (72, 38),
-        'taller_0.png': (48, 57), 'taller_1.png': (48, 57)
+        'taller_0.png': (48, 57), 'taller_1.png': (48, 57),
+        'moved.png': (48, 38), 'repeated.png': (48, 38),
+        'mirrored.png': (48, 38)
     }
     assert sheet[0] > 4 * 48 and sheet[1] > 38 + 38 + 57
     assert list(out.glob('training/scales/scale_*_38x48.png'))

@@ -31,7 +31,8 @@ What the rows say:
     coverage        share of the photograph's patches to which a sample has a
                     nearer one than the rest of the photograph has
     moved part      a box of a third of the side that `layout` has moved, with
-                    --moved: against where it came from, and the largest
+                    --moved: against where it came from, whole and without
+                    the outer fifth on each side (inside), and the largest
                     step across its border (median) as a multiple of the 95th
                     percentile of such steps in the photograph
     SIFID-EffLite0  Frechet distance of the distributions of a sample's and
@@ -133,6 +134,14 @@ def parse_args() -> argparse.Namespace:
         metavar='NUM',
         help='move so many random boxes; the models need explicit positions')
     parser.add_argument(
+        '--moved-step',
+        type=int,
+        default=1,
+        metavar='PIXELS',
+        help='what sides, places and shifts of these boxes are multiples of, '
+        'for instance 8: the cells of the first of four scales that double '
+        '(default: 1)')
+    parser.add_argument(
         '--inception-path',
         metavar='FILE',
         help=f'for SIFID: {SIFIDFeatures.file_name}')
@@ -153,6 +162,9 @@ def parse_args() -> argparse.Namespace:
     args.models = pair_names(args.models, parser)
     if args.num < 2:
         parser.error(f'--num must be at least 2, but got {args.num}')
+    if args.moved_step < 1:
+        parser.error('--moved-step must be at least 1, but got '
+                     f'{args.moved_step}')
     return args
 
 
@@ -223,7 +235,10 @@ def draw(sampler: PhotographSampler, photograph: np.ndarray,
     if args.moved:
         moved = mean_moved_part(
             lambda box, shift: sampler.layout([LayoutEdit(box, shift)]),
-            reconstruction, args.moved, seed=args.seed)
+            reconstruction,
+            args.moved,
+            seed=args.seed,
+            step=args.moved_step)
         figures.update((f'moved part {name}', x) for name, x in moved.items())
     return Pictures(photograph, reconstruction, samples, figures)
 

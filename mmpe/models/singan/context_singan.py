@@ -71,8 +71,8 @@ class ContextSinGAN(SinGAN):
 
     def __init__(self,
                  *args,
-                 jitter: float = 0.5,
-                 jitter_width: float = 7,
+                 jitter: float = 0.7,
+                 jitter_width: float = 14,
                  noise_rate: float = 0.05,
                  carry: float = 1,
                  growth: Optional[str] = None,

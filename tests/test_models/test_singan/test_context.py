@@ -143,8 +143,8 @@ def test_previous_results():
 @pytest.mark.parametrize('kwargs, message', [
     (dict(jitter=-1), 'must be at least 0, 0 and above 0, but got -1, 0.05'),
     (dict(carry=2), '`carry` must be from 0 to 1, but got 2'),
-    (dict(noise_rate=-1), 'but got 0.5, -1 and 7'),
-    (dict(jitter_width=0), 'above 0, but got 0.5, 0.05 and 0'),
+    (dict(noise_rate=-1), 'but got 0.7, -1 and 14'),
+    (dict(jitter_width=0), 'above 0, but got 0.7, 0.05 and 0'),
 ])
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
