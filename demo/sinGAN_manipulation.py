@@ -211,7 +211,7 @@ def _add_sizes(parser: argparse.ArgumentParser, required: bool) -> None:
         choices=GROWTHS,
         help='explicit positions at another size: stretched, continued beyond '
         'the training, the same about the middle, or repeated (default: '
-        'stretch for CSG, extend for SPE)')
+        'stretch for CSG, extend for SPE, tile for what `train` makes)')
 
 
 def _add_tiles(parser: argparse.ArgumentParser) -> None:
@@ -466,7 +466,7 @@ def _draw_sizes(sampler: PhotographSampler, args: argparse.Namespace,
 def _draw_moved(sampler: PhotographSampler, region: Tuple[int, ...],
                 shift: Tuple[int, int], folder: Path) -> Row:
     """A part of the photograph moved and repeated, and a mirrored layout."""
-    outline = sampler.photograph
+    outline = sampler.photograph.copy()
     top, left, bottom, right = region
     cv2.rectangle(outline, (left, top), (right - 1, bottom - 1),
                   (255, 255, 255))

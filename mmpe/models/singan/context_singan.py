@@ -97,7 +97,14 @@ class ContextSinGAN(SinGAN):
         return self._growth
 
     def still(self, noise: Tensor) -> Tensor:
-        """See :class:`SinGAN`: what shifts positions is zero."""
+        """Noise of the first scale that shifts no positions.
+
+        Args:
+            noise: (N, 3, h, w).
+
+        Returns:
+            (N, 3, h, w).
+        """
         noise = noise.clone()
         noise[:, _SHIFTING] = 0
         return noise

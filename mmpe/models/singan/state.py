@@ -151,17 +151,6 @@ class SinGANState(BaseGAN):
         for noise in self.fixed_noises:
             broadcast(noise)
 
-    def still(self, noise: Tensor) -> Tensor:
-        """Noise of the first scale that moves no positions.
-
-        Args:
-            noise: (N, C, h, w).
-
-        Returns:
-            (N, C, h, w); here the noise itself, since none does.
-        """
-        return noise
-
     def _fixed_noise(self, stage: int, real: Tensor) -> Tensor:
         if stage == 0:
             return torch.randn(1, 1, *real.shape[-2:]).to(real)
