@@ -4,7 +4,8 @@ An objective is a class in ``MODELS`` with two methods, ``disc_losses(model)``
 and ``gen_losses(model)``, which yield names and losses one after the other.
 Each loss is propagated back before the next one is asked for, so each needs a
 graph of its own. ``disc_losses`` is asked once in every iteration, before
-``gen_losses``, which is asked in each update of the generator.
+``gen_losses``, which is asked in each update of the generator. A method
+``check(model)``, if there is one, is called before a training.
 
 Nothing of an objective is in the state dict, so it has no parameters, and
 what it keeps between its calls must follow from the model, whose

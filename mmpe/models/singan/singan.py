@@ -348,8 +348,8 @@ class SinGAN(SinGANSampling):
             raise ValueError(
                 'The checkpoint was trained on another photograph, or at '
                 'other sizes, than the dataset gives: set `data_root`, '
-                '`min_size`, `max_size`, `scale_factor_init` and `doubling` as '
-                'they were.')
+                '`min_size`, `max_size`, `scale_factor_init` and `doubling` '
+                'as they were.')
         self._check_objective()
         self._data_is_checked = True
 
