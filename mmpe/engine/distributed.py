@@ -1,10 +1,12 @@
 """Several processes: on GPUs by NCCL, on CPUs by gloo, with one config."""
 import datetime
+import logging
 import os
+import sys
 from typing import Dict, List, Optional
 
 import torch
-from mmengine.dist import broadcast, is_distributed
+from mmengine.dist import barrier, broadcast, is_distributed
 from mmengine.model import \
     MMSeparateDistributedDataParallel as SeparateDistributedDataParallel
 from mmengine.runner import Runner as BaseRunner
@@ -84,13 +86,18 @@ class Runner(BaseRunner):
 
 
 def leave_processes() -> None:
-    """Leave the other processes, once all work is done.
+    """End this process, once the work of all processes is done.
 
-    The threads of a process group that is never left may abort the process
-    while it exits.
+    Does nothing where it is the only one. Python's own way out takes down what
+    threads of the process group may still use, and now and then aborts.
     """
-    if is_distributed():
-        torch.distributed.destroy_process_group()
+    if not is_distributed():
+        return
+    barrier()
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
 
 
 def _check_gpus() -> None:
