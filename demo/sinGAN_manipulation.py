@@ -306,12 +306,14 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
         '--feather',
         type=float,
         help='width of the soft edge in pixels (default: a cell of the '
-        'coarsest scale; from a photograph 1)')
+        'coarsest scale, a quarter of one for what `train` makes; from a '
+        'photograph 1)')
     parser.add_argument(
         '--margin',
         type=float,
         help='pixels by which the region is enlarged (default: four cells of '
-        'the coarsest scale; from a photograph 4)')
+        'the coarsest scale, one for what `train` makes; from a photograph '
+        '4)')
     parser.add_argument(
         '--displacement',
         metavar='FILE',

@@ -50,11 +50,13 @@ class LayoutEdit:
         remove: Whether the content of the region is removed and drawn
             nowhere.
         feather: Width of the soft edge in pixels; by default a cell of the
-            first scale, or 1 where a photograph's patches are the model.
+            first scale, a quarter of one where nothing is padded, or 1 where
+            a photograph's patches are the model.
         margin: By how many pixels the region is enlarged; by default four
             cells of the first scale, about half of what its convolutions see
             at a time: what is in the region is then drawn with nothing else
-            in sight. Where a photograph's patches are the model, 4 pixels.
+            in sight. One cell where nothing is padded, and 4 pixels where a
+            photograph's patches are the model.
         displacement: Dense change instead of those above: (2, H, W), for each
             pixel of the output how far (down, right) of it the position is
             that it is told.

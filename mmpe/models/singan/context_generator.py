@@ -13,7 +13,7 @@ context. Noise and positions go on beyond the border, so a generator cannot
 tell where the border is, and the middle of what it makes is the image.
 """
 import math
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,14 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
 
     The first stage sees one place at a time: its noise and its encoded
     position, concatenated. So a part whose positions are moved keeps itself.
+
+    Of ``forward``'s arguments, noises are by :meth:`border` cells larger than
+    the image on each side, and a channel of the first one is used.
+    ``position_codes`` (C, h, w) or (N, C, h, w) belong to the cells of the
+    first one, and are needed. ``input_sample`` has its context, as
+    :meth:`recon_input` gives it, or not, so that its border is repeated;
+    stage 0 refines nothing. A missing encoding or another size is a
+    ``ValueError``.
 
     Args:
         in_channels: Channels of the images.
@@ -115,69 +123,32 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
         border = 2 * self.border(stage)
         return height - border, width - border
 
-    def forward(self,
-                input_sample: Optional[Tensor],
-                fixed_noises: Sequence[Tensor],
-                noise_weights: Sequence[float],
-                rand_mode: str,
-                curr_scale: int,
-                num_batches: int = 1,
-                get_prev_res: bool = False,
-                return_noise: bool = False,
-                start_scale: int = 0,
-                position_codes: Optional[Tensor] = None
-                ) -> Union[Tensor, Dict[str, Union[Tensor, List[Tensor]]]]:
-        """Generate images from the coarsest stage up.
-
-        Args:
-            input_sample: Image (N, C, H, W) that the first stage to run
-                refines, in its size: with its context, as
-                :meth:`recon_input` gives it, or without, so that its border
-                is repeated. Stage 0 refines nothing.
-            fixed_noises: As for :class:`SinGANMultiScaleGenerator`, each by
-                :meth:`border` cells larger than the image on each side. Of
-                the first one, a channel is used.
-            noise_weights, rand_mode, curr_scale, num_batches: As there.
-            get_prev_res, return_noise, start_scale: As there.
-            position_codes: Encoded positions (C, h, w) or (N, C, h, w) of
-                the cells of the first stage's noise.
-
-        Returns:
-            As there.
-
-        Raises:
-            ValueError: ``rand_mode`` or a stage does not exist, positions are
-                missing, or ``input_sample`` has another size.
-        """
-        self._check_stages(rand_mode, start_scale, curr_scale)
-        noises = self._noises(fixed_noises[:curr_scale + 1], rand_mode,
-                              num_batches)
-        images = self._images(input_sample, noises, noise_weights,
-                              position_codes, start_scale, curr_scale,
-                              self.margins(curr_scale))
-        if get_prev_res or return_noise:
-            return dict(
-                fake_img=images[-1],
-                prev_res_list=[
-                    self._without_context(image, noises[stage], stage)
-                    for stage, image in enumerate(images[:-1], start_scale)
-                ] if get_prev_res else [],
-                noise_batch=noises if return_noise else [])
-        return images[-1]
-
     def recon_input(self, fixed_noises: Sequence[Tensor],
                     noise_weights: Sequence[float], stage: int,
                     position_codes: Tensor) -> Tensor:
         """See :class:`SinGANMultiScaleGenerator`; with context."""
         margins = self.margins(stage)
-        image = self._images(None, fixed_noises, noise_weights, position_codes,
-                             0, stage - 1, margins)[-1]
+        image = self._with_margins(None, fixed_noises, noise_weights,
+                                   position_codes, 0, stage - 1, margins)[-1]
         return self._resized(image, fixed_noises, stage, margins)
 
-    def _images(self, image: Optional[Tensor], noises: Sequence[Tensor],
+    def _images(self, image: Tensor, noises: Sequence[Tensor],
                 weights: Sequence[float], codes: Optional[Tensor], start: int,
-                stop: int, margins: List[int]) -> List[Tensor]:
-        """Images of stages ``start`` to ``stop``, with their margins."""
+                stop: int) -> List[Tensor]:
+        """Images of stages ``start`` to ``stop``; the first refines one."""
+        margins = self.margins(stop)
+        images = self._with_margins(image, noises, weights, codes, start, stop,
+                                    margins)
+        return [
+            _middle(image, margin)
+            for image, margin in zip(images, margins[start:])
+        ]
+
+    def _with_margins(self, image: Optional[Tensor], noises: Sequence[Tensor],
+                      weights: Sequence[float], codes: Optional[Tensor],
+                      start: int, stop: int,
+                      margins: List[int]) -> List[Tensor]:
+        """The same with context, as wide as ``margins`` say."""
         images = []
         for stage in range(start, stop + 1):
             width = margins[stage] + self.radii[stage]
@@ -225,7 +196,7 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
         return upsample_window(
             read, old, new, rows, cols, self.align_corners, margin)
 
-    def _with_context(self, image: Optional[Tensor], noise: Tensor, stage: int,
+    def _with_context(self, image: Tensor, noise: Tensor, stage: int,
                       width: int) -> Tensor:
         """See that an image has its context; repeat its border if it lacks."""
         size = tuple(noise.shape[-2:])
@@ -238,11 +209,6 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
                 f'{inner}, or {size} with its context, but got '
                 f'{tuple(image.shape[-2:])}.')
         return F.pad(image, (width, ) * 4, mode='replicate')
-
-    def _without_context(self, image: Tensor, noise: Tensor,
-                         stage: int) -> Tensor:
-        height, width = self.image_size(noise, stage)
-        return _middle(image, (image.shape[-2] - height) // 2)
 
 
 def _batched(codes: Optional[Tensor]) -> Tensor:

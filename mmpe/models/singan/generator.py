@@ -128,23 +128,29 @@ class SinGANMultiScaleGenerator(BaseModule):
             input_sample = noises[start_scale].new_zeros(
                 num_batches, self.out_channels,
                 *self.image_size(noises[start_scale], start_scale))
-
-        image, results = input_sample, []
-        for stage in range(start_scale, curr_scale + 1):
-            if stage > start_scale:
-                image = upsample(image, self.image_size(noises[stage], stage),
-                                 self.align_corners)
-            x = self._block_input(stage, noises[stage], noise_weights[stage],
-                                  image, position_codes)
-            image = self.blocks[stage](x.detach(), image)
-            results.append(image)
-
+        images = self._images(input_sample, noises, noise_weights,
+                              position_codes, start_scale, curr_scale)
         if get_prev_res or return_noise:
             return dict(
-                fake_img=image,
-                prev_res_list=results[:-1] if get_prev_res else [],
+                fake_img=images[-1],
+                prev_res_list=images[:-1] if get_prev_res else [],
                 noise_batch=noises if return_noise else [])
-        return image
+        return images[-1]
+
+    def _images(self, image: Tensor, noises: Sequence[Tensor],
+                weights: Sequence[float], codes: Optional[Tensor], start: int,
+                stop: int) -> List[Tensor]:
+        """Images of stages ``start`` to ``stop``; the first refines one."""
+        images = []
+        for stage in range(start, stop + 1):
+            if stage > start:
+                image = upsample(image, self.image_size(noises[stage], stage),
+                                 self.align_corners)
+            x = self._block_input(stage, noises[stage], weights[stage], image,
+                                  codes)
+            image = self.blocks[stage](x.detach(), image)
+            images.append(image)
+        return images
 
     def image_size(self, noise: Tensor, stage: int) -> Tuple[int, int]:
         """(H, W) of the image that belongs to a stage's noise."""
