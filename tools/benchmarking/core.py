@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 from mmpe.engine.optimizers import Adam, BFloat16OptimWrapper
 
-__all__ = ['SIDES', 'Derived', 'Options', 'Results', 'Task', 'Workload']
+__all__ = [
+    'SIDES', 'AnyWorkload', 'Derived', 'Options', 'Results', 'Task',
+    'Workload', 'WorkloadList'
+]
 
 Results = Dict[str, Tensor]
 SIDES = ('mmagic', 'mmpe')

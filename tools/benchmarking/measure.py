@@ -7,7 +7,8 @@ import platform
 import statistics
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import (Callable, Dict, Iterator, List, NamedTuple, Optional,
+                    Sequence, Tuple)
 
 import torch
 import torch.nn.functional as F
@@ -18,8 +19,9 @@ from mmpe.functional.winograd import direct_convolutions
 from .core import SIDES, Options, Results, Task, Workload
 
 __all__ = [
-    'Seconds', 'convolution_rate', 'differences', 'effect_of_rounding',
-    'flops_of', 'machine', 'make_both', 'peak_memory', 'time_both'
+    'Seconds', 'allowed_differences', 'convolution_rate', 'differences',
+    'effect_of_rounding', 'flops_of', 'machine', 'make_both', 'peak_memory',
+    'time_both', 'without_tf32', 'worst_of'
 ]
 
 # A repetition takes at least this long; short work is done several times.
@@ -28,6 +30,8 @@ _LEAST_SECONDS = 0.2
 # thousands of products.
 _UNITS_IN_THE_LAST_PLACE = 4
 _TRIALS = 4
+# How often their effect is tolerated.
+_ROUNDING = 3
 _CONVOLUTIONS = ((4, 128, 64), (2, 128, 128), (2, 256, 64), (1, 512, 32))
 
 
@@ -62,6 +66,17 @@ def machine(options: Options) -> Dict[str, object]:
         threads=torch.get_num_threads(),
         instructions=torch.backends.cpu.get_cpu_capability(),
         torch=torch.__version__)
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """Let GPUs convolve in float32; PyTorch's default rounds to TF32."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _synchronize(options: Options) -> None:
@@ -193,6 +208,46 @@ def effect_of_rounding(task: Task, expected: Results) -> Dict[str, float]:
     return largest
 
 
+def allowed_differences(
+        found: Dict[str, float], tolerances: Dict[str, float], task: Task,
+        expected: Results) -> Tuple[Dict[str, float], List[str]]:
+    """Tolerances that allow for what rounding does to the expected results.
+
+    A rounding error suffices to bring a leaky ReLU to its other side, so that
+    gradients in float32 are not always known to 1e-4.
+
+    Args:
+        found: What :func:`differences` gave.
+        tolerances: Of each of them.
+        task: The side whose results are expected.
+        expected: Its results.
+
+    Returns:
+        The tolerances; where a difference exceeds its own, three times the
+        :func:`effect_of_rounding` if that is more. And a note on each.
+    """
+    larger = [key for key in found if not found[key] <= tolerances[key]]
+    if not larger:
+        return tolerances, []
+    effect = effect_of_rounding(task, expected)
+    allowed, notes = dict(tolerances), []
+    for key in larger:
+        allowed[key] = max(allowed[key], _ROUNDING * effect[key])
+        notes.append(f'{key} differs by {found[key]:.1e}, and by '
+                     f'{effect[key]:.1e} on the reference side alone when its '
+                     'weights are rounded otherwise')
+    return allowed, notes
+
+
+def worst_of(found: Dict[str, float], tolerances: Dict[str, float]) -> str:
+    """The difference that is nearest to its tolerance, or beyond it."""
+    # Whatever is not a number comes first.
+    return max(
+        found,
+        key=lambda key:
+        (found[key] != found[key], found[key] / tolerances[key]))
+
+
 def _vector(values: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.cat([value.flatten() for value in values]).double()
 
@@ -211,9 +266,9 @@ def time_both(tasks: Dict[str, Task], options: Options,
 
     The side that begins changes, and memory is collected in between.
     """
+    least = 0. if options.small else _LEAST_SECONDS
     numbers = {
-        side: max(
-            1, math.ceil(_LEAST_SECONDS / _once(task, 1, options)[0]))
+        side: max(1, math.ceil(least / _once(task, 1, options)[0]))
         for side, task in tasks.items()
     }
     times: Dict[str, List[tuple]] = {side: [] for side in tasks}
@@ -243,15 +298,18 @@ def peak_memory(side: str, workload: Workload,
                 options: Options) -> Optional[int]:
     """Peak memory in bytes of one side: what it holds, and what a run adds.
 
-    Meant for a process of its own, where no memory of earlier work is left to
-    be used again.
+    On a processor it is meant for a process of its own, where no memory of
+    earlier work is left to be used again.
 
     Returns:
         Bytes, or None where the system does not tell.
     """
     if options.device != 'cpu':
+        gc.collect()
+        before = torch.cuda.memory_allocated(options.device)
+        torch.cuda.reset_peak_memory_stats(options.device)
         workload.make(side, options).run()
-        return torch.cuda.max_memory_allocated(options.device)
+        return torch.cuda.max_memory_allocated(options.device) - before
     try:
         before = _status('VmRSS')
         task = workload.make(side, options)

@@ -21,12 +21,14 @@ from torch import nn
 from mmpe.functional.gan_losses import input_gradient, r1_penalty
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.compiling import eagerly
-from .core import (Derived, Options, Results, Task, Workload, WorkloadList)
+from .core import (AnyWorkload, Derived, Options, Results, Task, Workload,
+                   WorkloadList)
 from .networks import mmagic_class, row_model
 
 __all__ = ['workloads']
 
 _CONFIG_F = 'mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512'
+_CONFIG_F_1024 = 'mspie-stylegan2-config-f_c1_8xb2-1600kiters_ffhq-256-1024'
 _SMALL_ROW = osp.join(
     osp.dirname(osp.abspath(__file__)),
     '../../configs/mspie_small/mspie_spe_32-48-64.py')
@@ -54,16 +56,37 @@ class Setting(NamedTuple):
         """Height and width of images."""
         return self.model.generator.out_size * (4 + self.scale) // 4
 
+    @property
+    def is_multi_scale(self) -> bool:
+        """Whether the generator makes images of several sizes."""
+        return self.model.type == 'MSPIEStyleGAN2'
+
+
+def narrow(row: str, size: int, width: float, scale: int = 0) -> Setting:
+    """Networks like a row's, for small images and with few channels.
+
+    Args:
+        row: Name of the row.
+        size: Height and width of images at the base scale.
+        width: Factor on all channels.
+        scale: Extra cells.
+    """
+    model = row_model(row)
+    model.generator.out_size = model.discriminator.in_size = size
+    for part, key in ((model.generator, 'style_channels'),
+                      (model.generator.get('head_pos_encoding'),
+                       'embedding_dim')):
+        if part and key in part:
+            part[key] = int(part[key] * width)
+    return Setting(model, width, scale)
+
 
 def config_f(options: Options, scale: int = 0) -> Setting:
     """config-f, or small networks like it."""
-    model = row_model(_CONFIG_F)
-    if not options.small:
-        return Setting(model, scale=scale)
-    model.generator.update(out_size=32, style_channels=32)
-    model.generator.head_pos_encoding.embedding_dim = 8
-    model.discriminator.in_size = 32
-    return Setting(model, 1 / 32, scale)
+    row = _CONFIG_F_1024 if scale > 4 else _CONFIG_F
+    if options.small:
+        return narrow(row, 32, 1 / 32, scale)
+    return Setting(row_model(row), scale=scale)
 
 
 def small_row(options: Options, scale: int) -> Setting:
@@ -93,7 +116,8 @@ def _mmpe_model(setting: Setting) -> nn.Module:
     config = deepcopy(setting.model)
     for network in (config.generator, config.discriminator):
         network.width = setting.width
-    config.train_settings = dict(multi_input_scales=[setting.scale])
+    if setting.is_multi_scale:
+        config.train_settings = dict(multi_input_scales=[setting.scale])
     return build_from(MODELS, config)
 
 
@@ -122,11 +146,12 @@ def make_model(side: str, options: Options, setting: Setting) -> nn.Module:
                 nn.init.normal_(parameter, std=0.3)
     else:
         model = _mmagic_model(setting)
-        _at_scale(model.generator, setting.scale)
+        if setting.is_multi_scale:
+            _at_scale(model.generator, setting.scale)
     return model.to(options.device)
 
 
-def _batch(setting: Setting, num: int = _BATCH) -> dict:
+def batch_of(setting: Setting, num: int = _BATCH) -> dict:
     """Images as a data loader gives them."""
     from mmagic.structures import DataSample
     generator = torch.Generator().manual_seed(2)
@@ -177,12 +202,13 @@ def sampling(scale: int, num: int, side: str, options: Options) -> Task:
     return Task(run, model)
 
 
-def step(network: str, side: str, options: Options) -> Task:
+def step(network: str, scale: int, num: int, side: str,
+         options: Options) -> Task:
     """One update of a network, without the regularisers."""
-    setting = config_f(options)
+    setting = config_f(options, scale)
     model = make_model(side, options, setting)
     optimizer = options.optimizer(side, getattr(model, network), (0., 0.99))
-    data = model.data_preprocessor(_batch(setting), True)
+    data = model.data_preprocessor(batch_of(setting, num), True)
     model.discriminator.requires_grad_(network == 'discriminator')
 
     def run() -> Results:
@@ -195,11 +221,12 @@ def step(network: str, side: str, options: Options) -> Task:
     return Task(run, model, [optimizer])
 
 
-def regulariser(loss: Callable, side: str, options: Options) -> Task:
+def regulariser(loss: Callable, scale: int, num: int, side: str,
+                options: Options) -> Task:
     """A penalty with its gradients."""
-    setting = config_f(options)
+    setting = config_f(options, scale)
     model = make_model(side, options, setting)
-    reals = model.data_preprocessor(_batch(setting), True)
+    reals = model.data_preprocessor(batch_of(setting, num), True)
     reals = reals['data_samples'].gt_img
 
     def run() -> Results:
@@ -239,20 +266,28 @@ def path_length(side: str, model: nn.Module,
         pl_batch_shrink=shrink)[0]
 
 
-def iterations(scale: int, side: str, options: Options) -> Task:
-    """16 iterations as the training loop makes them, regularisers included."""
-    setting = small_row(options, scale)
+def iterations(setting: Setting, number: int, num: int, side: str,
+               options: Options) -> Task:
+    """Iterations as the training loop makes them, regularisers included.
+
+    Args:
+        setting: Networks and scale.
+        number: How many iterations, from the one in which all is due.
+        num: Number of images.
+        side: Whose.
+        options: What is the same for all.
+    """
     model = make_model(side, options, setting)
     wrappers = OptimWrapperDict(
         **{
             name: options.optimizer(side, getattr(model, name), (0., 0.99))
             for name in ('generator', 'discriminator')
         })
-    data = _batch(setting, 4)
+    data = batch_of(setting, num)
 
     def run() -> Results:
         losses: Dict[str, torch.Tensor] = {}
-        for iteration in range(2 if options.small else 16):
+        for iteration in range(number):
             _start(model, iteration)
             log_vars = model.train_step(data, wrappers)
             losses.update((f'{key} {iteration}', value)
@@ -262,28 +297,55 @@ def iterations(scale: int, side: str, options: Options) -> Task:
     return Task(run, model, list(wrappers.optim_wrappers.values()))
 
 
+def _small_iterations(scale: int, side: str, options: Options) -> Task:
+    return iterations(
+        small_row(options, scale), 2 if options.small else 16, 4, side,
+        options)
+
+
+def _iteration_of_config_f(prefix: str, scale: int,
+                           num: int) -> List[AnyWorkload]:
+    """Steps and penalties, and the iteration that they add up to."""
+    parts: List[AnyWorkload] = [
+        Workload(f'{prefix}-d-step', partial(step, 'discriminator', scale,
+                                             num)),
+        Workload(f'{prefix}-g-step', partial(step, 'generator', scale, num)),
+        Workload(f'{prefix}-r1', partial(regulariser, r1, scale, num)),
+        Workload(f'{prefix}-path-length',
+                 partial(regulariser, path_length, scale, num))
+    ]
+    shares = (1, 1, 1 / 16, 1 / 4)
+    return [
+        *parts,
+        Derived(f'{prefix}-iteration',
+                {part.name: share for part, share in zip(parts, shares)})
+    ]
+
+
 def workloads(options: Options) -> WorkloadList:
     """All of MS-PIE."""
-    found: List = [
+    found: WorkloadList = [
         Workload(f'config-f-sample-{64 * (4 + scale)}-b{num}',
                  partial(sampling, scale, num)) for scale in (0, 4)
         for num in (1, 4)
     ]
-    found += [
-        Workload('config-f-d-step', partial(step, 'discriminator')),
-        Workload('config-f-g-step', partial(step, 'generator')),
-        Workload('config-f-r1', partial(regulariser, r1)),
-        Workload('config-f-path-length', partial(regulariser, path_length)),
-        Derived(
-            'config-f-iteration', {
-                'config-f-d-step': 1,
-                'config-f-g-step': 1,
-                'config-f-r1': 1 / 16,
-                'config-f-path-length': 1 / 4
-            })
-    ]
+    found += _iteration_of_config_f('config-f', 0, _BATCH)
     for scale in (0, 2, 4):
         found.append(
             Workload(f'mspie-small-{8 * (4 + scale)}-16-iterations',
-                     partial(iterations, scale)))
+                     partial(_small_iterations, scale)))
+    return found
+
+
+def large_workloads(options: Options) -> WorkloadList:
+    """config-f at all sizes with the rows' batches: for GPUs."""
+    found: WorkloadList = []
+    settings = ((0, 3), (4, 3), (12, 2))
+    for scale, num in settings[:1] if options.small else settings:
+        size = 64 * (4 + scale)
+        found += _iteration_of_config_f(f'config-f-{size}-b{num}', scale, num)
+        found += [
+            Workload(f'config-f-{size}-sample-b{num}',
+                     partial(sampling, scale, num)) for num in (1, 16)
+        ]
     return found

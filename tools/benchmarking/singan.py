@@ -70,7 +70,7 @@ def _batch(options: Options) -> dict:
 
 
 def _config(row: str, options: Options) -> ConfigDict:
-    model = row_model(_ROWS[row])
+    model = row_model(_ROWS.get(row, row))
     num_scales = len(_sizes(options)) - 1
     for part in (model, model.generator, model.discriminator):
         part.num_scales = num_scales

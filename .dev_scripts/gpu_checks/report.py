@@ -1,0 +1,124 @@
+"""From results to the page docs/gpu.md."""
+import json
+import os
+import platform
+import subprocess
+from collections import Counter
+from importlib import metadata
+from typing import Dict, List, Optional, Sequence
+
+import torch
+
+__all__ = ['failures', 'machine', 'merged', 'page', 'summary']
+
+_PACKAGES = ('mmagic', 'mmengine', 'mmcv', 'mmcv-lite', 'numpy', 'torchvision')
+_HEAD = """# On a GPU
+
+What `.dev_scripts/check_gpu.py` found. "ok" means that the check holds: that
+figures are within what was allowed (images and losses 1e-4, gradients 1e-3,
+or three times what rounding the weights otherwise does to them), that all is
+finite, that files are there. mmcv-lite has no CUDA operators, so that MMagic's
+classes ran with those that mmcv offers in plain PyTorch.
+"""
+
+
+def machine(device: str, commit: Optional[str], root: str) -> Dict[str, str]:
+    """What was used."""
+    found = {
+        'commit': commit or _commit(root),
+        'device': platform.processor() or platform.machine(),
+        'cores': str(os.cpu_count()),
+        'Python': platform.python_version(),
+        'torch': torch.__version__
+    }
+    if device != 'cpu':
+        properties = torch.cuda.get_device_properties(device)
+        found.update(
+            device=f'{properties.name}, '
+            f'{properties.total_memory // 2**20} MiB',
+            CUDA=str(torch.version.cuda),
+            cuDNN=str(torch.backends.cudnn.version()))
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit(root: str) -> str:
+    command = ['git', '-C', root, 'rev-parse', '--short', 'HEAD']
+    result = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=False)
+    return result.stdout.strip() or 'unknown'
+
+
+def merged(paths: Sequence[str]) -> dict:
+    """Results of several runs; the last one of each group counts."""
+    results: dict = dict(groups={})
+    for path in paths:
+        with open(path) as file:
+            more = json.load(file)
+        groups = {**results['groups'], **more['groups']}
+        results = dict(more, groups=groups)
+    return results
+
+
+def failures(results: dict) -> int:
+    """Number of checks that failed or were not run."""
+    return sum(
+        check['status'] in ('failed', 'not run')
+        for group in results['groups'].values() for check in group['checks'])
+
+
+def summary(group: dict) -> str:
+    """A line on how a group went, and one on each failure."""
+    counts = Counter(check['status'] for check in group['checks'])
+    lines = [
+        f'{group["title"]}: ' + ', '.join(
+            f'{count} {status}' for status, count in counts.most_common()) +
+        f' in {group["seconds"]:.0f} s'
+    ]
+    lines += [
+        f'  {check["name"]}: {check["note"]}' for check in group['checks']
+        if check['status'] == 'failed'
+    ]
+    return '\n'.join(lines)
+
+
+def page(results: dict) -> str:
+    """The page in Markdown."""
+    facts = ', '.join(
+        f'{key} {value}' for key, value in results['machine'].items())
+    parts = [_HEAD, f'{facts[:1].upper()}{facts[1:]}.']
+    if results['scaled_down']:
+        parts.append('**A trial with small networks and images: the figures '
+                     'mean nothing.**')
+    for group in results['groups'].values():
+        parts += [f'\n## {group["title"]}\n', f'{summary(group)}.\n'.replace(
+            '\n  ', '\n- '), *_tables(group['checks'])]
+    return '\n'.join(parts)
+
+
+def _tables(checks: List[dict]) -> List[str]:
+    """One table for all checks that have the same figures."""
+    kinds: Dict[tuple, List[dict]] = {}
+    for check in checks:
+        kinds.setdefault(tuple(check.get('figures', ())), []).append(check)
+    lines = []
+    for columns, members in kinds.items():
+        head = ['check', 'result', *columns]
+        lines += [
+            f'| {" | ".join(head)} |',
+            f'| {" | ".join([":-"] * 2 + ["-:"] * len(columns))} |'
+        ]
+        for check in members:
+            cells = [check['name'], check['status']]
+            cells += [check['figures'][key] for key in columns]
+            lines.append(f'| {" | ".join(map(str, cells))} |')
+        lines.append('')
+    return lines
