@@ -100,8 +100,9 @@ def test_rounding_is_tolerated(benchmark, measure, monkeypatch):
                         lambda *_: dict(image=7e-5))
     output = benchmark(*args)
     assert float(cells(output, name)[3]) > 0
-    assert (f'{name}: image differs by 2.0e-04, and by 7.0e-05 on the '
-            'reference side alone when its weights are rounded otherwise') in output
+    assert (f'{name}: image differs by 2.0e-04, and by 7.0e-05 on '
+            'the reference side alone when its weights are rounded '
+            'otherwise') in output
     monkeypatch.setattr(measure, 'effect_of_rounding',
                         lambda *_: dict(image=6e-5))
     with pytest.raises(SystemExit, match='differs by 2.0e-04, more than 2e'):
