@@ -3,7 +3,8 @@ import datetime
 import logging
 import os
 import sys
-from typing import Dict, List, Optional
+from functools import partial
+from typing import Callable, Dict, List, Optional, Union
 
 import torch
 from mmengine.dist import (all_gather_object, barrier, broadcast,
@@ -13,6 +14,7 @@ from mmengine.model import \
 from mmengine.runner import Runner as BaseRunner
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
 
 from mmpe.checkpoint import last_checkpoint
 from mmpe.registry import MODEL_WRAPPERS, RUNNERS
@@ -100,6 +102,24 @@ class Runner(BaseRunner):
             if self._lock:
                 self._lock.release()
 
+    @staticmethod
+    def build_dataloader(dataloader: Union[DataLoader, Dict], *args,
+                         **kwargs) -> DataLoader:
+        """Build a data loader, whose workers are apart from this process.
+
+        Args:
+            dataloader: Its config, or the data loader itself.
+            args, kwargs: As for mmengine's runner.
+
+        Returns:
+            The data loader.
+        """
+        if isinstance(dataloader, DataLoader):
+            return dataloader
+        loader = BaseRunner.build_dataloader(dataloader, *args, **kwargs)
+        loader.worker_init_fn = partial(_stand_apart, loader.worker_init_fn)
+        return loader
+
     def dump_config(self) -> None:
         """Write the config of a training; a test leaves it as it is."""
         if self._train_loop is not None:
@@ -152,6 +172,18 @@ def leave_processes(code: int = 0) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)
+
+
+def _stand_apart(init: Optional[Callable], number: int) -> None:
+    """Begin a worker of a data loader.
+
+    In a process group of its own it is not reached by the SIGTERM that
+    torchrun sends to ours, and the current iteration can be finished.
+    """
+    if hasattr(os, 'setpgid'):
+        os.setpgid(0, 0)
+    if init is not None:
+        init(number)
 
 
 def _lock_together(folder: str) -> Optional[FolderLock]:

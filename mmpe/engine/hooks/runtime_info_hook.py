@@ -124,12 +124,17 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
         self._kept.clear()
 
     def _keep(self, iteration: int, outputs: Dict[str, Any]) -> None:
-        # A copy, since a CUDA graph writes to the same place again.
-        waiting = [x.detach().reshape(()) for x in outputs.values()
-                   if _waits(x)]
+        here, waiting = [], []
+        for value in outputs.values():
+            if _waits(value):
+                waiting.append(value.detach().reshape(()))
+                value = None
+            elif isinstance(value, Tensor):
+                value = value.item()
+            here.append(value)
+        # Stacking is copying: a CUDA graph writes to the same place again.
         self._kept.append(
-            _Values(iteration, tuple(outputs),
-                    [None if _waits(x) else x for x in outputs.values()],
+            _Values(iteration, tuple(outputs), here,
                     torch.stack(waiting) if waiting else None))
         if waiting and waiting[0].is_cuda:
             self._limit_lead()

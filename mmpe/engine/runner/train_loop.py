@@ -1,8 +1,8 @@
 """What the loops of both families have in common."""
-import logging
+import sys
 from typing import Sequence
 
-from mmengine.logging import print_log
+from mmengine.dist import is_main_process
 from mmengine.runner import IterBasedTrainLoop
 from torch import nn
 
@@ -73,8 +73,10 @@ class TrainLoop(IterBasedTrainLoop):
         path = last_good_checkpoint(self.runner)
         if number > self.rollbacks or path is None:
             raise error
-        print_log(f'{error}: back to it (rollback {number} of '
-                  f'{self.rollbacks})', 'current', logging.WARNING)
+        if is_main_process():
+            # Not by the logger: some configs want errors alone.
+            print(f'{error}: back to it (rollback {number} of '
+                  f'{self.rollbacks})', file=sys.stderr)
         hub.log_scalars.clear()  # of values that the checkpoint has not
         self.runner.resume(path)
         hub.update_info(ROLLBACKS, number)
