@@ -9,8 +9,12 @@ import time
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmpe.checkpoint import read_checkpoint
+from mmpe.engine import NotFiniteError, Terminated
+from mmpe.engine.photographs import train_photograph
+from mmpe.utils.locks import FolderInUseError
 from tests.test_evaluation.tiny import save_images
 from tests.test_utils.test_locks import holder  # noqa: F401
 
@@ -60,6 +64,17 @@ class SlowHook(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         import time
         time.sleep(0.2)
+
+@HOOKS.register_module(force=True)
+class SignalHook(Hook):
+    def __init__(self, at):
+        self.at = at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        import os
+        import signal
+        if runner.iter == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
@@ -188,3 +203,53 @@ def test_sigterm(train, tmp_path):
     train(before=['--resume'], at=99, times=0)
     whole = train(folder='whole', at=99, times=0)
     assert_same(work / 'iter_36.pth', whole / 'iter_36.pth')
+
+
+@pytest.fixture
+def learn(photograph, tmp_path, monkeypatch):
+    """Train what the demo trains, with a hook beside its own."""
+    (tmp_path / 'break_hook.py').write_text(HOOKS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def run(folder, rollbacks=0, **hook):
+        config = Config.fromfile(
+            osp.join(ROOT, 'configs/singan_fast/singan_csg_fast.py'))
+        config.merge_from_dict({
+            'model.iters_per_scale': 6,
+            **{
+                f'model.{network}.{name}_channels': 8
+                for network in ('generator', 'discriminator')
+                for name in ('base', 'min_feat')
+            },
+            'train_dataloader.dataset.max_size': 40,
+            'default_hooks.checkpoint.interval': 4,
+            'train_cfg.rollbacks': rollbacks,
+            'custom_imports': dict(imports=['break_hook'])
+        })
+        config.custom_hooks = [*config.custom_hooks, *([hook] if hook else [])]
+        return train_photograph(config, photograph, tmp_path / folder)
+
+    return run
+
+
+def test_demo_is_ended_and_goes_on(learn, tmp_path, capfd):
+    with pytest.raises(Terminated):
+        learn('out', type='SignalHook', at=5)
+    assert 'SIGTERM: stopped after iteration 6. ' in capfd.readouterr().err
+    assert not (tmp_path / 'out' / 'result.json').exists()
+    assert_same(learn('out'), learn('whole'))
+
+
+def test_demo_is_not_finite_and_tries_again(learn, tmp_path, capfd):
+    broken = dict(type='BreakHook', at=5, times=1)
+    with pytest.raises(NotFiniteError, match='iter_4.pth'):
+        learn('out', **broken)
+    # The same folder, with rollbacks.
+    last = learn('out', rollbacks=1, **broken)
+    assert '(rollback 1 of 1)' in capfd.readouterr().err
+    assert last.name == 'iter_12.pth'
+
+
+def test_demo_in_a_folder_that_is_in_use(learn, holder):  # noqa: F811
+    with pytest.raises(FolderInUseError):
+        learn('locked')
