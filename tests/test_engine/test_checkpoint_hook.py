@@ -81,7 +81,7 @@ def test_weights_that_are_not_finite_are_not_saved(toy):
         runner.train()
     good = Path(runner.work_dir, 'iter_4.pth')
     assert str(error.value) == (
-        '`weights.weight` is not finite and not saved. The last good '
+        '`weights.weight` is not finite after iteration 8. The last good '
         f'checkpoint is {good}')
     assert names(runner) == ['iter_4.pth']
 

@@ -66,3 +66,19 @@ def test_the_signal_is_left_to_others(toy):
     finally:
         signal.signal(signal.SIGTERM, before)
     assert len(seen) == 1
+
+
+def test_a_training_that_is_done_has_not_been_ended(toy):
+    runner = toy(hooks=[dict(type='SignalHook', at=11)])
+    runner.train()
+    assert Path(runner.work_dir, 'iter_12.pth').is_file()
+
+
+def test_loop_of_mmengine(toy):
+    before = signal.getsignal(signal.SIGTERM)
+    loop = dict(type='mmengine.IterBasedTrainLoop')
+    toy(loop=loop).train()
+    assert signal.getsignal(signal.SIGTERM) == before
+    with pytest.raises(Terminated):
+        toy(hooks=SIGNAL, loop=loop).train()
+    signal.signal(signal.SIGTERM, before)

@@ -97,13 +97,13 @@ class CheckpointHook(BaseCheckpointHook):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         # mmengine removes the best one so far before it writes the new one.
         if self.save_best:
-            self._check(runner)
+            self._check(runner, runner.iter)
         super()._save_best_checkpoint(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int,
                                    meta: dict) -> None:
         runner.call_hook('before_checkpoint')
-        self._check(runner)
+        self._check(runner, step)
         # Only here are all processes together; the rest is rank 0's work.
         # A new best score saves the checkpoint again, after the validation.
         self._states = all_gather_object(self._state_before_val
@@ -116,14 +116,19 @@ class CheckpointHook(BaseCheckpointHook):
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
 
-    def _check(self, runner: Runner) -> None:
+    def _check(self, runner: Runner, step: int) -> None:
         """See that all that would be saved is finite."""
-        state = dict(
-            weights=unwrap(runner.model).state_dict(),
-            optimizer=runner.optim_wrapper.state_dict())
-        name = first_not_finite(state)
-        check_together(
-            runner, name and f'`{name}` is not finite and not saved')
+        model = unwrap(runner.model)
+        problem = first_not_finite(
+            dict(
+                weights=model.state_dict(),
+                optimizer=runner.optim_wrapper.state_dict()))
+        if problem:
+            stage = getattr(model, 'curr_stage', None)
+            scale = '' if stage is None else f' (scale {stage})'
+            problem = (f'`{problem}` is not finite after iteration {step}'
+                       f'{scale}')
+        check_together(runner, problem)
 
     def _pop_oldest(self, step: int) -> Optional[int]:
         """The checkpoint that the next one replaces.

@@ -3,10 +3,12 @@ import math
 from collections import deque
 from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
 
+import numpy as np
 import torch
 from mmengine.hooks import LoggerHook
 from mmengine.hooks import RuntimeInfoHook as BaseRuntimeInfoHook
 from mmengine.hooks.hook import DATA_BATCH
+from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -129,7 +131,7 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
             if _waits(value):
                 waiting.append(value.detach().reshape(()))
                 value = None
-            elif isinstance(value, Tensor):
+            elif isinstance(value, (Tensor, np.ndarray, np.number)):
                 value = value.item()
             here.append(value)
         # Stacking is copying: a CUDA graph writes to the same place again.
@@ -165,15 +167,31 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
         kept, self._kept = self._kept, []
         waiting = [x.waiting for x in kept if x.waiting is not None]
         numbers = iter(torch.cat(waiting).tolist() if waiting else ())
-        problem = None
+        problem, histories = None, {}
         for values in kept:
             outputs = {}
             for name, here in zip(values.names, values.here):
                 outputs[name] = next(numbers) if here is None else here
-            # The base class converts them and updates the message hub.
-            super().after_train_iter(runner, values.iteration, None, outputs)
+                histories.setdefault(name, []).append(outputs[name])
             problem = problem or _problem(values.iteration, outputs)
+        for name, history in histories.items():
+            _extend(runner.message_hub, f'train/{name}', history)
         return problem
+
+
+def _extend(hub: MessageHub, name: str, values: List[float]) -> None:
+    """Add values to a history, which is copied once for all of them."""
+    if name not in hub.log_scalars:
+        hub.update_scalar(name, values[0])
+        values = values[1:]
+    if not values:
+        return
+    old = hub.get_scalar(name)
+    length, (history, counts) = old.max_length, old.data
+    hub.log_scalars[name] = HistoryBuffer(
+        np.append(history, values)[-length:],
+        np.append(counts, np.ones(len(values), counts.dtype))[-length:],
+        length)
 
 
 def _waits(value: Any) -> bool:

@@ -80,7 +80,9 @@ class TerminationHook(Hook):
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
         """Save and end, if that is asked for."""
-        if not self._is_on or not self._is_agreed():
+        # After the last iteration the training ends anyway.
+        if (not self._is_on or self.is_last_train_iter(runner)
+                or not self._is_agreed()):
             return
         self._saver.save(runner)
         if is_main_process():
@@ -107,8 +109,12 @@ class TerminationHook(Hook):
         work.wait()
         return bool(asked)
 
+    def after_train(self, runner: Runner) -> None:
+        """Leave the signal to others again."""
+        self.after_loop(runner)
+
     def after_loop(self, runner: Runner) -> None:
-        """Leave the signal to others again, however the training ended."""
+        """The same after a training that has failed, in a loop of ours."""
         if self._is_on:
             signal.signal(signal.SIGTERM, self._previous)
             self._is_on = False
