@@ -18,7 +18,6 @@ import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
                                      read_config)
 
-
 _OF_TRAINING = ('train_cfg', 'train_dataloader', 'optim_wrapper',
                 'param_scheduler')
 

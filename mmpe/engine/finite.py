@@ -3,13 +3,19 @@ import math
 import os.path as osp
 from typing import Any, Iterator, Optional, Tuple
 
+import numpy as np
 import torch
 from mmengine.dist import all_gather_object
 from mmengine.runner import Runner
 from torch import Tensor
 
-__all__ = ['NotFiniteError', 'check_together', 'first_not_finite',
-           'last_good_checkpoint']
+__all__ = [
+    'NotFiniteError', 'check_together', 'first_not_finite',
+    'last_good_checkpoint', 'seed_after'
+]
+
+# Under which name the message hub has the number of rollbacks.
+ROLLBACKS = 'rollbacks'
 
 
 class NotFiniteError(ValueError):
@@ -53,6 +59,19 @@ def last_good_checkpoint(runner: Runner) -> Optional[str]:
     """
     path = runner.message_hub.get_info('last_ckpt')
     return path if path and osp.isfile(path) else None
+
+
+def seed_after(rollbacks: int, seed: int) -> int:
+    """Seed of what comes after a rollback.
+
+    Args:
+        rollbacks: Number of rollbacks, at least 1.
+        seed: Seed of the training.
+
+    Returns:
+        A number in [0, 2**32).
+    """
+    return int(np.random.SeedSequence((seed, rollbacks)).generate_state(1)[0])
 
 
 def first_not_finite(state: Any) -> Optional[str]:

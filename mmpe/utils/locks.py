@@ -1,7 +1,11 @@
 """Folders that one process at a time may write to."""
+import errno
+import logging
 import os
 import socket
 from pathlib import Path
+
+from mmengine.logging import print_log
 
 from mmpe.utils.files import PathLike
 
@@ -13,6 +17,8 @@ except ImportError:  # not on Windows, where folders are not locked
 __all__ = ['FolderInUseError', 'FolderLock']
 
 LOCK = '.lock'
+# What a file system says that knows no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 class FolderInUseError(OSError):
@@ -24,7 +30,8 @@ class FolderLock:
 
     The lock is one of the kernel (``fcntl.lockf``), on the file ``.lock``: it
     ends with the process, however that ends, holds on NFS, too, and children
-    do not inherit it. The file says which process has it, and stays.
+    do not inherit it. The file says which process has it, and stays. Where a
+    file system knows no locks, a warning is all.
 
     Args:
         folder: The folder.
@@ -47,6 +54,12 @@ class FolderLock:
             raise FolderInUseError(
                 f'{str(folder)!r} is in use by {owner}: wait for its end, or '
                 'use another folder.') from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            print_log(
+                f'{str(folder)!r} cannot be locked ({error.strerror}): see '
+                'that no other training uses it.', 'current', logging.WARNING)
         self._file.truncate(0)
         self._file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
         self._file.flush()

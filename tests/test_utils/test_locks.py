@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import signal
 import socket
@@ -62,3 +64,14 @@ def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(OSError):
         FolderLock(tmp_path / 'file')
+
+
+def test_file_system_without_locks(tmp_path, monkeypatch, capfd):
+
+    def no_locks(*args):
+        raise OSError(errno.ENOLCK, 'No locks available')
+
+    monkeypatch.setattr(fcntl, 'lockf', no_locks)
+    FolderLock(tmp_path).release()
+    output = ''.join(capfd.readouterr())
+    assert f"'{tmp_path}' cannot be locked (No locks available)" in output

@@ -12,7 +12,8 @@ from mmengine.runner import Runner, set_random_seed
 
 # Registers the file backend 'atomic'.
 import mmpe.utils.files  # noqa: F401
-from mmpe.engine.finite import check_together, first_not_finite
+from mmpe.engine.finite import (ROLLBACKS, check_together, first_not_finite,
+                                seed_after)
 from mmpe.registry import HOOKS
 from mmpe.utils.wrappers import unwrap
 
@@ -164,9 +165,8 @@ class CheckpointHook(BaseCheckpointHook):
     def after_rollback(self, runner: Runner) -> None:
         """Go on with random numbers that follow from seed and rollbacks."""
         self._resumed_states = None
-        seeds = np.random.SeedSequence(
-            (runner.seed, runner.message_hub.get_info('rollbacks')))
-        set_random_seed(int(seeds.generate_state(1)[0]))
+        number = runner.message_hub.get_info(ROLLBACKS)
+        set_random_seed(seed_after(number, runner.seed))
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: DATA_BATCH = None) -> None:

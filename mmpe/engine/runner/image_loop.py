@@ -2,16 +2,15 @@
 from itertools import chain, repeat
 from typing import Iterator, Union
 
-import numpy as np
 import torch
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmpe.datasets import ResumableSampler
-from mmpe.engine.finite import NotFiniteError
+from mmpe.engine.finite import ROLLBACKS, NotFiniteError, seed_after
 from mmpe.registry import LOOPS
-from .train_loop import ROLLBACKS, TrainLoop
+from .train_loop import TrainLoop
 
 __all__ = ['ImageTrainLoop']
 
@@ -64,7 +63,5 @@ class ImageTrainLoop(TrainLoop):
         sampler.start = self._iter * self.dataloader.batch_size
         number = self.runner.message_hub.get_info(ROLLBACKS, 0)
         if number:
-            sampler.seed = int(
-                np.random.SeedSequence(
-                    (self._seed, number)).generate_state(1)[0])
+            sampler.seed = seed_after(number, self._seed)
         yield from self.dataloader

@@ -6,12 +6,10 @@ from mmengine.dist import is_main_process
 from mmengine.runner import IterBasedTrainLoop
 from torch import nn
 
-from mmpe.engine.finite import NotFiniteError, last_good_checkpoint
+from mmpe.engine.finite import (ROLLBACKS, NotFiniteError,
+                                last_good_checkpoint)
 
 __all__ = ['TrainLoop']
-
-# Under which name the message hub has the number of rollbacks.
-ROLLBACKS = 'rollbacks'
 
 
 class TrainLoop(IterBasedTrainLoop):
