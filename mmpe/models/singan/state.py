@@ -3,11 +3,11 @@ from typing import Callable, Iterable, List, Optional, Tuple
 
 import torch
 import torch.nn as nn
-from mmagic.models.base_models import BaseGAN
 from mmengine.dist import broadcast
 from torch import Tensor
 
 from mmpe.checkpoint import load_pickle, save_pickle
+from mmpe.models.base_gan import BaseGAN
 from mmpe.utils.wrappers import unwrap
 
 __all__ = ['SinGANState', 'trained_scales']

@@ -276,7 +276,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         """
         codes = latent.unbind(dim=1)
         x = self.first_map(chosen_scale).to(
-            latent, non_blocking=True, memory_format=torch.channels_last)
+            latent, memory_format=torch.channels_last)
         factor = torch.ones_like(x[:, :, 0, 0])
         image, features = None, []
         for block, to_rgb in enumerate((self.to_rgb1, *self.to_rgbs)):
