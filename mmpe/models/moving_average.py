@@ -44,11 +44,12 @@ class ExponentialMovingAverage(Base):
 
     @torch.no_grad()
     def _update(self, model: nn.Module) -> None:
-        sources = model.state_dict() if self.update_buffers else dict(
-            model.named_parameters())
+        averages, sources = (
+            x.state_dict() if self.update_buffers else dict(
+                x.named_parameters()) for x in (self.module, model))
         is_first = self._num_steps == 0
         pairs = [(average, sources[name].to(average.device))
-                 for name, average in self.avg_parameters.items()
+                 for name, average in averages.items()
                  if is_first or average.is_floating_point()]
         averages, sources = (list(tensors) for tensors in zip(*pairs))
         if is_first:
