@@ -9,7 +9,7 @@ from mmpe.registry import MODELS, build_from
 
 from .no_waiting import DEVICE, waits
 from .test_mspie.networks import POLICIES, batch, mspie
-from .test_singan.conftest import SIZES, context_cfg, head, model_cfg  # noqa: F401
+from .test_singan.conftest import HEADS, SIZES, context_cfg, model_cfg
 from .test_singan.training import build, train
 
 DOUBLED = [(12, 16), (24, 32)]
@@ -69,6 +69,7 @@ def waits_of_singan(cfg, sizes):
     return found
 
 
+@pytest.mark.parametrize('head', HEADS)
 def test_singan(head):
     ema = dict(type='ExponentialMovingAverage', momentum=.1)
     cfg = model_cfg(head, num_scales=1, iters_per_scale=3, ema_config=ema)
