@@ -9,6 +9,7 @@ default_hooks = dict(
         by_epoch=False,
         max_keep_ckpts=20))
 
+# On recent GPUs PyTorch lets convolutions use TF32, but not matrix products.
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
