@@ -15,11 +15,11 @@ from torch import Tensor
 
 from mmpe.functional.constants import keep_constants
 
-__all__ = ['CUDAGraph', 'IterationGraphs', 'graphs_problem']
+__all__ = ['CUDAGraph', 'IterationGraphs', 'WARM_UP', 'graphs_problem']
 
 # Iterations of each kind that are run as written: they let libraries make
 # their handles and choose algorithms, which cannot be captured.
-_WARM_UP = 3
+WARM_UP = 3
 Log = Dict[str, Tensor]
 
 
@@ -130,7 +130,7 @@ class IterationGraphs:
             self._forget()
             self._states = states
         self._num_runs[kind] += 1
-        if self._num_runs[kind] <= _WARM_UP:
+        if self._num_runs[kind] <= WARM_UP:
             return self._graph_type.warm_up(iteration)
         groups = [group for x in optimizers for group in x.param_groups]
         self._set_rates(groups)

@@ -189,8 +189,8 @@ class SinGAN(SinGANSampling):
         wrappers = self._wrappers_of(stage, optim_wrapper)
         if self._active_stage != stage:
             self._activate(stage)
-            if self.cuda_graphs:
-                self._graphs = self._make_graphs(wrappers)
+        if self.cuda_graphs and self._graphs is None:
+            self._graphs = self._make_graphs(wrappers)
         self._set_learning_rates(wrappers,
                                  self.curr_step // self.discriminator_steps)
 

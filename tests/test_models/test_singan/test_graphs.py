@@ -87,6 +87,16 @@ def test_resumed():
     assert_equal(states(resumed, its_wrappers), states(model, wrappers))
 
 
+def test_a_loaded_state_stays_as_it_is():
+    model, wrappers = build(CASES['context'])
+    train(model, wrappers, range(9), SIZES)
+    twin, its_wrappers = build(CASES['context'])
+    twin.load_state_dict(model.state_dict())
+    before = states(model, wrappers)
+    train(twin, its_wrappers, range(9, 12), SIZES)
+    assert_equal(states(model, wrappers), before)
+
+
 def test_other_tensors_are_captured_anew():
     model, wrappers = build(dict(CASES['context'], cuda_graphs=True))
     train(model, wrappers, range(5), SIZES)
