@@ -7,6 +7,7 @@ from collections import OrderedDict
 from contextlib import contextmanager
 from typing import Callable, Iterator, List
 
+import torch
 from torch import Tensor
 
 from mmpe.utils.compiling import is_traced
@@ -34,12 +35,15 @@ def constant(make: Callable[..., Tensor], *args, like: Tensor) -> Tensor:
     if is_traced(like):
         return make(*args).to(like)
     key = (make, args, like.device, like.dtype)
-    value = _made.pop(key, None)
-    if value is None:
-        value = make(*args).to(like)
-    _made[key] = value  # the newest
-    while sum(x.numel() for x in _made.values()) > _MOST:
-        _made.popitem(last=False)
+    if key in _made:
+        value = _made[key]
+        _made.move_to_end(key)
+    else:
+        # Not one of inference mode, which could not be used in training.
+        with torch.inference_mode(False):
+            value = _made[key] = make(*args).to(like)
+        while sum(x.numel() for x in _made.values()) > _MOST:
+            _made.popitem(last=False)
     for keeper in _keepers:
         keeper.append(value)
     return value
