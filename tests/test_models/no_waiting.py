@@ -62,8 +62,7 @@ class _Operations(TorchDispatchMode):
             problem = 'copy'
         elif len(devices) > 1 and (name in ('index', 'index_put_') or any(
                 x.dim() for x in tensors if x.device != DEVICE)):
-            # Operations take numbers in tensors of the processor as numbers.
-            # mixed otherwise: an error on a GPU, or a copy.
+            # On a GPU an error or a copy. A single number is neither.
             problem = 'mixture'
         if problem:
             self.found.append(f'{problem}: {name} at {_place()}')
