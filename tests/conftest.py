@@ -9,6 +9,15 @@ import mmpe  # noqa: F401
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items):
+    """Skip what needs a GPU where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if 'gpu' in item.keywords:
+            item.add_marker(pytest.mark.skip(reason='there is no GPU'))
+
+
 @pytest.fixture(autouse=True)
 def _nothing_global_is_left():
     """Forget what Runners leave in mmengine's lists of current instances.

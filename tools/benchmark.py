@@ -34,13 +34,14 @@ import torch
 from mmengine.logging import MMLogger
 
 import mmpe  # noqa: F401  (installs the host bridge)
+from mmpe.models.singan.graphs import WARM_UP
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write
 
 sys.path.insert(0, osp.dirname(osp.abspath(__file__)))
 from benchmarking import evaluation, measure, mspie, singan  # noqa: E402
 from benchmarking.core import (SIDES, Derived, Options,  # noqa: E402
-                               Workload, WorkloadList)
+                               Task, Workload, WorkloadList)
 from benchmarking.report import Row, derive, markdown, shares  # noqa: E402
 
 TOLERANCES = dict(float32=1e-4, bfloat16=2e-2)
@@ -72,6 +73,11 @@ def parse_args() -> argparse.Namespace:
         '--compile',
         action='store_true',
         help="compile mmpe's networks where that works")
+    parser.add_argument(
+        '--cuda-graphs',
+        action='store_true',
+        help="train mmpe's SinGAN with CUDA graphs, after its results have "
+        'been compared')
     parser.add_argument(
         '--repeats',
         type=int,
@@ -156,11 +162,21 @@ def measured(workload: Workload, options: Options, rates: Dict[str, float],
                 found, tolerances, tasks['mmagic'], results['mmagic'])
             notes += more
     worst = measure.worst_of(found, tolerances)
+    if options.cuda_graphs and hasattr(tasks['mmpe'].model, 'cuda_graphs'):
+        notes += with_graphs(tasks['mmpe'])
     seconds = measure.time_both(tasks, options, repeats)
     del tasks, results
     return Row(workload.name, seconds, flops, shares(flops, seconds, rates),
                memory_of(workload, options) if with_memory else {},
                found[worst], worst, tolerances[worst], notes)
+
+
+def with_graphs(task: Task) -> List[str]:
+    """Let a SinGAN take its CUDA graphs; a note where it cannot."""
+    task.model.cuda_graphs = True
+    for _ in range(WARM_UP + 1):
+        task.run()
+    return [] if task.model.cuda_graphs else ['CUDA graphs are not used']
 
 
 def memory_of(workload: Workload,
@@ -211,7 +227,8 @@ def report(rows: List[Row], options: Options, args: argparse.Namespace,
         SystemExit: Some results differ.
     """
     machine = measure.machine(options)
-    settings = f'mmpe in {options.dtype}' + ', compiled' * options.compile
+    settings = (f'mmpe in {options.dtype}' + ', compiled' * options.compile +
+                ', CUDA graphs' * options.cuda_graphs)
     print(markdown(rows, machine, rates, settings))
     if args.json:
         with atomic_write(args.json) as path:
@@ -241,7 +258,7 @@ def main() -> None:
     """Run the command."""
     args = parse_args()
     options = Options(args.device, args.dtype, args.compile, args.scale_down,
-                      args.image)
+                      args.image, args.cuda_graphs)
     # What MMagic tells in between is not of interest.
     MMLogger.get_current_instance().setLevel('ERROR')
     with one_line_errors():

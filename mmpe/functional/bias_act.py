@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from .memory_format import in_map_format
+
 __all__ = ['GAIN', 'leaky_relu_', 'noise_bias_act_']
 
 # Gain after a leaky ReLU. Being positive it goes through the activation, and
@@ -39,7 +41,7 @@ class _LeakyReLU(torch.autograd.Function):
 
 
 class _NoiseBiasAct(torch.autograd.Function):
-    """In-place ``leaky_relu(x + basis @ coefficients)``, channels last."""
+    """In-place ``leaky_relu(x + basis @ coefficients)``."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, basis: Tensor,
@@ -55,7 +57,7 @@ class _NoiseBiasAct(torch.autograd.Function):
     def backward(ctx: FunctionCtx,
                  grad: Tensor) -> Tuple[Optional[Tensor], ...]:
         out, basis = ctx.saved_tensors
-        grad = grad.contiguous(memory_format=torch.channels_last)
+        grad = in_map_format(grad)
         grad = _leaky_relu_backward(grad, out, ctx.slope)
         return grad, None, basis.transpose(1, 2) @ _rows(grad), None
 
@@ -65,7 +67,7 @@ def _leaky_relu_backward(grad: Tensor, out: Tensor, slope: float) -> Tensor:
 
 
 def _rows(x: Tensor) -> Tensor:
-    """View (N, H * W, C) of a map (N, C, H, W) in channels-last format."""
+    """View (N, H * W, C) of a map (N, C, H, W)."""
     num, channels, height, width = x.shape
     return x.permute(0, 2, 3, 1).view(num, height * width, channels)
 
@@ -98,9 +100,9 @@ def noise_bias_act_(x: Tensor,
         slope: Slope of the leaky ReLU below zero; positive.
 
     Returns:
-        (N, C, H, W), channels last.
+        (N, C, H, W), in the format of maps.
     """
-    x = x.contiguous(memory_format=torch.channels_last)
+    x = in_map_format(x)
     num, _, height, width = x.shape
     basis = x.new_ones(num, height * width, 1)
     coefficients = bias[:, None]

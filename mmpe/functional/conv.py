@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from .dtypes import autocast_dtype
+from .memory_format import like_maps
 from .patches import patches, pieces
 from .winograd import (winograd_conv2d, winograd_is_faster,
                        winograd_weight_grad)
@@ -205,7 +206,7 @@ def conv2d(x: Tensor,
     Returns:
         (N, out, H', W').
     """
-    x, weight = _autocast(x, weight)
+    x, weight = _autocast(x, like_maps(weight, x))
     if bias is not None:
         bias = bias.to(x.dtype)
     is_exact = torch.is_grad_enabled() and (
@@ -224,7 +225,7 @@ def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
     Returns:
         (N, out, (H - 1) * stride + K, (W - 1) * stride + K).
     """
-    x, weight = _autocast(x, weight)
+    x, weight = _autocast(x, like_maps(weight, x))
     if not torch.is_grad_enabled():  # the form that can be exported
         return F.conv_transpose2d(x, weight, stride=stride)
     sides = ((side - 1) * stride + weight.shape[-1] for side in x.shape[2:])

@@ -2,6 +2,8 @@
 import torch
 from torch import Tensor
 
+from .constants import constant
+
 __all__ = ['smooth_noise', 'smoothing_reach']
 
 
@@ -30,8 +32,10 @@ def smooth_noise(noise: Tensor, width: float, size: tuple, rows: range,
     Returns:
         (N, C, rows, cols).
     """
-    from_rows = _smoothing(width, size[0], rows, source_rows).to(noise)
-    from_cols = _smoothing(width, size[1], cols, source_cols).to(noise)
+    from_rows = constant(
+        _smoothing, width, size[0], rows, source_rows, like=noise)
+    from_cols = constant(
+        _smoothing, width, size[1], cols, source_cols, like=noise)
     return from_rows @ noise @ from_cols.t()
 
 

@@ -1,10 +1,13 @@
 """Bicubic resizing of a whole map, or of a window of it."""
+from functools import lru_cache
 from typing import Callable, Tuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .constants import constant
 
 __all__ = ['ReadWindow', 'upsample', 'upsample_window']
 
@@ -48,22 +51,24 @@ def upsample_window(read: ReadWindow,
     Returns:
         (N, C, rows, cols).
     """
-    source_rows, from_rows = _bicubic_matrix(rows, size[0], new_size[0],
-                                             align_corners, margin)
-    source_cols, from_cols = _bicubic_matrix(cols, size[1], new_size[1],
-                                             align_corners, margin)
-    window = read(source_rows, source_cols)
-    return from_rows.to(window) @ window @ from_cols.to(window).t()
+    axes = [(cells, length, new_length, align_corners, margin)
+            for cells, length, new_length in zip((rows, cols), size, new_size)]
+    window = read(*(_bicubic_source(*axis) for axis in axes))
+    from_rows, from_cols = (
+        constant(_bicubic_matrix, *axis, like=window) for axis in axes)
+    return from_rows @ window @ from_cols.t()
 
 
-def _bicubic_matrix(cells: range, length: int, new_length: int,
-                    align_corners: bool,
-                    margin: int) -> Tuple[range, Tensor]:
-    """Which cells of an axis make those of the resized one, and how.
+def _bicubic_taps(cells: range, length: int, new_length: int,
+                  align_corners: bool,
+                  margin: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Which four cells of an axis make each of the resized one's.
 
-    Keys' kernel with a = -0.75, and the ends repeated, as in torch; places
-    are rounded as there. In numpy, so that it also works on networks whose
-    tensors have no values.
+    Places are rounded as in torch. In numpy, so that it also works on
+    networks whose tensors have no values.
+
+    Returns:
+        Their indices, and how far they are from its place.
     """
     places = np.arange(cells.start, cells.stop, dtype=np.float32)
     if align_corners:
@@ -75,11 +80,26 @@ def _bicubic_matrix(cells: range, length: int, new_length: int,
     offsets = np.arange(-1, 3)
     taps = first.astype(int)[:, None] + offsets
     distance = np.abs((places - first)[:, None] - offsets.astype(np.float32))
+    return np.clip(taps, -margin, length - 1 + margin), distance
+
+
+@lru_cache(maxsize=1024)
+def _bicubic_source(*axis) -> range:
+    """The cells of an axis that :func:`_bicubic_taps` names."""
+    taps, _ = _bicubic_taps(*axis)
+    return range(int(taps.min()), int(taps.max()) + 1)
+
+
+def _bicubic_matrix(*axis) -> Tensor:
+    """How these cells make those of the resized axis, (new, old).
+
+    Keys' kernel with a = -0.75, and the ends repeated, as in torch.
+    """
+    taps, distance = _bicubic_taps(*axis)
+    source = _bicubic_source(*axis)
     near = (1.25 * distance - 2.25) * distance**2 + 1
     far = -.75 * (((distance - 5) * distance + 8) * distance - 4)
-    taps = np.clip(taps, -margin, length - 1 + margin)
-    source = range(int(taps.min()), int(taps.max()) + 1)
-    matrix = np.zeros((len(cells), len(source)), np.float32)
-    np.add.at(matrix, (np.arange(len(cells))[:, None], taps - source.start),
+    matrix = np.zeros((len(taps), len(source)), np.float32)
+    np.add.at(matrix, (np.arange(len(taps))[:, None], taps - source.start),
               np.where(distance <= 1, near, far))
-    return source, torch.tensor(matrix)
+    return torch.tensor(matrix)

@@ -2,7 +2,9 @@
 # Our registry falls back on MMagic's only for what has been imported.
 import mmagic.models  # noqa: F401
 
+from .data_preprocessor import *  # noqa: F401, F403
 from .layers import *  # noqa: F401, F403
+from .moving_average import *  # noqa: F401, F403
 from .mspie import *  # noqa: F401, F403
 from .patch_diffusion import *  # noqa: F401, F403
 from .singan import *  # noqa: F401, F403

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from ..test_models.cpu_graph import CPUGraph
+
 TOOL = 'tools/benchmark.py'
 
 
@@ -133,6 +135,16 @@ def test_what_cannot_be_compiled_runs_as_written(benchmark, monkeypatch):
     output = benchmark('--no-memory', '--compile', '--only', 'fid', name)
     assert f'{name}: not compiled: no compiler' in output
     assert output.count('not compiled') == 1
+
+
+def test_cuda_graphs(benchmark, monkeypatch):
+    monkeypatch.setattr('mmpe.models.singan.SinGAN._graph_type', CPUGraph)
+    monkeypatch.setattr(CPUGraph, 'num_replays', 0)
+    name = 'singan-interp-pad-scale-0'
+    output = benchmark('--no-memory', '--cuda-graphs', '--only', name)
+    assert ', CUDA graphs;' in output and 'not used' not in output
+    # After three iterations of a kind, of which there is one in a round.
+    assert CPUGraph.num_replays >= 3 * 4 - 2 * 3
 
 
 def test_peak_memory(benchmark, monkeypatch):

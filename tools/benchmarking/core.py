@@ -27,6 +27,7 @@ class Options(NamedTuple):
         compile: Whether mmpe's networks are compiled.
         small: Whether widths and sizes are shrunk, for a trial.
         image: Photograph for SinGAN; one of scikit-image if None.
+        cuda_graphs: Whether mmpe's SinGAN is trained with CUDA graphs.
     """
 
     device: str = 'cpu'
@@ -34,6 +35,7 @@ class Options(NamedTuple):
     compile: bool = False
     small: bool = False
     image: Optional[str] = None
+    cuda_graphs: bool = False
 
     def uses_bfloat16(self, side: str) -> bool:
         """Whether a side computes in bfloat16."""

@@ -125,14 +125,15 @@ class EqualizedConv2d(nn.Module):
         self.stride = stride
         self.padding = padding
         # Then it needs no convolution, which costs more per call. Products
-        # with the few channels of an image are slow, though.
+        # with the few channels of an image are slow, though; and on a GPU
+        # PyTorch lets convolutions use TF32, but not products.
         self.is_product = kernel_size == stride == 1 and padding == 0 and \
             in_channels >= _PRODUCT_CHANNELS
 
     def forward(self, x: Tensor, bias: Optional[Tensor] = None) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
         weight = self.conv()
-        if self.is_product:
+        if self.is_product and not x.is_cuda:
             rows = F.linear(x.permute(0, 2, 3, 1), weight[..., 0, 0], bias)
             return rows.permute(0, 3, 1, 2)
         return conv2d(

@@ -73,6 +73,12 @@ class ModulatedConv2d(nn.Module):
         """
         weight = self.weight_orig.squeeze(0)
         scale = (style * factor).to(x.dtype)
+        # Weights for each sample would be a grouped convolution, which is
+        # slow, and slower still to differentiate twice. To scale a map reads
+        # and writes 8 bytes for each number, which then takes 18 operations
+        # for each output channel: more than 1000 from 64 channels on, so that
+        # a GPU too is busy with the convolution. For one sample, weights are
+        # scaled where that is less.
         # Not `len`, which cannot be a symbol when a model is exported.
         if scale.shape[0] == 1 and weight.numel() < x.numel():
             return self.convolve(x, weight * scale[..., None, None])

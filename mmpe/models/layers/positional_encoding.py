@@ -5,6 +5,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmpe.functional.constants import constant
 from mmpe.functional.grids import (cartesian_grid, centered_positions,
                                    counted_positions, sinusoidal_encoding,
                                    sinusoidal_grid)
@@ -13,6 +14,17 @@ from mmpe.registry import MODELS
 __all__ = ['CartesianGrid', 'SinusoidalPositionalEmbedding']
 
 Size = Tuple[int, int]
+
+
+def _first_positions(size: Size, center: float) -> Tensor:
+    """Centred positions (2, 1, 1) of the top-left cell."""
+    return torch.stack([centered_positions(length, center)[0]
+                        for length in size])[:, None, None]
+
+
+def _last_cells(size: Size) -> Tensor:
+    """Indices (2, 1, 1) of the bottom-right cell."""
+    return torch.tensor(size)[:, None, None] - 1
 
 
 @MODELS.register_module('SPE')
@@ -153,10 +165,9 @@ class SinusoidalPositionalEmbedding(BaseModule):
         """
         first = positions.new_ones(2, 1, 1)
         if self.centered:
-            first = positions.new_tensor([
-                float(centered_positions(length, self.center_shift)[0])
-                for length in size
-            ])[:, None, None]
+            first = constant(
+                _first_positions, tuple(size), self.center_shift,
+                like=positions)
         y, x = sinusoidal_encoding(positions + first, self.embedding_dim,
                                    self.div_half_dim).permute(0, 3, 1, 2)
         return torch.cat((x, y))
@@ -174,6 +185,11 @@ class CartesianGrid(BaseModule):
     """
 
     num_channels = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Says where the module is; MMagic's checkpoints hold nothing of it.
+        self.register_buffer('_place', torch.zeros(0), persistent=False)
 
     def forward(self, x: Tensor, **kwargs) -> Tensor:
         """Same as :meth:`make_grid2d_like`, for 4-D input."""
@@ -202,7 +218,8 @@ class CartesianGrid(BaseModule):
         Raises:
             ValueError: A size is below 2.
         """
-        grid = cartesian_grid(height, width).requires_grad_(requires_grad)
+        grid = cartesian_grid(height, width, self._place.device)
+        grid.requires_grad_(requires_grad)
         return grid.expand(num_batches, -1, -1, -1)
 
     def make_grid2d_like(self,
@@ -218,7 +235,7 @@ class CartesianGrid(BaseModule):
             (N, 2, H, W) in [-1, 1].
         """
         grid = self.make_grid2d(*x.shape[-2:], x.shape[0], requires_grad)
-        return grid.to(x, non_blocking=True)
+        return grid.to(x)
 
     growth = 'stretch'
 
@@ -233,5 +250,5 @@ class CartesianGrid(BaseModule):
         Returns:
             Float32 (2, H, W), x and y; from -1 to 1 inside the grid.
         """
-        last = positions.new_tensor(size)[:, None, None] - 1
+        last = constant(_last_cells, tuple(size), like=positions)
         return (2 * positions / last - 1).flip(0).float()

@@ -7,6 +7,7 @@ from mmengine.dist import all_reduce
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
+from mmpe.functional.constants import constant
 from mmpe.functional.grids import context_positions
 from mmpe.functional.smoothing import smooth_noise, smoothing_reach
 from mmpe.registry import MODELS
@@ -162,12 +163,15 @@ class ContextSinGAN(SinGAN):
         if carry < 1:
             known = known.detach()  # random images teach it nothing
         for axis in (0, 1):
-            told = _between(told, axis + 2, self._first_cells(
-                axis, stage, window[axis], sizes) - told_window[axis].start)
+            cells = constant(
+                _first_cells,
+                *self._axis(axis, stage, window[axis], sizes),
+                like=told)
+            told = _between(told, axis + 2, cells - told_window[axis].start)
         (grid, border), (first, _) = (
             self.position_grid(x) for x in (stage, 0))
-        ratios = told.new_tensor([a / b for a, b in zip(grid, first)])
-        places = (told + 0.5) * ratios[:, None, None] - 0.5
+        ratios = constant(_ratios, grid, first, like=told)
+        places = (told + 0.5) * ratios - 0.5
         # Halves are frequent; no rounding error shall decide about them.
         y, x = ((places + 1e-3).round().long() + border).unbind(1)
         height, width = known.shape[2:]
@@ -198,20 +202,18 @@ class ContextSinGAN(SinGAN):
         if stage == 0:
             return list(window)
         cells = [
-            self._first_cells(axis, stage, window[axis], sizes)
+            _first_cells(*self._axis(axis, stage, window[axis], sizes))
             for axis in (0, 1)
         ]
         return [
             range(int(x[0].floor()), int(x[-1].floor()) + 2) for x in cells
         ]
 
-    def _first_cells(self, axis: int, stage: int, cells: range,
-                     sizes: List[Size]) -> Tensor:
-        """Cells of a scale's noise in those of the first one's."""
-        ratio = sizes[0][axis] / sizes[stage][axis]
-        _, border = self.position_grid(stage)
-        middles = torch.arange(cells.start, cells.stop) - border + 0.5
-        return middles * ratio - 0.5 + self.position_grid()[1]
+    def _axis(self, axis: int, stage: int, cells: range,
+              sizes: List[Size]) -> Tuple[range, float, int, int]:
+        """Arguments of :func:`_first_cells`."""
+        return (cells, sizes[0][axis] / sizes[stage][axis],
+                self.position_grid(stage)[1], self.position_grid()[1])
 
     @property
     def jitter_reach(self) -> int:
@@ -220,14 +222,12 @@ class ContextSinGAN(SinGAN):
 
     def _own_positions(self, noise: Tensor) -> Tensor:
         """Positions (2, h, w) of noise (N, C, h, w), as the encoding grows."""
-        grid, border = self.position_grid()
-        axes = [
-            context_positions(
-                torch.arange(-border, length - border), length - 2 * border,
-                trained, self.growth)
-            for length, trained in zip(noise.shape[2:], grid)
-        ]
-        return torch.stack(torch.meshgrid(*axes, indexing='ij')).to(noise)
+        return constant(
+            _positions,
+            tuple(noise.shape[2:]),
+            *self.position_grid(),
+            self.growth,
+            like=noise)
 
     def _fixed_noise(self, stage: int, real: Tensor) -> Tensor:
         border = 2 * self._inner_generator.border(stage)
@@ -249,10 +249,11 @@ class ContextSinGAN(SinGAN):
                                            optimizer_wrapper)
         group = optimizer_wrapper.param_groups[0]
         rate = group['lr'] / group.get('initial_lr', group['lr'])
-        all_reduce(noise.grad, 'mean')
-        with torch.no_grad():
-            noise = noise - self.noise_rate * rate * _unit(noise.grad)
-        self.fixed_noises[self.curr_stage] = _unit(noise)
+        step, noise.grad = noise.grad, None
+        all_reduce(step, 'mean')
+        noise.requires_grad_(False)
+        # In place: a CUDA graph knows its address.
+        noise.copy_(_unit(noise - self.noise_rate * rate * _unit(step)))
         return log_vars
 
     def _refined(self, stage: int) -> Tensor:
@@ -325,10 +326,32 @@ def _check_carry(carry: float) -> None:
                          f'{carry}.')
 
 
+def _positions(size: Size, grid: Size, border: int, growth: str) -> Tensor:
+    """Positions (2, h, w) of a map with a border around its grid."""
+    axes = [
+        context_positions(
+            torch.arange(-border, length - border), length - 2 * border,
+            trained, growth) for length, trained in zip(size, grid)
+    ]
+    return torch.stack(torch.meshgrid(*axes, indexing='ij'))
+
+
+def _first_cells(cells: range, ratio: float, border: int,
+                 first_border: int) -> Tensor:
+    """Cells of a scale's noise in those of the first one's."""
+    middles = torch.arange(cells.start, cells.stop) - border + 0.5
+    return middles * ratio - 0.5 + first_border
+
+
+def _ratios(size: Size, first: Size) -> Tensor:
+    """(2, 1, 1)."""
+    return torch.tensor([a / b for a, b in zip(size, first)])[:, None, None]
+
+
 def _between(x: Tensor, dim: int, places: Tensor) -> Tensor:
     """Values of a map between its cells along an axis, linearly."""
     last = x.shape[dim] - 1
-    places = places.to(x).clamp(0, last)
+    places = places.clamp(0, last)
     low = places.floor().long().clamp(max=max(last - 1, 0))
     weights = (places - low).view([-1 if d == dim else 1
                                    for d in range(x.dim())])

@@ -5,15 +5,21 @@ and ``gen_losses(model)``, which yield names and losses one after the other.
 Each loss is propagated back before the next one is asked for, so each needs a
 graph of its own. ``disc_losses`` is asked once in every iteration, before
 ``gen_losses``, which is asked in each update of the generator. A method
-``check(model)``, if there is one, is called before a training.
+``check(model)``, if there is one, is called before a training. A method
+``kind(model)``, needed for CUDA graphs, gives something hashable that is the
+same in iterations that launch the same kernels with the same numbers, but for
+what is in the model's tensors; it has to be written anew together with either
+of the losses.
 
 Nothing of an objective is in the state dict, so it has no parameters, and
 what it keeps between its calls must follow from the model, whose
 ``curr_step`` counts iterations. :class:`~mmpe.models.singan.SinGAN` says what
 a model offers.
 """
-from typing import TYPE_CHECKING, Iterator, NamedTuple, Optional, Tuple
+from typing import (TYPE_CHECKING, Hashable, Iterator, NamedTuple, Optional,
+                    Tuple, Union)
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ['CellMove', 'EditedLayouts', 'Losses', 'WholeImages']
 
+Number = Union[int, Tensor]
 # Names and losses, computed one by one.
 Losses = Iterator[Tuple[str, Tensor]]
 
@@ -82,6 +89,10 @@ class WholeImages:
                 '`reuse_images` needs generator_steps=1 and '
                 f'discriminator_steps=1, but got {steps[0]} and {steps[1]}.')
 
+    def kind(self, model: 'SinGAN') -> Hashable:
+        """Which iterations launch the same kernels, see the module."""
+        return self._is_penalised(model)
+
     def disc_losses(self, model: 'SinGAN') -> Losses:
         """Wasserstein loss with gradient penalty (SinGAN, Sec. 3.2).
 
@@ -97,7 +108,7 @@ class WholeImages:
             self._image, fake = fake, fake.detach()
         yield 'loss_disc_fake', model.scores(fake).mean()
         yield 'loss_disc_real', -model.scores(model.real).mean()
-        if model.curr_step % self.penalty_interval == 0:
+        if self._is_penalised(model):
             with eagerly(model.current_discriminator):
                 penalty = gradient_penalty(model.scores, model.real, fake)
             weight = self.gradient_penalty_weight * self.penalty_interval
@@ -127,6 +138,9 @@ class WholeImages:
         """Mean squared error of the reconstruction."""
         return F.mse_loss(model.reconstruction(), model.real)
 
+    def _is_penalised(self, model: 'SinGAN') -> bool:
+        return model.curr_step % self.penalty_interval == 0
+
 
 @MODELS.register_module()
 class EditedLayouts(WholeImages):
@@ -141,7 +155,8 @@ class EditedLayouts(WholeImages):
 
     Args:
         probability: How often a layout is edited, from 0 to 1; in random
-            images and in reconstructions, each by itself.
+            images and in reconstructions, each by itself. The scale and its
+            iteration decide about it, so that it is known before.
         seam: Width of the seam on both sides of the box, in cells of the
             first scale.
         kwargs: Further arguments of :class:`WholeImages`.
@@ -174,30 +189,41 @@ class EditedLayouts(WholeImages):
             raise ValueError('EditedLayouts needs a ContextSinGAN, but got '
                              f'a {type(model).__name__}.')
 
+    def kind(self, model: 'SinGAN') -> Hashable:
+        """See :meth:`WholeImages.kind`; and what is edited."""
+        return super().kind(model), self._is_edited(model)
+
     def random_image(self, model: 'SinGAN') -> Tensor:
         """The image (1, 3, H, W) that the discriminator judges."""
-        return model.random_image(edit=self._move(model))
+        in_image, _ = self._is_edited(model)
+        return model.random_image(edit=self._move(model) if in_image else None)
 
     def error(self, model: 'SinGAN') -> Tensor:
         """Mean squared error of the reconstruction, but for the seam."""
-        move = self._move(model)
-        if move is None:
+        _, in_reconstruction = self._is_edited(model)
+        if not in_reconstruction:
             return super().error(model)
+        move = self._move(model)
         scale = 2**model.curr_stage
         target = move(model.real, scale=scale)
         counts = move.beside_seam(model.real, scale, round(self.seam * scale))
         error = (model.reconstruction(edit=move) - target).square()
         return (error * counts).mean()
 
-    def _move(self, model: 'SinGAN') -> Optional['CellMove']:
-        """A random move, or none."""
-        if torch.rand(()) >= self.probability:
-            return None
-        return CellMove.random(model.pyramid_sizes[0])
+    def _is_edited(self, model: 'SinGAN') -> Tuple[bool, bool]:
+        """Whether random images are, and whether reconstructions are."""
+        draws = np.random.default_rng((model.curr_stage, model.curr_step))
+        return tuple(draws.random(2) < self.probability)
+
+    def _move(self, model: 'SinGAN') -> 'CellMove':
+        return CellMove.random(model.pyramid_sizes[0], model.device)
 
 
 class CellMove(NamedTuple):
     """A box of the first scale's cells, and where it is copied to.
+
+    Its numbers are ints or tensors without dimensions, on the device of the
+    maps: there they are drawn, and no one has to wait for them.
 
     Attributes:
         size: (height, width) of the box.
@@ -205,23 +231,27 @@ class CellMove(NamedTuple):
         new: (top, left) of where it is copied to.
     """
 
-    size: Tuple[int, int]
-    old: Tuple[int, int]
-    new: Tuple[int, int]
+    size: Tuple[Number, Number]
+    old: Tuple[Number, Number]
+    new: Tuple[Number, Number]
 
     @classmethod
-    def random(cls, grid: Tuple[int, int]) -> 'CellMove':
+    def random(cls,
+               grid: Tuple[int, int],
+               device: Optional[torch.device] = None) -> 'CellMove':
         """A box of a fifth to a half of each side, anywhere.
 
         Args:
             grid: (H, W) of the first scale.
+            device: Device of the maps.
 
         Returns:
             The move.
         """
+        draws = iter(torch.rand(6, device=device).unbind())
 
-        def integer(low: int, high: int) -> int:
-            return int(torch.randint(low, high + 1, ()))
+        def integer(low: int, high: Number) -> Tensor:
+            return low + (next(draws) * (high - low + 1)).long()
 
         size = tuple(
             integer(max(length // 5, 1), max(length // 2, 1))
@@ -232,11 +262,21 @@ class CellMove(NamedTuple):
                 for length, side in zip(grid, size)) for _ in range(2))
         return cls(size, old, new)
 
-    def _box(self, corner: Tuple[int, int], scale: int,
-             border: int) -> Tuple[slice, slice]:
-        return tuple(
-            slice(border + scale * start, border + scale * (start + length))
-            for start, length in zip(corner, self.size))
+    def _axis(self, x: Tensor, axis: int, border: int,
+              scale: int) -> Tuple[Tensor, Tensor]:
+        """What is in the new box along an axis of a map, and its sources."""
+        places = torch.arange(x.shape[2 + axis], device=x.device)
+        start = border + scale * self.new[axis]
+        inside = (places >= start) & (
+            places < start + scale * self.size[axis])
+        moved = places + scale * (self.old[axis] - self.new[axis])
+        return inside, torch.where(inside, moved, places)
+
+    def _inside(self, x: Tensor, border: int, scale: int) -> Tensor:
+        """Whether a place is in the new box, (H, W)."""
+        rows, cols = (
+            self._axis(x, axis, border, scale)[0] for axis in (0, 1))
+        return rows[:, None] & cols
 
     def __call__(self, x: Tensor, border: int = 0, scale: int = 1) -> Tensor:
         """Copy the box in a map.
@@ -249,10 +289,10 @@ class CellMove(NamedTuple):
         Returns:
             (N, C, H, W), a new map.
         """
-        result = x.clone()
-        result[(..., *self._box(self.new, scale, border))] = x[(
-            ..., *self._box(self.old, scale, border))]
-        return result
+        (_, rows), (_, cols) = (
+            self._axis(x, axis, border, scale) for axis in (0, 1))
+        moved = x.index_select(2, rows).index_select(3, cols)
+        return torch.where(self._inside(x, border, scale), moved, x)
 
     def beside_seam(self, x: Tensor, scale: int, width: int) -> Tensor:
         """1 where a map is not near the seam, else 0.
@@ -265,8 +305,7 @@ class CellMove(NamedTuple):
         Returns:
             (1, 1, H, W).
         """
-        inside = x.new_zeros(1, 1, *x.shape[-2:])
-        inside[(..., *self._box(self.new, scale, 0))] = 1
+        inside = self._inside(x, 0, scale).to(x)[None, None]
 
         def near(part: Tensor) -> Tensor:
             return F.max_pool2d(part, 2 * width + 1, 1, width)

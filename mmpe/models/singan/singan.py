@@ -1,6 +1,8 @@
 """SinGAN and its variant with positional encodings: scale after scale."""
 from bisect import bisect_right
 from copy import deepcopy
+from functools import partial
+from logging import WARNING
 from typing import Callable, Dict, List, Optional, Tuple, Union
 
 import torch
@@ -8,6 +10,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from mmengine import MessageHub
 from mmengine.dist import all_reduce_params
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
@@ -15,6 +18,7 @@ from torch import Tensor
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.compiling import compile_networks
 from mmpe.utils.wrappers import unwrap
+from .graphs import CUDAGraph, IterationGraphs, graphs_problem
 from .objectives import Losses
 from .sampling import SinGANSampling
 from .state import trained_scales
@@ -64,6 +68,12 @@ class SinGAN(SinGANSampling):
             photograph and its reconstruction, likewise.
         objective: Config of how a scale is trained; by default that of
             :class:`~mmpe.models.singan.objectives.WholeImages`.
+        cuda_graphs: Whether iterations are captured as CUDA graphs, after a
+            few at each scale (:mod:`mmpe.models.singan.graphs`). It needs one
+            process, a GPU, a fused Adam and an objective that says which
+            iterations are alike; else a line in the log says what is missing.
+            This has been tested with a stand-in for CUDA's graphs only: it
+            has not been run on a GPU yet.
 
     Raises:
         TypeError: The objective does not know an argument.
@@ -71,6 +81,8 @@ class SinGAN(SinGANSampling):
             values, the schedule has unknown arguments, or the objective
             adds to the state dict.
     """
+
+    _graph_type = CUDAGraph
 
     def __init__(self,
                  generator: ModelType,
@@ -88,7 +100,8 @@ class SinGAN(SinGANSampling):
                  ema_config: Optional[dict] = None,
                  gradient_penalty_weight: Optional[float] = None,
                  reconstruction_weight: Optional[float] = None,
-                 objective: Optional[dict] = None) -> None:
+                 objective: Optional[dict] = None,
+                 cuda_graphs: bool = False) -> None:
         self._check_schedule(lr_scheduler_args)
         generator, num_scales = _build_scales(generator, num_scales)
         if discriminator is not None:
@@ -113,22 +126,25 @@ class SinGAN(SinGANSampling):
             gradient_penalty_weight=gradient_penalty_weight,
             reconstruction_weight=reconstruction_weight)
 
+        self.cuda_graphs = cuda_graphs
+
         # Follows from state and iteration; made anew in every process.
         self.curr_step = 0
         self.recon_input: Optional[Tensor] = None
         self._data_is_checked = False
         self._active_stage = -1
+        self._graphs: Optional[IterationGraphs] = None
 
     def set_extra_state(self, state: dict) -> None:
         """Restore the state, and forget what followed from another one."""
         super().set_extra_state(state)
         self._data_is_checked = False
-        self._active_stage = -1
+        self._deactivate()
 
     def _apply(self, fn: Callable, *args, **kwargs) -> 'SinGAN':
         """Move the weights, and make anew what follows from them."""
         super()._apply(fn, *args, **kwargs)
-        self._active_stage = -1
+        self._deactivate()
         return self
 
     def train(self, mode: bool = True) -> 'SinGAN':
@@ -170,15 +186,23 @@ class SinGAN(SinGANSampling):
             self._check_data(data, is_start=curr_iter == 0)
         if self.curr_step == 0:
             self._start_scale(stage)
+        wrappers = self._wrappers_of(stage, optim_wrapper)
         if self._active_stage != stage:
             self._activate(stage)
-        wrappers = self._wrappers_of(stage, optim_wrapper)
+        if self.cuda_graphs and self._graphs is None:
+            self._graphs = self._make_graphs(wrappers)
         self._set_learning_rates(wrappers,
                                  self.curr_step // self.discriminator_steps)
 
-        # The images are in `self.reals`: none have to be prepared again.
-        log_vars = super().train_step(
-            dict(inputs={}, data_samples=None), wrappers)
+        iteration = partial(self._iteration, wrappers)
+        with_generator = (curr_iter + 1) % self.discriminator_steps == 0
+        if self._graphs is None:
+            log_vars = iteration()
+        else:
+            kind = (with_generator, self.objective.kind(self))
+            log_vars = self._graphs.run(kind, iteration, wrappers)
+        if self.with_ema_gen and with_generator:
+            self._move_average(curr_iter + 1)
         self._average_statistics()
 
         log_vars['curr_stage'] = stage
@@ -186,6 +210,35 @@ class SinGAN(SinGANSampling):
         if is_last and stage < self.num_scales:
             self._finish_scale()
         return log_vars
+
+    def _iteration(self, wrappers: OptimWrapperDict) -> Dict[str, Tensor]:
+        """Update the networks of the scale; gives values for the log."""
+        with_ema, self._with_ema_gen = self._with_ema_gen, False
+        try:
+            # The images are in `self.reals`: none have to be prepared again.
+            return super().train_step(
+                dict(inputs={}, data_samples=None), wrappers)
+        finally:
+            self._with_ema_gen = with_ema
+
+    def _move_average(self, num_iters: int) -> None:
+        """Let the moving average follow the generator."""
+        if num_iters >= self.ema_start * self.discriminator_steps:
+            self.generator_ema.update_parameters(self._inner_generator)
+        else:
+            self.generator_ema.sync_parameters(self._inner_generator)
+
+    def _make_graphs(self,
+                     wrappers: OptimWrapperDict) -> Optional[IterationGraphs]:
+        problem = self._graph_type.problem(self.device) or graphs_problem(
+            self.objective, wrappers)
+        if is_model_wrapper(self.generator):
+            problem = 'there are several processes'
+        if problem is None:
+            return IterationGraphs(self._graph_type)
+        print_log(f'CUDA graphs are not used: {problem}', 'current', WARNING)
+        self.cuda_graphs = False
+        return None
 
     def compile_networks(self) -> Optional[str]:
         """Compile the stacks of all scales, but for the gradient penalty.
@@ -370,7 +423,11 @@ class SinGAN(SinGANSampling):
             self.generator_ema.module.blocks[stage].load_state_dict(
                 self._inner_generator.blocks[stage].state_dict())
         self.curr_stage = stage
+        self._deactivate()
+
+    def _deactivate(self) -> None:
         self._active_stage = -1
+        self._graphs = None
 
     def _activate(self, stage: int) -> None:
         """Freeze what came before, and reconstruct with it just once."""

@@ -3,11 +3,11 @@ from typing import Callable, Iterable, List, Optional, Tuple
 
 import torch
 import torch.nn as nn
-from mmagic.models.base_models import BaseGAN
 from mmengine.dist import broadcast
 from torch import Tensor
 
 from mmpe.checkpoint import load_pickle, save_pickle
+from mmpe.models.base_gan import BaseGAN
 from mmpe.utils.wrappers import unwrap
 
 __all__ = ['SinGANState', 'trained_scales']
@@ -58,7 +58,10 @@ class SinGANState(BaseGAN):
         """Restore what :meth:`get_extra_state` gave."""
         self.curr_stage = int(state['curr_stage'])
         self.noise_weights = [float(x) for x in state['noise_weights']]
-        self.fixed_noises = [x.to(self.device) for x in state['fixed_noises']]
+        # Copies, since training may write to them.
+        self.fixed_noises = [
+            x.to(self.device, copy=True) for x in state['fixed_noises']
+        ]
         self.reals = [x.to(self.device) for x in state['reals']]
 
     def _apply(self, fn: Callable, *args, **kwargs) -> 'SinGANState':

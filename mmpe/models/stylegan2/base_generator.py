@@ -7,6 +7,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmpe.functional.memory_format import in_map_format
 from mmpe.models.layers.modulated_conv import (ModulatedConv2d, StyledConv,
                                                ToRGB)
 from .channels import channels_per_size, log2_size
@@ -275,8 +276,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             product the features are.
         """
         codes = latent.unbind(dim=1)
-        x = self.first_map(chosen_scale).to(
-            latent, non_blocking=True, memory_format=torch.channels_last)
+        x = in_map_format(self.first_map(chosen_scale).to(latent))
         factor = torch.ones_like(x[:, :, 0, 0])
         image, features = None, []
         for block, to_rgb in enumerate((self.to_rgb1, *self.to_rgbs)):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmpe.functional.bias_act import GAIN
 from mmpe.functional.dtypes import at_least_float32
+from mmpe.functional.memory_format import in_map_format
 from mmpe.models.layers.equalized import (EqualizedConv2d, EqualizedConvAct,
                                           EqualizedLinear)
 from mmpe.models.layers.resample import FIRFilter
@@ -158,7 +159,7 @@ class BaseStyleDiscriminator(BaseModule):
 
     def features(self, x: Tensor, num_batches: int = 1) -> Tensor:
         """Run all convolutions: (N, C, h, w)."""
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = in_map_format(x)
         for index, block in enumerate(self.convs):
             low = max(0, index - 1) < self.num_low_precision
             if index == self.num_low_precision + 1 > 1:

@@ -2,7 +2,6 @@
 from typing import Dict, Optional, Sequence, Union
 
 import torch
-from mmagic.models.base_models import BaseGAN
 from mmagic.structures import DataSample
 from mmengine import MessageHub
 from mmengine.dist import all_reduce
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from mmpe.functional.gan_losses import (input_gradient, logistic_loss,
                                         path_length_penalty, path_lengths,
                                         r1_penalty)
+from mmpe.models.base_gan import BaseGAN
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.compiling import compile_networks, eagerly
 from mmpe.utils.wrappers import unwrap

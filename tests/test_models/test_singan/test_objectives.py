@@ -140,7 +140,6 @@ def test_edited_layouts():
     with torch.no_grad():
         error = model.objective.error(model)
         torch.manual_seed(0)
-        torch.rand(())
         move = CellMove.random((12, 16))
         image = model.reconstruction(edit=move)
     (height, width), (top, left), (y, x) = move.size, move.old, move.new
@@ -168,6 +167,29 @@ def test_moves_stay_inside():
                                           move.new):
             assert 1 <= side <= length // 2
             assert 0 <= min(old, new) and max(old, new) + side <= length
+
+
+def test_how_often_layouts_are_edited():
+    model = ready_model(
+        objective=dict(type='EditedLayouts', probability=.25))
+    edited = torch.tensor(
+        [model.objective._is_edited(model) for model.curr_step in range(2000)])
+    torch.testing.assert_close(
+        edited.float().mean(0), torch.tensor([.25, .25]), atol=.03, rtol=0)
+    assert abs(float(edited.all(1).float().mean()) - .25**2) < .02
+
+
+def test_moves_are_drawn_evenly():
+    torch.manual_seed(0)
+    moves = [CellMove.random((10, 3)) for _ in range(1500)]
+    for axis, sizes in ((0, [2, 3, 4, 5]), (1, [1])):
+        found = [int(move.size[axis]) for move in moves]
+        assert sorted(set(found)) == sizes
+        assert min(map(found.count, sizes)) > .8 * 1500 / len(sizes)
+    # Columns 0, 1 and 2 are as frequent.
+    for corner in ('old', 'new'):
+        found = [int(getattr(move, corner)[1]) for move in moves]
+        assert min(map(found.count, range(3))) > 400
 
 
 def test_no_edits():
