@@ -1,7 +1,7 @@
 """Rows with all that an iteration of training takes, without a Runner."""
 import os.path as osp
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict
 
 import numpy as np
 import torch
@@ -81,15 +81,17 @@ def _shrink(cfg: Config, size: int = 32, width: float = 1 / 32) -> Config:
 
 def stylegan2_training(name: str,
                        options: Options,
-                       num: Optional[int] = None) -> Training:
+                       wrapper: str = 'OptimWrapper') -> Training:
     """A row of StyleGAN2 or MS-PIE at its largest scale.
 
     Args:
         name: Name of the row.
         options: What is the same for all checks.
-        num: Images in a batch; by default as many as in the row.
+        wrapper: Type of the optimiser wrappers.
     """
     cfg = Config.fromfile(config_file(name))
+    for network in ('generator', 'discriminator'):
+        cfg.optim_wrapper[network].type = wrapper
     if options.small:
         _shrink(cfg)
     size = cfg.model.generator.out_size
@@ -99,8 +101,8 @@ def stylegan2_training(name: str,
         settings.multi_input_scales = [largest]
         settings.pop('multi_scale_probability', None)
         size = size * (4 + largest) // 4
-    num = num or cfg.train_dataloader.batch_size
-    return Training(cfg, _noise_images(num, size), options.device)
+    images = _noise_images(cfg.train_dataloader.batch_size, size)
+    return Training(cfg, images, options.device)
 
 
 def _noise_images(num: int, size: int) -> dict:
@@ -128,19 +130,21 @@ def photograph(options: Options, side: int) -> str:
 def singan_training(name: str,
                     options: Options,
                     rounds: int,
-                    side: Optional[int] = None) -> Training:
+                    side: int = 248,
+                    cuda_graphs: bool = False) -> Training:
     """A row or a fast config of SinGAN.
 
     Args:
         name: Name of the config.
         options: What is the same for all checks.
         rounds: Rounds at each scale.
-        side: Long side of the photograph in pixels, by default 248.
+        side: Long side of the photograph in pixels.
+        cuda_graphs: Whether iterations are captured.
     """
     cfg = Config.fromfile(config_file(name))
-    cfg.model.iters_per_scale = rounds
+    cfg.model.update(iters_per_scale=rounds, cuda_graphs=cuda_graphs)
     cfg.train_dataloader.dataset.data_root = photograph(
-        options, 52 if options.small else side or 248)
+        options, 52 if options.small else side)
     if options.small:
         for part in (cfg.model.generator, cfg.model.discriminator):
             part.update(base_channels=8, min_feat_channels=8)

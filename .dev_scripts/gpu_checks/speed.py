@@ -1,5 +1,7 @@
 """How fast training and sampling are, beside MMagic where it has the model."""
+import contextlib
 import fnmatch
+import math
 import time
 from functools import partial
 from typing import Dict, List
@@ -10,17 +12,21 @@ from benchmarking import core, measure, mspie, singan
 from benchmarking.report import Row, derive
 from mmengine.config import Config
 
+from mmpe.functional.memory_format import contiguous_maps
 from mmpe.inference import load
 
-from .core import Check, CheckError, Figures, Options, peak_memory, synchronize
+from .core import (Check, CheckError, Figures, NotHereError, Options,
+                   peak_memory, synchronize)
 from .equal import GRADIENTS
-from .models import config_file, photograph, singan_training
+from .models import (config_file, photograph, singan_training,
+                     stylegan2_training)
 from .rows import scale_speeds
 
 __all__ = ['checks']
 
 _REPEATS = 3
-# The least ratio to MMagic, and whether memory must not be above its own.
+# The least ratio to MMagic, and whether memory must not be above its own; of
+# SinGAN with CUDA graphs.
 _TARGETS = {
     **{
         f'singan-interp-pad-scale-{stage}': (3., False)
@@ -49,17 +55,19 @@ def _images(name: str) -> int:
 
 
 def _benchmark(workload: core.AnyWorkload, rows: Dict[str, Row],
-               rates: Dict[str, float], options: Options) -> Figures:
+               rates: Dict[str, float], options: core.Options,
+               has_targets: bool) -> Figures:
     """Both sides of a workload."""
+    is_cuda = options.device != 'cpu'
     if isinstance(workload, core.Derived):
         row = derive(workload, rows, rates)
     else:
         row = benchmark.measured(
             workload,
-            core.Options(options.device, small=options.small),
+            options,
             rates,
             1 if options.small else _REPEATS,
-            with_memory=options.is_cuda)
+            with_memory=is_cuda)
     rows[workload.name] = row
     mmagic, mmpe = (row.seconds[side].wall for side in core.SIDES)
     figures: Figures = {
@@ -73,6 +81,8 @@ def _benchmark(workload: core.AnyWorkload, rows: Dict[str, Row],
         figures['MiB, MMagic and mmpe'] = ', '.join(
             str(value // 2**20) for value in memory)
     num = _images(workload.name)
+    if options.cuda_graphs and row.notes:
+        raise CheckError(row.notes[0], figures)
     if num:
         figures['images per s'] = f'{num / mmpe:.4g}'
     elif 'scale' in workload.name:
@@ -85,7 +95,7 @@ def _benchmark(workload: core.AnyWorkload, rows: Dict[str, Row],
         raise CheckError(f'{row.worst} differs by {row.difference:.1e}, more '
                          f'than {allowed:.1e}', figures)
     least, bounds_memory = _TARGETS.get(workload.name, (0., False))
-    if options.is_cuda and not options.small:
+    if has_targets and is_cuda and not options.small:
         if mmagic / mmpe < least:
             raise CheckError(f'the ratio should be {least:g}', figures)
         if bounds_memory and memory[1] > memory[0]:
@@ -106,12 +116,38 @@ def _rates(rates: Dict[str, float], options: Options) -> Figures:
     }
 
 
-def _fast(name: str, options: Options) -> Figures:
+def _variant(wrapper: str, is_contiguous: bool, options: Options) -> Figures:
+    """Iterations of config-f at 512 pixels, without regularisers."""
+    name = 'mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512'
+    figures: Figures = {}
+    with contiguous_maps() if is_contiguous else contextlib.nullcontext(), \
+            peak_memory(options, figures):
+        training = stylegan2_training(name, options, wrapper)
+        number = 1 if options.small else 5
+        for _warm in (False, True):
+            synchronize(options)
+            start = time.perf_counter()
+            # No multiple of 4 or 16.
+            for _ in range(number):
+                training.step(1)
+            synchronize(options)
+            seconds = (time.perf_counter() - start) / number
+    num = len(training.data['inputs'])
+    return {'images per s': f'{num / seconds:.4g}', **figures}
+
+
+def _fast(name: str, cuda_graphs: bool, options: Options) -> Figures:
     """A fast config; MMagic has none."""
+    if cuda_graphs and not options.is_cuda:
+        raise NotHereError('CUDA graphs need a GPU')
     cfg = Config.fromfile(config_file(name))
+    # Enough for what is done once at each scale not to matter.
+    rounds = 2 if options.small else 100
     training = singan_training(
-        name, options, 2 if options.small else 30, side=250)
+        name, options, rounds, side=250, cuda_graphs=cuda_graphs)
     speeds = scale_speeds(training, options)
+    if training.model.cuda_graphs != cuda_graphs:
+        raise CheckError('CUDA graphs were not used')
     minutes = sum(cfg.model.iters_per_scale / speed for speed in speeds) / 60
     return {
         'rounds per s': ' '.join(f'{speed:.3g}' for speed in speeds),
@@ -138,6 +174,21 @@ def _patches(config: str, side: int, options: Options) -> Figures:
     return {'s per picture': round(seconds[-1], 3), **figures}
 
 
+def _with_graphs(options: Options) -> List[Check]:
+    """SinGAN once more, its iterations captured as CUDA graphs."""
+    if not options.is_cuda:
+        return []
+    here = core.Options(options.device, small=options.small, cuda_graphs=True)
+    rates: Dict[str, float] = dict.fromkeys(core.SIDES, math.inf)
+    rows: Dict[str, Row] = {}
+    return [
+        Check(f'{workload.name}, CUDA graphs',
+              partial(_benchmark, workload, rows, rates, here, True))
+        for workload in singan.workloads(here)
+        if fnmatch.fnmatchcase(workload.name, 'singan-interp-pad-sc*')
+    ]
+
+
 def checks(options: Options) -> List[Check]:
     """All of the group."""
     torch.backends.cudnn.benchmark = True  # as in the rows' configs
@@ -147,12 +198,24 @@ def checks(options: Options) -> List[Check]:
     found = [Check('convolutions', partial(_rates, rates, options))]
     found += [
         Check(workload.name,
-              partial(_benchmark, workload, rows, rates, options))
+              partial(_benchmark, workload, rows, rates, here,
+                      not workload.name.startswith('singan')))
         for workload in _workloads(here)
     ]
+    found += _with_graphs(options)
     found += [
-        Check(name, partial(_fast, name, options))
+        Check(
+            'config-f, 512 px, ' +
+            ('bfloat16' if amp else 'float32') + ', contiguous' * contiguous,
+            partial(_variant, 'BFloat16OptimWrapper' if amp else
+                    'OptimWrapper', contiguous, options))
+        for amp in (False, True) for contiguous in (False, True)
+    ]
+    found += [
+        Check(name + ', CUDA graphs' * graphs,
+              partial(_fast, name, graphs, options))
         for name in ('singan_csg_fast', 'singan_zero-pad_fast')
+        for graphs in (False, True)
     ]
     sides = (48, ) if options.small else _SIDES
     # The exact search of large photographs takes longest.
