@@ -94,16 +94,18 @@ def _look(pid: int, folder: Path) -> Optional[Look]:
     steps = re.findall(r'"step": (\d+)', scalars[0].read_text())
     process = Path('/proc', str(pid))
     try:
-        pages = int((process / 'statm').read_text().split()[1])
+        # Pages of files come and go as the system likes.
+        memory = re.search(r'RssAnon:\s+(\d+) kB',
+                           (process / 'status').read_text())
         files = len(os.listdir(process / 'fd'))
         threads = len(os.listdir(process / 'task'))
-    except (OSError, IndexError):  # it has just ended
+    except OSError:  # it has just ended
         return None
     log = sum(path.stat().st_size for path in folder.glob('2*/**/*')
               if path.is_file())
-    return steps and Look(
-        int(steps[-1]), pages * os.sysconf('SC_PAGE_SIZE'), files, threads,
-        log)
+    if not steps or not memory:
+        return None
+    return Look(int(steps[-1]), 1024 * int(memory[1]), files, threads, log)
 
 
 def per_thousand(looks: List[Look],
