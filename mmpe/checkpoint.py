@@ -31,8 +31,9 @@ from .utils.download import download
 from .utils.files import PathLike, atomic_write
 
 __all__ = [
-    'CheckpointError', 'fetch', 'install', 'latest_checkpoint', 'load_pickle',
-    'read_checkpoint', 'save_pickle', 'to_current_layout'
+    'CheckpointError', 'fetch', 'install', 'last_checkpoint',
+    'latest_checkpoint', 'load_pickle', 'read_checkpoint', 'save_pickle',
+    'to_current_layout'
 ]
 
 MapLocation = Optional[Union[str, torch.device, Callable, Dict[str, str]]]
@@ -112,6 +113,24 @@ def latest_checkpoint(folder: PathLike) -> Optional[Path]:
                 for path in Path(folder).glob('iter_*.pth')
                 if path.stem[5:].isdecimal()]
     return max(numbered)[1] if numbered else None
+
+
+def last_checkpoint(folder: PathLike) -> Optional[str]:
+    """The checkpoint that a training has written last.
+
+    Args:
+        folder: Its work dir.
+
+    Returns:
+        The path that mmengine's file ``last_checkpoint`` names, if it is
+        there, else that of :func:`latest_checkpoint`; None without any.
+    """
+    note = Path(folder, 'last_checkpoint')
+    named = note.read_text().strip() if note.is_file() else ''
+    if named and Path(named).is_file():
+        return named
+    latest = latest_checkpoint(folder)
+    return latest and str(latest)
 
 
 def to_current_layout(state_dict: Dict[str, Any]) -> Dict[str, Any]:

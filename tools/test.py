@@ -18,6 +18,9 @@ import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
                                      read_config)
 
+_OF_TRAINING = ('train_cfg', 'train_dataloader', 'optim_wrapper',
+                'param_scheduler')
+
 
 def scale(text: str) -> Union[int, str]:
     """One value of ``--scales``."""
@@ -53,6 +56,9 @@ def load_config(args: argparse.Namespace) -> Config:
                          'evaluation (`test_evaluator`).')
     if args.scales:
         cfg.test_evaluator.scales = chosen_scales(args.scales)
+    # A runner that cannot train leaves the work dir to one that does.
+    for name in _OF_TRAINING:
+        cfg[name] = None
     stem = osp.splitext(osp.basename(args.checkpoint))[0]
     out = args.out or osp.join(cfg.work_dir, f'results_{stem}.json')
     cfg.custom_hooks = [

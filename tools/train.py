@@ -9,11 +9,17 @@ Examples:
     python tools/train.py configs/positional_encoding_in_gans/\
 mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512.py \
         --data-root data/ffhq/ffhq_512 --no-validate
+
+A loss or weight that is not finite ends the training with the exit code 1, and
+its checkpoints stay; with `--cfg-options train_cfg.rollbacks=2` it goes back
+to the last one, at most twice, and on with other random numbers. After SIGTERM
+a checkpoint is written, and the exit code is 75.
 """
 import argparse
+import sys
 
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import is_distributed, is_main_process
 
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
@@ -87,17 +93,33 @@ def leave_out_validation(cfg: Config) -> None:
         cfg.default_hooks.checkpoint.pop(name, None)
 
 
+def train(cfg: Config) -> None:
+    """Train; an end that all processes come to is told once."""
+    from mmpe.engine import (NotFiniteError, Runner, Terminated,
+                             leave_processes)
+    from mmpe.utils.locks import FolderInUseError
+    try:
+        Runner.from_cfg(cfg).train()
+    except Terminated as end:
+        leave_processes(end.code)
+        raise
+    except (FolderInUseError, NotFiniteError) as error:
+        if is_distributed() and is_main_process():
+            print(f'{type(error).__name__}: {error}', file=sys.stderr)
+        leave_processes(1)
+        raise
+
+
 def main() -> None:
     """Run the command."""
     args = parse_args()
     with one_line_errors():
-        from mmpe.engine import (Runner, fit_to_photograph,
-                                 leave_processes)
+        from mmpe.engine import fit_to_photograph, leave_processes
         cfg = load_config(args)
         if fit_to_photograph(cfg) is None:
             # SinGAN gains nothing, and its maps of many sizes leave gaps.
             keep_freed_memory()
-        Runner.from_cfg(cfg).train()
+        train(cfg)
     if is_main_process():
         print(f'Checkpoints, logs and pictures are in {cfg.work_dir}')
     leave_processes()

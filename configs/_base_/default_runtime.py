@@ -1,13 +1,15 @@
 default_scope = 'mmpe'
 
 default_hooks = dict(
+    runtime_info=dict(type='RuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=100, log_metric_by_epoch=False),
     checkpoint=dict(
         type='CheckpointHook',
         interval=10000,
         by_epoch=False,
-        max_keep_ckpts=20))
+        max_keep_ckpts=20),
+    termination=dict(type='TerminationHook'))
 
 env_cfg = dict(
     cudnn_benchmark=True,

@@ -3,17 +3,22 @@ import datetime
 import logging
 import os
 import sys
-from typing import Dict, List, Optional
+from functools import partial
+from typing import Callable, Dict, List, Optional, Union
 
 import torch
-from mmengine.dist import barrier, broadcast, is_distributed
+from mmengine.dist import (all_gather_object, barrier, broadcast,
+                           is_distributed, is_main_process)
 from mmengine.model import \
     MMSeparateDistributedDataParallel as SeparateDistributedDataParallel
 from mmengine.runner import Runner as BaseRunner
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
 
+from mmpe.checkpoint import last_checkpoint
 from mmpe.registry import MODEL_WRAPPERS, RUNNERS
+from mmpe.utils.locks import FolderLock
 from mmpe.utils.wrappers import unwrap
 
 __all__ = ['MMSeparateDistributedDataParallel', 'Runner', 'leave_processes']
@@ -51,7 +56,13 @@ class Runner(BaseRunner):
 
     A config asks for NCCL, as everywhere in OpenMMLab; where there is no GPU,
     processes speak gloo.
+
+    A runner that can train, which one without ``train_cfg`` cannot, locks its
+    work dir until its training or its process ends, and writes its config
+    there.
     """
+
+    _lock: Optional[FolderLock] = None
 
     def setup_env(self, env_cfg: Dict) -> None:
         """Join the other processes, and set up the environment.
@@ -60,6 +71,7 @@ class Runner(BaseRunner):
             env_cfg: As for mmengine's runner.
 
         Raises:
+            FolderInUseError: Another process trains in the work dir.
             ValueError: There are no GPUs and the launcher needs some, or
                 there are fewer than processes.
         """
@@ -74,6 +86,65 @@ class Runner(BaseRunner):
                     'tools/dist_train.sh) where there are no GPUs, but got '
                     f'{self.launcher!r}.')
         super().setup_env(env_cfg)
+        if self._train_loop is not None:
+            # Before anything is written.
+            self._lock = _lock_together(self.work_dir)
+
+    def train(self) -> nn.Module:
+        """Train.
+
+        Returns:
+            The model.
+        """
+        try:
+            return super().train()
+        finally:
+            if self._lock:
+                self._lock.release()
+
+    @staticmethod
+    def build_dataloader(dataloader: Union[DataLoader, Dict], *args,
+                         **kwargs) -> DataLoader:
+        """Build a data loader, whose workers are apart from this process.
+
+        Args:
+            dataloader: Its config, or the data loader itself.
+            args, kwargs: As for mmengine's runner.
+
+        Returns:
+            The data loader.
+        """
+        if isinstance(dataloader, DataLoader):
+            return dataloader
+        loader = BaseRunner.build_dataloader(dataloader, *args, **kwargs)
+        loader.worker_init_fn = partial(_stand_apart, loader.worker_init_fn)
+        return loader
+
+    def dump_config(self) -> None:
+        """Write the config of a training; a test leaves it as it is."""
+        if self._train_loop is not None:
+            super().dump_config()
+
+    def load_or_resume(self) -> None:
+        """Load weights, or go on from the last checkpoint.
+
+        A folder that has been moved, or a process that was killed while it
+        wrote the name of its last checkpoint, is no obstacle.
+        """
+        if self._resume and self._load_from is None:
+            self._load_from = last_checkpoint(self.work_dir)
+        super().load_or_resume()
+
+    def resume(self, filename: str, *args, **kwargs) -> None:
+        """Go on from a checkpoint.
+
+        Args:
+            filename: Its path or address.
+            args, kwargs: As for mmengine's runner.
+        """
+        super().resume(filename, *args, **kwargs)
+        # In the file is where it lay when it was written.
+        self.message_hub.update_info('last_ckpt', str(filename))
 
     def _init_model_weights(self) -> None:
         """Initialise the weights; all processes get those of rank 0."""
@@ -85,11 +156,14 @@ class Runner(BaseRunner):
                 broadcast(value)
 
 
-def leave_processes() -> None:
+def leave_processes(code: int = 0) -> None:
     """End this process, once the work of all processes is done.
 
     Does nothing where it is the only one. Python's own way out takes down what
     threads of the process group may still use, and now and then aborts.
+
+    Args:
+        code: The exit code.
     """
     if not is_distributed():
         return
@@ -97,7 +171,33 @@ def leave_processes() -> None:
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    os._exit(0)
+    os._exit(code)
+
+
+def _stand_apart(init: Optional[Callable], number: int) -> None:
+    """Begin a worker of a data loader.
+
+    In a process group of its own it is not reached by the SIGTERM that
+    torchrun sends to ours, and the current iteration can be finished.
+    """
+    if hasattr(os, 'setpgid'):
+        os.setpgid(0, 0)
+    if init is not None:
+        init(number)
+
+
+def _lock_together(folder: str) -> Optional[FolderLock]:
+    """Lock a folder in rank 0; if that fails, all processes end."""
+    lock, problem = None, None
+    if is_main_process():
+        try:
+            lock = FolderLock(folder)
+        except OSError as error:
+            problem = error
+    problem = all_gather_object(problem)[0]
+    if problem:
+        raise problem
+    return lock
 
 
 def _check_gpus() -> None:

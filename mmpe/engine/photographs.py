@@ -192,6 +192,7 @@ def _settings(config: Config) -> Dict[str, object]:
         walk(key, config.get(key))
     # the same photograph may lie elsewhere now
     settings.pop('train_dataloader.dataset.data_root', None)
+    settings.pop('train_cfg.rollbacks', None)  # a second try may have more
     return settings
 
 

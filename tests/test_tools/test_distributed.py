@@ -2,6 +2,7 @@
 import json
 import os
 import os.path as osp
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from mmpe.checkpoint import read_checkpoint
+from mmpe.utils.locks import FolderLock
 from tests.test_evaluation.tiny import StandIn, save_images
 from .conftest import ROOT
 
@@ -44,7 +46,8 @@ custom_hooks = [
     dict(type='DumpHook', folder='{dumps}')]
 custom_imports = dict(imports=['dump_hook'])
 """
-# What each rank ends with, and a way to slow a training down.
+# What each rank ends with, and ways to slow a training down and to spoil it in
+# rank 1.
 HOOK = """
 import time
 import torch
@@ -55,8 +58,15 @@ from mmpe.utils.wrappers import unwrap
 
 @HOOKS.register_module()
 class DumpHook(Hook):
-    def __init__(self, folder, pause=0):
+    def __init__(self, folder, pause=0, spoil=-1):
         self.folder, self.pause, self.losses = folder, pause, []
+        self.spoil = spoil
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if (runner.iter == self.spoil and get_rank() == 1
+                and not runner.message_hub.get_info('rollbacks', 0)):
+            for value in unwrap(runner.model).generator.parameters():
+                value.data.fill_(float('nan'))
 
     def after_train_iter(self, runner, batch_idx, data_batch=None,
                          outputs=None):
@@ -265,6 +275,68 @@ def test_a_killed_process_ends_the_job(mspie, environment, tmp_path):
     last = (work / 'last_checkpoint').read_text()
     assert 'state_dict' in read_checkpoint(last)
     assert 'Signal 9' in log.read_text()
+
+
+def test_sigterm_to_one_of_two(launch, mspie, environment, tmp_path):
+    work, log = tmp_path / 'work', tmp_path / 'log'
+
+    def arguments(folder, *args, max_iters=100000):
+        return [
+            mspie, '2', '--work-dir', folder, '--no-validate', '--seed', '1',
+            *args, '--cfg-options', f'train_cfg.max_iters={max_iters}'
+        ]
+
+    with open(log, 'w') as file:
+        job = subprocess.Popen([
+            osp.join(ROOT, 'tools/dist_train.sh'), *arguments(work),
+            'custom_hooks.2.pause=0.1'
+        ], env=environment, stdout=file, stderr=file)
+    try:
+        wait_for(lambda: (work / 'iter_2.pth').exists(), job)
+        os.kill(worker(job.pid, 1), signal.SIGTERM)
+        assert job.wait(timeout=120) != 0
+    finally:
+        job.kill()
+    assert log.read_text().count('SIGTERM: stopped after iteration') == 1
+    assert 'exitcode  : 75' in log.read_text()
+    last = (work / 'last_checkpoint').read_text()
+    assert f'can go on from {last}' in log.read_text()
+    assert len(read_checkpoint(last)['random_states']) == 2
+    # It goes on as if nothing had happened.
+    end = int(re.search(r'iter_(\d+).pth', last)[1]) + 2
+    launch('dist_train.sh', *arguments(work, '--resume', max_iters=end))
+    resumed = load(tmp_path / '1_of_2.pt')
+    launch('dist_train.sh', *arguments(tmp_path / 'whole', max_iters=end))
+    assert_equal(resumed['state'], load(tmp_path / '1_of_2.pt')['state'])
+
+
+def test_one_of_two_is_not_finite(launch, mspie, tmp_path):
+    work = tmp_path / 'work'
+
+    def train(*args, rollbacks=0, **kwargs):
+        return launch('dist_train.sh', mspie, 2, '--work-dir', work,
+                      '--no-validate', *args, '--cfg-options',
+                      'custom_hooks.2.spoil=3', 'train_cfg.max_iters=6',
+                      f'train_cfg.rollbacks={rollbacks}', **kwargs).stdout
+
+    # A lock of this process, which the other ones have to respect.
+    work.mkdir()
+    lock = FolderLock(work)
+    printed = train(fails=True)
+    assert printed.count('FolderInUseError: ') == 1
+    assert f'is in use by process {os.getpid()} on ' in printed
+    lock.release()
+
+    printed = train(fails=True)
+    assert printed.count('NotFiniteError: ') == 1
+    assert f'The last good checkpoint is {work / "iter_2.pth"}' in printed
+    assert (work / 'last_checkpoint').read_text() == str(work / 'iter_2.pth')
+
+    printed = train('--resume', rollbacks=1)
+    assert printed.count('back to it (rollback 1 of 1)') == 1
+    one, two = (load(tmp_path / f'{rank}_of_2.pt') for rank in range(2))
+    assert_equal(one['state'], two['state'])
+    assert (work / 'last_checkpoint').read_text() == str(work / 'iter_6.pth')
 
 
 def wait_for(condition, job):

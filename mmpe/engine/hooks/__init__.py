@@ -2,12 +2,15 @@
 from .checkpoint_hook import CheckpointHook
 from .compile_hook import CompileHook
 from .image_hooks import CheckHook, ResultsHook, SampleSheetHook
+from .runtime_info_hook import RuntimeInfoHook
 from .singan_hooks import SinGANPreviewHook, SinGANVisualizationHook
 from .singan_time_hooks import (SinGANEstimateHook, SinGANProgressHook,
                                 SinGANTimerHook)
+from .termination_hook import Terminated, TerminationHook
 
 __all__ = [
     'CheckHook', 'CheckpointHook', 'CompileHook', 'ResultsHook',
-    'SampleSheetHook', 'SinGANEstimateHook', 'SinGANPreviewHook',
-    'SinGANProgressHook', 'SinGANTimerHook', 'SinGANVisualizationHook'
+    'RuntimeInfoHook', 'SampleSheetHook', 'SinGANEstimateHook',
+    'SinGANPreviewHook', 'SinGANProgressHook', 'SinGANTimerHook',
+    'SinGANVisualizationHook', 'Terminated', 'TerminationHook'
 ]

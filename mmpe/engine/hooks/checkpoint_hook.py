@@ -4,15 +4,18 @@ from typing import List, Optional
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, get_rank
+from mmengine.dist import all_gather_object, get_rank, is_main_process
 from mmengine.hooks import CheckpointHook as BaseCheckpointHook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import Runner, set_random_seed
 
 # Registers the file backend 'atomic'.
 import mmpe.utils.files  # noqa: F401
+from mmpe.engine.finite import (ROLLBACKS, check_together, first_not_finite,
+                                seed_after)
 from mmpe.registry import HOOKS
+from mmpe.utils.wrappers import unwrap
 
 __all__ = ['CheckpointHook', 'random_state', 'set_random_state']
 
@@ -57,11 +60,18 @@ class CheckpointHook(BaseCheckpointHook):
     resumed, each process gets its own back right before the first iteration,
     so that the run goes on as if it had not been interrupted.
 
+    A checkpoint with a weight, or a number of an optimiser, that is not finite
+    is not written, and older ones are kept: the training ends, in all
+    processes. An old checkpoint is removed after the new one is complete.
+
     Args:
         args: As for ``mmengine.hooks.CheckpointHook``.
         backend_args: As there; by default files are written under a
             temporary name and renamed.
         kwargs: As for ``mmengine.hooks.CheckpointHook``.
+
+    Raises:
+        NotFiniteError: What would be saved is NaN or infinite.
     """
 
     def __init__(self,
@@ -75,13 +85,63 @@ class CheckpointHook(BaseCheckpointHook):
         self._resumed_states: Optional[List[dict]] = None
         self._state_before_val: Optional[dict] = None
 
+    def save(self, runner: Runner) -> None:
+        """Write a checkpoint of the iteration that ends, if there is none.
+
+        Args:
+            runner: The runner of the training.
+        """
+        name = self.filename_tmpl.format(runner.iter + 1)
+        if self.last_ckpt != self.file_backend.join_path(self.out_dir, name):
+            self._save_checkpoint(runner)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        # mmengine removes the best one so far before it writes the new one.
+        if self.save_best:
+            self._check(runner, runner.iter)
+        super()._save_best_checkpoint(runner, metrics)
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int,
                                    meta: dict) -> None:
+        runner.call_hook('before_checkpoint')
+        self._check(runner, step)
         # Only here are all processes together; the rest is rank 0's work.
         # A new best score saves the checkpoint again, after the validation.
         self._states = all_gather_object(self._state_before_val
                                          or random_state())
+        oldest = self._pop_oldest(step)
         super()._save_checkpoint_with_step(runner, step, meta)
+        if oldest is not None and is_main_process():
+            path = self.file_backend.join_path(
+                self.out_dir, self.filename_tmpl.format(oldest))
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+
+    def _check(self, runner: Runner, step: int) -> None:
+        """See that all that would be saved is finite."""
+        model = unwrap(runner.model)
+        problem = first_not_finite(
+            dict(
+                weights=model.state_dict(),
+                optimizer=runner.optim_wrapper.state_dict()))
+        if problem:
+            stage = getattr(model, 'curr_stage', None)
+            scale = '' if stage is None else f' (scale {stage})'
+            problem = (f'`{problem}` is not finite after iteration {step}'
+                       f'{scale}')
+        check_together(runner, problem)
+
+    def _pop_oldest(self, step: int) -> Optional[int]:
+        """The checkpoint that the next one replaces.
+
+        mmengine would remove it before the next one is written.
+        """
+        if self.max_keep_ckpts <= 0:
+            return None
+        ids = self.keep_ckpt_ids
+        if len(ids) < self.max_keep_ckpts or ids[-1] == step:
+            return None
+        return ids.popleft()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the random states of all processes."""
@@ -101,6 +161,12 @@ class CheckpointHook(BaseCheckpointHook):
         """Keep the random states until the first iteration."""
         super().after_load_checkpoint(runner, checkpoint)
         self._resumed_states = checkpoint.get('random_states')
+
+    def after_rollback(self, runner: Runner) -> None:
+        """Go on with random numbers that follow from seed and rollbacks."""
+        self._resumed_states = None
+        number = runner.message_hub.get_info(ROLLBACKS)
+        set_random_seed(seed_after(number, runner.seed))
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: DATA_BATCH = None) -> None:

@@ -282,11 +282,6 @@ class SinGANProgressHook(Hook):
     estimate of the remaining time holds although later scales are slower.
     """
 
-    def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: DATA_BATCH = None) -> None:
-        """Note the scale before the first iteration of this run."""
-        self._start = getattr(self, '_start', runner.iter)
-
     @master_only
     def after_train_iter(self,
                          runner: Runner,
@@ -295,7 +290,7 @@ class SinGANProgressHook(Hook):
                          outputs: Optional[dict] = None) -> None:
         """Advance by one iteration's work."""
         model = unwrap(runner.model)
-        if runner.iter == self._start:
+        if not hasattr(self, '_bar'):
             self._work = Work(runner)
             self._bar = ProgressBar(
                 total=self._work.total,
@@ -308,6 +303,13 @@ class SinGANProgressHook(Hook):
             f'({height}x{width})',
             refresh=False)
         self._bar.update(self._work.of_scale[model.curr_stage])
+
+    @master_only
+    def after_rollback(self, runner: Runner) -> None:
+        """Go back."""
+        if hasattr(self, '_bar'):
+            self._bar.n = self._bar.last_print_n = self._work.until(
+                runner.iter)
 
     @master_only
     def after_train(self, runner: Runner) -> None:

@@ -2,8 +2,9 @@
 from .image_loop import ImageTrainLoop
 from .singan_loop import (SinGANLogProcessor, SinGANTrainLoop,
                           fit_to_photograph)
+from .train_loop import TrainLoop
 
 __all__ = [
     'ImageTrainLoop', 'SinGANLogProcessor', 'SinGANTrainLoop',
-    'fit_to_photograph'
+    'TrainLoop', 'fit_to_photograph'
 ]

@@ -1,20 +1,22 @@
 """Training on many images."""
 from itertools import chain, repeat
-from typing import Union
+from typing import Iterator, Union
 
 import torch
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmpe.datasets import ResumableSampler
+from mmpe.engine.finite import ROLLBACKS, NotFiniteError, seed_after
 from mmpe.registry import LOOPS
+from .train_loop import TrainLoop
 
 __all__ = ['ImageTrainLoop']
 
 
 @LOOPS.register_module()
-class ImageTrainLoop(IterBasedTrainLoop):
+class ImageTrainLoop(TrainLoop):
     """mmengine's loop; a resumed training does not read old images again.
 
     mmengine reads all images that were trained on before it goes on, which
@@ -25,7 +27,7 @@ class ImageTrainLoop(IterBasedTrainLoop):
         runner: The runner.
         dataloader: Data loader, or its config; where there is a GPU, images
             come in pinned memory unless the config says otherwise.
-        args, kwargs: As for mmengine's loop.
+        args, kwargs: As for :class:`TrainLoop`.
     """
 
     def __init__(self, runner: Runner, dataloader: Union[dict, DataLoader],
@@ -41,9 +43,25 @@ class ImageTrainLoop(IterBasedTrainLoop):
             The model.
         """
         sampler = self.dataloader.sampler
-        if self._iter > 0 and isinstance(sampler, ResumableSampler):
-            sampler.start = self._iter * self.dataloader.batch_size
-            # mmengine throws as many batches away as there were iterations.
-            self.dataloader_iterator = chain(
-                repeat(None, self._iter), self.dataloader)
+        if isinstance(sampler, ResumableSampler):
+            self._seed = sampler.seed
+            if self._iter > 0:
+                # mmengine throws as many batches away as there were
+                # iterations.
+                self.dataloader_iterator = chain(
+                    repeat(None, self._iter), self._remaining())
         return super().run()
+
+    def _roll_back(self, error: NotFiniteError) -> None:
+        super()._roll_back(error)
+        if isinstance(self.dataloader.sampler, ResumableSampler):
+            self.dataloader_iterator = self._remaining()
+
+    def _remaining(self) -> Iterator[dict]:
+        """Batches after those that were trained on; others after rollbacks."""
+        sampler = self.dataloader.sampler
+        sampler.start = self._iter * self.dataloader.batch_size
+        number = self.runner.message_hub.get_info(ROLLBACKS, 0)
+        if number:
+            sampler.seed = seed_after(number, self._seed)
+        yield from self.dataloader

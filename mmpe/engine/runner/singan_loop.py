@@ -4,24 +4,25 @@ from typing import Optional, Tuple, Union
 
 from mmagic.engine.runner import LogProcessor
 from mmengine.config import Config
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 
 from mmpe.datasets import num_scales_of
 from mmpe.registry import LOG_PROCESSORS, LOOPS
 from mmpe.utils.wrappers import unwrap
+from .train_loop import TrainLoop
 
 __all__ = ['SinGANLogProcessor', 'SinGANTrainLoop', 'fit_to_photograph']
 
 
 @LOOPS.register_module()
-class SinGANTrainLoop(IterBasedTrainLoop):
+class SinGANTrainLoop(TrainLoop):
     """Trains as long as the scales of the model take.
 
     Args:
         runner: The runner.
         dataloader: The data loader, or its config.
         max_iters: Number of iterations; by default that of all scales.
-        kwargs: As for ``mmengine.runner.IterBasedTrainLoop``.
+        kwargs: As for :class:`TrainLoop`.
     """
 
     def __init__(self,

@@ -1,0 +1,111 @@
+"""Numbers that are not finite, which end a training before they are saved."""
+import math
+import os.path as osp
+from typing import Any, Iterator, Optional, Tuple
+
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object
+from mmengine.runner import Runner
+from torch import Tensor
+
+__all__ = [
+    'NotFiniteError', 'check_together', 'first_not_finite',
+    'last_good_checkpoint', 'seed_after'
+]
+
+# Under which name the message hub has the number of rollbacks.
+ROLLBACKS = 'rollbacks'
+
+
+class NotFiniteError(ValueError):
+    """A loss or a weight is NaN or infinite.
+
+    Where there are several processes it is raised in all of them at the same
+    iteration.
+    """
+
+
+def check_together(runner: Runner, problem: Optional[str]) -> None:
+    """Let all processes end if there is a problem in one of them.
+
+    All of them have to call this.
+
+    Args:
+        runner: The runner of the training.
+        problem: What is not finite in this process, or None.
+
+    Raises:
+        NotFiniteError: There is a problem in one of them.
+    """
+    problems = [x for x in all_gather_object(problem) if x]
+    if not problems:
+        return
+    path = last_good_checkpoint(runner)
+    raise NotFiniteError(
+        f'{problems[0]}. ' +
+        (f'The last good checkpoint is {path}' if path else
+         'There is no good checkpoint before it'))
+
+
+def last_good_checkpoint(runner: Runner) -> Optional[str]:
+    """The last checkpoint that this training has written or gone on from.
+
+    Args:
+        runner: The runner of the training.
+
+    Returns:
+        Its path; None without any.
+    """
+    path = runner.message_hub.get_info('last_ckpt')
+    return path if path and osp.isfile(path) else None
+
+
+def seed_after(rollbacks: int, seed: int) -> int:
+    """Seed of what comes after a rollback.
+
+    Args:
+        rollbacks: Number of rollbacks, at least 1.
+        seed: Seed of the training.
+
+    Returns:
+        A number in [0, 2**32).
+    """
+    return int(np.random.SeedSequence((seed, rollbacks)).generate_state(1)[0])
+
+
+def first_not_finite(state: Any) -> Optional[str]:
+    """Find a number in a state dict that is NaN or infinite.
+
+    All tensors are looked at where they are, with one transfer in the end.
+
+    Args:
+        state: Nested dicts, lists and tuples of tensors and numbers.
+
+    Returns:
+        The name of the first such number, with dots between the keys, or
+        None.
+    """
+    names, tensors = [], []
+    for name, value in _leaves(state):
+        if isinstance(value, Tensor):
+            if value.is_floating_point():
+                names.append(name)
+                tensors.append(torch.isfinite(value).all())
+        elif isinstance(value, float) and not math.isfinite(value):
+            return name
+    if not tensors:
+        return None
+    device = max((x.device for x in tensors), key=lambda x: x.type != 'cpu')
+    finite = torch.stack([x.to(device) for x in tensors]).tolist()
+    return next((x for x, good in zip(names, finite) if not good), None)
+
+
+def _leaves(state: Any, prefix: str = '') -> Iterator[Tuple[str, Any]]:
+    if isinstance(state, (dict, list, tuple)):
+        items = (
+            state.items() if isinstance(state, dict) else enumerate(state))
+        for key, value in items:
+            yield from _leaves(value, f'{prefix}{key}.')
+    else:
+        yield prefix[:-1], state
