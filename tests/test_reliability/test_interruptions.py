@@ -11,11 +11,12 @@ import sys
 from functools import partial
 
 import pytest
+import torch
 
 from mmpe.checkpoint import read_checkpoint
 
 from . import trainings
-from .harness import Campaign, Death
+from .harness import Campaign, Death, differences
 
 pytestmark = pytest.mark.skipif(
     sys.platform != 'linux', reason='needs the limits and mounts of Linux')
@@ -58,6 +59,14 @@ def mount():
     yield run
     for folder in mounted:
         subprocess.run(['umount', '--recursive', folder], check=True)
+
+
+def test_every_bit_counts():
+    state = dict(weights=[torch.zeros(2)], numbers=(1, 2.5))
+    other = dict(weights=[torch.tensor([0., -0.])], numbers=(1, 2.5))
+    assert differences(state, state) == []
+    assert differences(state, other) == ['.weights.0']
+    assert differences(state, dict(state, numbers=(1, ))) == ['.numbers']
 
 
 @pytest.mark.parametrize('family', ['singan', 'mspie'])
