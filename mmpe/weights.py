@@ -12,8 +12,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmpe.checkpoint import (CheckpointError, fetch, read_checkpoint,
-                             to_current_layout)
+from mmpe.checkpoint import (CheckpointError, fetch, is_whole,
+                             read_checkpoint, to_current_layout)
 from mmpe.models import SinGAN
 from mmpe.models.singan.state import trained_scales
 from mmpe.registry import MODELS, build_from
@@ -191,6 +191,11 @@ def _read(path: Path) -> Dict[str, Any]:
             for name in checkpoint):
         raise CheckpointError(f'`{path}` holds no weights of a generator.')
     state_dict = to_current_layout(checkpoint)
+    for name, value in state_dict.items():
+        if name.startswith(('generator.', 'generator_ema.')) and not is_whole(
+                value):
+            raise CheckpointError(f'`{path}` is damaged: {name} is no tensor '
+                                  'of numbers.')
     if not _part(state_dict, 'generator'):
         print_log(
             f'{path} holds only the average of the generator; it stands for '

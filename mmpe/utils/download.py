@@ -2,6 +2,7 @@
 import hashlib
 import http.client
 import re
+import time
 from pathlib import Path
 from typing import Optional
 from urllib.error import HTTPError
@@ -14,7 +15,8 @@ from .progress import ProgressBar
 __all__ = ['DownloadError', 'download', 'is_url']
 
 _HASH = re.compile(r'-([0-9a-f]{8,64})\.pth$')
-_TIMEOUT = 60  # seconds without a byte
+# Seconds without a byte; bytes; and bytes in a second, after the first minute.
+_TIMEOUT, _LARGEST, _SLOWEST = 60, 2**33, 1000
 
 
 class DownloadError(OSError):
@@ -39,7 +41,8 @@ def download(url: str, path: PathLike) -> None:
 
     Raises:
         DownloadError: It cannot be downloaded, is a web page, is not
-            complete, or has another hash.
+            complete, has another hash, is larger than 8 GiB, or comes more
+            slowly than 1000 bytes a second.
         OSError: It cannot be written.
     """
     name = Path(urlparse(url).path).name
@@ -50,11 +53,12 @@ def download(url: str, path: PathLike) -> None:
         except HTTPError as error:
             raise DownloadError(f'Cannot download {url}: the server says '
                                 f'{error.code} {error.reason}.') from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             if isinstance(error, DownloadError) or _is_local(error):
                 raise
             reason = getattr(error, 'reason', error)
-            raise DownloadError(f'Cannot download {url}: {reason}.') from error
+            raise DownloadError(f'Cannot download {url}: '
+                                f'{" ".join(str(reason).split())}.') from error
         if expected and not digest.startswith(expected[1]):
             raise DownloadError(
                 f'{url} is not the file that was published: its SHA-256 must '
@@ -69,7 +73,7 @@ def _is_local(error: Exception) -> bool:
 
 def _fetch(url: str, path: Path) -> str:
     """Write what an address serves; its SHA-256."""
-    sha256, received = hashlib.sha256(), 0
+    sha256, received, start = hashlib.sha256(), 0, time.monotonic()
     request = Request(url, headers={'User-Agent': 'mmpe'})
     with urlopen(request, timeout=_TIMEOUT) as response:
         total = _length(response)
@@ -78,13 +82,15 @@ def _fetch(url: str, path: Path) -> str:
                 desc=Path(urlparse(url).path).name,
                 unit='B',
                 unit_scale=True) as bar:
-            for chunk in iter(lambda: response.read(1 << 16), b''):
+            # Whatever is there: a full chunk may take hours.
+            for chunk in iter(lambda: response.read1(1 << 16), b''):
                 if not received and _is_web_page(chunk):
                     raise DownloadError(
                         f'{url} is a web page, not a file of weights.')
                 file.write(chunk)
                 sha256.update(chunk)
                 received += len(chunk)
+                _check_bounds(url, received, time.monotonic() - start)
                 bar.update(len(chunk))
     if total is not None and received < total:
         raise DownloadError(f'Cannot download {url}: the connection ended '
@@ -92,9 +98,18 @@ def _fetch(url: str, path: Path) -> str:
     return sha256.hexdigest()
 
 
+def _check_bounds(url: str, received: int, seconds: float) -> None:
+    if received > _LARGEST:
+        raise DownloadError(f'Cannot download {url}: it is larger than '
+                            f'{_LARGEST / 2**30:g} GiB.')
+    if seconds > _TIMEOUT and received < _SLOWEST * seconds:
+        raise DownloadError(f'Cannot download {url}: the server sent only '
+                            f'{received} bytes in {seconds:.0f} seconds.')
+
+
 def _length(response: http.client.HTTPResponse) -> Optional[int]:
-    length = response.headers.get('Content-Length')
-    return int(length) if length else None
+    length = response.headers.get('Content-Length', '')
+    return int(length) if length.isdecimal() else None
 
 
 def _is_web_page(beginning: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Files that are either written in full or not at all."""
 import contextlib
 import os
+import zipfile
 from pathlib import Path
 from typing import Iterator, Union
 
@@ -41,6 +42,31 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def check_stored(path: PathLike) -> None:
+    """See that a zip file is as large as what is in it.
+
+    Neither PyTorch nor NumPy packs what it saves. What is packed may take any
+    amount of memory.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no zip file, or is packed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            num_bytes = sum(x.file_size for x in archive.infolist())
+    except OSError:
+        raise
+    except Exception as error:  # damaged data can fail in any way
+        raise ValueError(f'{error}') from error
+    if num_bytes > os.path.getsize(path):
+        raise ValueError(f'what is in it would take {num_bytes} bytes, more '
+                         'than the file has')
 
 
 def _is_about(error: OSError, temporary: Path) -> bool:
