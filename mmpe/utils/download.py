@@ -1,10 +1,13 @@
 """Files from the web, whole and as they were published, or not at all."""
+import contextlib
 import hashlib
 import http.client
+import queue
 import re
+import threading
 import time
 from pathlib import Path
-from typing import Optional
+from typing import Iterator, Optional
 from urllib.error import HTTPError
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
@@ -74,16 +77,14 @@ def _is_local(error: Exception) -> bool:
 def _fetch(url: str, path: Path) -> str:
     """Write what an address serves; its SHA-256."""
     sha256, received, start = hashlib.sha256(), 0, time.monotonic()
-    request = Request(url, headers={'User-Agent': 'mmpe'})
-    with urlopen(request, timeout=_TIMEOUT) as response:
-        total = _length(response)
+    with contextlib.closing(_parts(url)) as parts:
+        total = _length(next(parts))
         with open(path, 'wb') as file, ProgressBar(
                 total=total,
                 desc=Path(urlparse(url).path).name,
                 unit='B',
                 unit_scale=True) as bar:
-            # Whatever is there: a full chunk may take hours.
-            for chunk in iter(lambda: response.read1(1 << 16), b''):
+            for chunk in parts:
                 if not received and _is_web_page(chunk):
                     raise DownloadError(
                         f'{url} is a web page, not a file of weights.')
@@ -96,6 +97,44 @@ def _fetch(url: str, path: Path) -> str:
         raise DownloadError(f'Cannot download {url}: the connection ended '
                             f'after {received} of {total} bytes.')
     return sha256.hexdigest()
+
+
+def _parts(url: str) -> Iterator:
+    """The response of a server, then what it sends, as it comes.
+
+    urllib bounds the time from byte to byte, and a server may take a minute
+    for each byte of its headers: a thread waits for them.
+    """
+    request = Request(url, headers={'User-Agent': 'mmpe'})
+    parts: queue.Queue = queue.Queue(maxsize=4)
+    is_over = threading.Event()
+
+    def receive() -> None:
+        try:
+            with urlopen(request, timeout=_TIMEOUT) as response:
+                parts.put(response)
+                chunk = None
+                while chunk != b'' and not is_over.is_set():
+                    chunk = response.read1(1 << 16)
+                    parts.put(chunk)
+        except Exception as error:
+            parts.put(error)
+
+    threading.Thread(target=receive, daemon=True).start()
+    try:
+        while True:
+            part = parts.get(timeout=_TIMEOUT)
+            if isinstance(part, Exception):
+                raise part
+            if part == b'':
+                return
+            yield part
+    except queue.Empty:
+        raise TimeoutError(f'nothing came for {_TIMEOUT} seconds') from None
+    finally:
+        is_over.set()
+        while not parts.empty():  # the thread may wait to get rid of some
+            parts.get_nowait()
 
 
 def _check_bounds(url: str, received: int, seconds: float) -> None:

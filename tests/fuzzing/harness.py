@@ -185,7 +185,7 @@ def _outcome(connection: Connection,
         child.join()
         return Outcome('hang', seconds=2 * LIMITS.seconds)
     except EOFError:
-        child.join()
+        child.join()  # by a signal where the code is negative
         return Outcome('crash', f'exit code {child.exitcode}')
 
 

@@ -257,7 +257,7 @@ def _image(random: Random, mode: str, kind: str) -> bytes:
     buffer = io.BytesIO()
     try:
         image.save(buffer, kind, **options)
-    except (OSError, ValueError, KeyError, TypeError, struct.error):
+    except (OSError, ValueError, KeyError, RuntimeError):
         buffer = io.BytesIO()
         image.convert('RGB').save(buffer, 'PNG')
     return buffer.getvalue()
