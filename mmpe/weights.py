@@ -4,6 +4,7 @@ The one loader of tools, demos and :mod:`mmpe.inference`. It takes the name of
 a row, a path or an address, and files of MMagic 1.x, of MMGeneration 0.x and
 of mmpe.
 """
+import functools
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -152,13 +153,19 @@ def fitting_rows(state_dict: Dict[str, Any]) -> List[str]:
     for row in rows().values():
         if row.metadata.get('Number of Scales') != num_scales:
             continue
-        with torch.device('meta'):
-            model = build_from(MODELS, Config.fromfile(row.config).model)
-        expected = _shapes(model.state_dict())
+        expected = _expected_shapes(row.config)
         parts = {name for name in expected if _has_part(shapes, name)}
         if shapes == {name: expected[name] for name in parts}:
             fitting.append(row.name)
     return fitting
+
+
+@functools.lru_cache(maxsize=None)
+def _expected_shapes(config: Path) -> Dict[str, tuple]:
+    """Shapes of the weights of a row's model; building it takes a while."""
+    with torch.device('meta'):
+        model = build_from(MODELS, Config.fromfile(config).model)
+    return _shapes(model.state_dict())
 
 
 def _generator(row: Row) -> ConfigDict:

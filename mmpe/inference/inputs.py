@@ -129,6 +129,9 @@ def _read_flow_png(path: str) -> np.ndarray:
     if image is None or image.dtype != np.uint16 or image.shape[2:] != (3, ):
         raise ValueError(f'{path!r} is neither a .npy file nor a flow PNG '
                          '(three channels of 16 bits).')
-    valid, y, x = np.moveaxis(image.astype(np.float32), 2, 0)
-    flow = np.stack(((x - 2**15) / 64, (y - 2**15) / 64), axis=2)
-    return np.where(valid[..., None] > 0, flow, 0)
+    # In place: there may be many pixels.
+    flow = image[..., 1:].transpose(2, 0, 1).astype(np.float32, order='C')
+    flow -= 2**15
+    flow /= 64
+    flow[:, image[..., 0] == 0] = 0
+    return flow[::-1].transpose(1, 2, 0)

@@ -96,8 +96,6 @@ def attempt(kind: Kind, random: Random, folder: Path) -> Outcome:
         name = 'code run'
     elif name == 'clear error' and after - before:
         name, detail = 'left behind', ', '.join(map(str, after - before))
-    elif peak > LIMITS.num_bytes:
-        name = 'memory'
     elif seconds > LIMITS.seconds:
         name = 'hang'
     return Outcome(name, detail, seconds, peak)
@@ -144,6 +142,8 @@ def _work(kind: Kind, seed: int, indices: Sequence[int], folder: Path,
         place.mkdir()
         with contextlib.redirect_stderr(io.StringIO()):
             outcome = attempt(kind, _generator(seed, kind, index), place)
+        if outcome.peak > LIMITS.num_bytes:
+            outcome = outcome._replace(name='memory')
         if outcome.name not in FAULTS:
             shutil.rmtree(place)
         connection.send(outcome)

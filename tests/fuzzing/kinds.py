@@ -25,6 +25,7 @@ from mmpe.evaluation.references import read_reference
 from mmpe.inference import LayoutEdit, load
 from mmpe.inference.inputs import read_displacement, read_mask
 from mmpe.registry import MODELS, build_from
+from mmpe.weights import fitting_rows
 
 from ..test_inference.conftest import small_config
 from ..test_models.test_singan.conftest import model_cfg, random_pyramid
@@ -317,7 +318,7 @@ def _odd_picture(random: Random) -> bytes:
 def make_picture(random: Random, folder: Path) -> Path:
     """A picture of any mode and format, most of them damaged."""
     change = random.random()
-    if change < .003:
+    if .5 < change < .503:
         data = _bomb(
             random.choice((9000, 13000, 20000)),
             *random.choice(((8, 0), (8, 2), (8, 4), (8, 6), (16, 0),
@@ -355,8 +356,8 @@ def make_displacement(random: Random, folder: Path) -> Path:
             data = random.choice(
                 (lambda: _odd_picture(random),
                  lambda: _image(random, 'RGB', 'PNG'),
-                 lambda: _bomb(9000, 16, 2) if random.random() < .1 else
-                 _png(2**16, 2**16, 16, 2, b'')))()
+                 lambda: _bomb(9000, 16, 2) if .5 < random.random() < .55
+                 else _png(2**16, 2**16, 16, 2, b'')))()
     else:
         path = folder / 'flow.npy'
         data = _npy(random, _array(random))
@@ -491,7 +492,8 @@ def read_metafile(folder: Path) -> None:
 
 def prepare() -> None:
     """Make what all inputs need, before there are child processes."""
-    for name in _models():
+    for name, (_, checkpoint) in _models().items():
+        fitting_rows(checkpoint['state_dict'])
         for is_zip in (True, False):
             _whole(name, is_zip)
     _without_state()
