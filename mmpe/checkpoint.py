@@ -257,11 +257,13 @@ def _check_beginning(path: Path) -> None:
     if not beginning:
         raise CheckpointError(f'`{path}` is empty.')
     if beginning.startswith(b'PK'):
-        if not zipfile.is_zipfile(path):
-            raise CheckpointError(f'`{path}` is truncated: it has no end.')
         try:
+            if not zipfile.is_zipfile(path):
+                raise CheckpointError(f'`{path}` is truncated: it has no end.')
             check_stored(path)
-        except ValueError as error:
+        except CheckpointError:
+            raise
+        except (ValueError, zipfile.BadZipFile) as error:
             raise CheckpointError(f'`{path}` is damaged: {error}.') from error
     elif not beginning.startswith(b'\x80'):  # every pickle does
         raise CheckpointError(f'`{path}` is not a checkpoint: it begins with '

@@ -160,7 +160,7 @@ def fitting_rows(state_dict: Dict[str, Any]) -> List[str]:
     return fitting
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _expected_shapes(config: Path) -> Dict[str, tuple]:
     """Shapes of the weights of a row's model; building it takes a while."""
     with torch.device('meta'):

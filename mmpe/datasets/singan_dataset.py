@@ -75,7 +75,7 @@ def open_rgb(file: Union[str, BinaryIO], name: str) -> Image.Image:
                          f'{reason}') from error
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _formats() -> List[str]:
     """What Pillow reads by itself: for EPS it would run Ghostscript."""
     Image.init()
