@@ -222,19 +222,20 @@ def run(kinds: Sequence[Kind],
         kinds: Their kinds.
         number: How many inputs of all kinds.
         seed: Random seed; the same inputs follow from it.
-        seconds: When to stop, if not at the end.
+        seconds: When to stop, if not at the end; each kind has its share.
         keep: Folder in which inputs that were read wrongly are kept.
         advance: Called after each input.
 
     Returns:
         What became of them, by kind.
     """
-    end = time.monotonic() + seconds if seconds else float('inf')
+    end = time.monotonic() if seconds else float('inf')
     shares = sum(kind.share for kind in kinds)
     summaries = []
     for kind in kinds:
         summary = Summary(kind.name)
         summaries.append(summary)
+        end += (seconds or 0) * kind.share / shares
         count = max(1, round(number * kind.share / shares))
         with tempfile.TemporaryDirectory() as temporary, contextlib.closing(
                 _outcomes(kind, seed, count, Path(temporary))) as outcomes:
