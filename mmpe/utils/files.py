@@ -1,5 +1,6 @@
 """Files that are either written in full or not at all."""
 import contextlib
+import errno
 import os
 import zipfile
 from pathlib import Path
@@ -42,6 +43,24 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def check_folder(path: PathLike) -> None:
+    """See that a folder is there or can be made; nothing is written.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        OSError: A file is in the way, or it must not be written to.
+    """
+    path = Path(path).absolute()
+    place = next(x for x in (path, *path.parents) if os.path.lexists(x))
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, 'A file is in the way',
+                                 str(place))
+    if not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, 'Cannot write', str(place))
 
 
 def check_stored(path: PathLike) -> None:

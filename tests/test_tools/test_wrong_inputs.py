@@ -179,14 +179,11 @@ COMMANDS = {
             'no iterations': ['--cfg-options', 'model.iters_per_scale=0'],
             'negative size':
             ['--cfg-options', 'train_dataloader.dataset.max_size=-8'],
-            'unknown optimizer':
-            ['--cfg-options', 'optim_wrapper.generator.optimizer.type=Best'],
             'unknown hook':
             ['--cfg-options', 'default_hooks.checkpoint.type=Best'],
             'resumed from nothing': ['--resume', F + 'none.pth'],
             'resumed from text': ['--resume', F + 'text.pth'],
             'resumed from a malicious file': ['--resume', F + 'evil.pth'],
-            'resumed from another model': ['--resume', F + 'mspie.pth'],
             'file in the way': ['--work-dir', F + 'text.png'],
         }),
     'train (config)': command(
@@ -208,7 +205,6 @@ COMMANDS = {
             ['--cfg-options', 'train_dataloader.batch_size=0'],
             'unknown dataset':
             ['--cfg-options', 'train_dataloader.dataset.type=Folder'],
-            'resumed from another model': ['--resume', F + 'singan.pth'],
         }),
     'test': command(
         'tools/test.py', ROW_F, F + 'mspie.pth', '--work-dir', 'out',
@@ -312,8 +308,6 @@ COMMANDS = {
             **numbers('num', 'jobs'),
             'negative widening': ['--widen', '-1'],
             'widening by NaN': ['--widen', 'nan'],
-            'unknown argument of the model':
-            ['--cfg-options', 'model.iters_per_scal=3'],
         }),
     'compare_scales': command(
         'tools/analysis/compare_scales.py', '--data-root', F + 'images',
@@ -377,7 +371,6 @@ COMMANDS = {
             'negative size': ['--size', '-64', '64'],
             'size that cannot be drawn': ['--size', '31', '31'],
             'unknown weights': ['--sample-model', 'best'],
-            'negative seed': ['--seed', '-1'],
         }),
     'mspie_sampling (photograph)': command(
         'demo/mspie_sampling.py', F + 'photograph.png', '--out-dir', 'out',
@@ -400,8 +393,6 @@ COMMANDS = {
         more={
             **numbers('jobs'), **numbers('max-size', least=32),
             'one photograph twice': [F + 'photograph.png'],
-            'unknown argument of the model':
-            ['--cfg-options', 'model.iters_per_scal=3'],
             'config of another family': ['--config', ROW_F],
         }),
     'demo sample': command(
@@ -533,6 +524,8 @@ COMMANDS = {
             'file in the way': ['--keep', F + 'text.png'],
         }),
 }
+# mmengine's runner has begun its log when a config turns out not to work.
+RUNNERS, LOGS = ('tools/train.py', 'tools/test.py'), ('.log', '.py', '.json')
 # These take nothing but options without a value.
 WITHOUT_INPUTS = ('.dev_scripts/check_mim.py', '.dev_scripts/update_tables.py')
 CASES = [(name, kind) for name, x in COMMANDS.items() for kind in x.mistakes()]
@@ -672,8 +665,11 @@ def test_one_line(name, kind, files, empty, monkeypatch, capfd):
         main()
     check_end(stop.value.code, capfd.readouterr().err)
     assert snapshot(files) == before
-    assert not [path for path in empty.rglob('*')
-                if path.name not in ('here', 'home')]
+    left = {path.name for path in empty.rglob('*') if path.is_file()
+            and not (tool.script in RUNNERS and path.suffix in LOGS)}
+    assert not left
+    if tool.script not in RUNNERS:
+        assert not os.listdir()
 
 
 def check_end(code, printed):
