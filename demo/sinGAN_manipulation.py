@@ -53,6 +53,8 @@ QUICK_CONFIG = osp.join(
 Row = List[Tuple[str, np.ndarray]]
 # Long sides of pictures that a model may be trained for.
 _TRAINED_SIZES = 32, 1024
+# By how much an image may be enlarged, lest the memory does not suffice.
+_LARGEST_FACTOR = 64
 # Width of a box's border, on which there should be few edges, in pixels.
 _BOX_MARGIN = 4
 
@@ -339,7 +341,7 @@ def _add_edit(parser: argparse.ArgumentParser) -> None:
     _add_start_scales(parser)
     parser.add_argument(
         '--dilation',
-        type=int,
+        type=at_least(0),
         help='pixels by which the mask is enlarged, at the training size')
 
 
@@ -638,6 +640,9 @@ def paint(args: argparse.Namespace) -> None:
 def super_resolution(args: argparse.Namespace) -> None:
     """Enlarge an image."""
     folder = Path(args.out_dir)
+    if not 0 < args.factor <= _LARGEST_FACTOR:
+        raise ValueError('Argument `--factor` must be above 0 and at most '
+                         f'{_LARGEST_FACTOR}, but got {args.factor}.')
     image = args.image and read_rgb(args.image)
     if args.model:
         sampler = _load(args)
@@ -771,9 +776,8 @@ def _train_for_factor(args: argparse.Namespace,
                       folder: Path) -> PhotographSampler:
     """Train with a pyramid whose steps make up the enlargement."""
     config = _trained_config(args)
-    if not 1 < args.factor < math.inf:
-        raise ValueError('Argument `--factor` must be above 1 and finite, but '
-                         f'got {args.factor}.')
+    if args.factor <= 1:
+        raise ValueError(f'--factor must be above 1, but got {args.factor}.')
     dataset = config.train_dataloader.dataset
     steps = max(1, round(math.log(args.factor, 1 / 0.75)))
     dataset.scale_factor_init = args.factor**(-1 / steps)

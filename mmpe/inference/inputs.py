@@ -133,5 +133,5 @@ def _read_flow_png(path: str) -> np.ndarray:
     flow = image[..., 1:].transpose(2, 0, 1).astype(np.float32, order='C')
     flow -= 2**15
     flow /= 64
-    flow[:, image[..., 0] == 0] = 0
+    flow *= image[..., 0] > 0
     return flow[::-1].transpose(1, 2, 0)

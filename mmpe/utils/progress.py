@@ -68,7 +68,7 @@ class ProgressBar(tqdm):
             self._last_line = math.inf
             if self.leave and (self.n or not self.total):
                 self._print_line()
-                self.leave = False  # it is done
+            self.leave = False  # it is done, or an error says why not
         super().close()
 
     def _print_line(self) -> None:

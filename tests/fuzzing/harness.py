@@ -141,7 +141,10 @@ def _work(kind: Kind, seed: int, indices: Sequence[int], folder: Path,
         place = folder / f'{kind.name}-{index}'
         place.mkdir()
         with contextlib.redirect_stderr(io.StringIO()):
-            outcome = attempt(kind, _generator(seed, kind, index), place)
+            try:
+                outcome = attempt(kind, _generator(seed, kind, index), place)
+            except Exception:  # it could not be made
+                outcome = Outcome('crash', traceback.format_exc(), peak=1)
         if outcome.peak > LIMITS.num_bytes:
             outcome = outcome._replace(name='memory')
         if outcome.name not in FAULTS:

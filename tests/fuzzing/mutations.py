@@ -137,7 +137,8 @@ def _places(tree: Any) -> List[Tuple[Any, Any]]:
 
 def odd_value(random: Random, value: Any) -> Any:
     """What does not belong in the place of a value."""
-    if isinstance(value, torch.Tensor) and random.random() < .6:
+    if isinstance(value, torch.Tensor) and value.layout == torch.strided \
+            and not value.is_meta and random.random() < .6:
         return random.choice(_TENSORS)(value)
     return random.choice(_VALUES)()
 
@@ -169,7 +170,7 @@ _TENSORS = (
     lambda x: x.to_sparse(),
     lambda x: x.to('meta'),
     lambda x: torch.nn.Parameter(x.float()),
-    lambda x: x.numpy(),
+    lambda x: x.detach().numpy(),
     lambda x: x.new_zeros(1).expand(10**6, 10**6),
     lambda x: x.new_zeros(1).expand(1, max(1, x.numel()), 3000, 3000),
     lambda x: torch.cat((x, x), -1) if x.ndim else x)

@@ -133,7 +133,9 @@ class PatchDiffusion(BaseModel):
         pixels = pixels.permute(2, 0, 1)
         size = self._pyramid(tuple(pixels.shape[1:]))[-1]
         if size != tuple(pixels.shape[1:]):
-            pixels = _resize(pixels[None].float(), size)[0]
+            # One channel at a time: there may be many pixels.
+            pixels = torch.cat([
+                _resize(x[None, None].float(), size)[0] for x in pixels])
             pixels = pixels.round().clamp(0, 255).to(torch.uint8)
         self.photograph = pixels.contiguous().to(self.device)
         self._levels = []
