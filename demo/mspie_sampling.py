@@ -25,6 +25,7 @@ from PIL import Image
 
 from mmpe.inference import StyleGAN2Sampler, load
 from mmpe.utils.command_line import one_line_errors
+from mmpe.utils.files import check_folder
 from mmpe.utils.images import contact_sheet, save_gif, save_image
 from mmpe.utils.progress import ProgressBar
 
@@ -87,6 +88,8 @@ def parse_args() -> argparse.Namespace:
         if getattr(args, name) < 1:
             parser.error(f'--{name.replace("_", "-")} must be at least 1, '
                          f'but got {getattr(args, name)}')
+    if args.size and min(args.size) < 1:
+        parser.error(f'--size must be at least 1 1, but got {args.size}')
     if not 0 <= args.truncation <= 1:
         parser.error(f'--truncation must be from 0 to 1, but got '
                      f'{args.truncation}')
@@ -197,6 +200,7 @@ def main() -> None:
         sizes=all_sizes,
         interpolation=interpolation)
     with one_line_errors():
+        check_folder(folder)
         sampler = load_sampler(args)
         folder.mkdir(parents=True, exist_ok=True)
         drawn = {

@@ -30,7 +30,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmpe.engine.photographs import (bundled_photograph, plan_training,
                                      summary_table, train_photograph,
@@ -40,7 +40,9 @@ from mmpe.inference import (LayoutEdit, PatchSampler, PhotographSampler,
                             StyleGAN2Sampler, load)
 from mmpe.inference.inputs import read_displacement, read_mask, read_rgb
 from mmpe.inference.layout import FLIPS
-from mmpe.utils.command_line import one_line_errors, open_config
+from mmpe.utils.command_line import (SettingsAction, one_line_errors,
+                                     open_config)
+from mmpe.utils.files import check_folder
 from mmpe.utils.images import (contact_sheet, resize_image, save_gif,
                                save_image, save_mp4)
 from mmpe.utils.progress import ProgressBar
@@ -51,6 +53,8 @@ QUICK_CONFIG = osp.join(
 Row = List[Tuple[str, np.ndarray]]
 # Long sides of pictures that a model may be trained for.
 _TRAINED_SIZES = 32, 1024
+# By how much an image may be enlarged, lest the memory does not suffice.
+_LARGEST_FACTOR = 64
 # Width of a box's border, on which there should be few edges, in pixels.
 _BOX_MARGIN = 4
 
@@ -144,7 +148,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=SettingsAction,
         help='override settings of the training, for instance '
         'model.iters_per_scale=1000 train_dataloader.dataset.min_size=20')
 
@@ -217,7 +221,7 @@ def _add_sizes(parser: argparse.ArgumentParser, required: bool) -> None:
 def _add_tiles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--tile',
-        type=int,
+        type=at_least(1),
         metavar='PIXELS',
         help='draw in tiles of this size straight to the file, so that '
         'memory does not grow with the image')
@@ -337,7 +341,7 @@ def _add_edit(parser: argparse.ArgumentParser) -> None:
     _add_start_scales(parser)
     parser.add_argument(
         '--dilation',
-        type=int,
+        type=at_least(0),
         help='pixels by which the mask is enlarged, at the training size')
 
 
@@ -636,6 +640,9 @@ def paint(args: argparse.Namespace) -> None:
 def super_resolution(args: argparse.Namespace) -> None:
     """Enlarge an image."""
     folder = Path(args.out_dir)
+    if not 0 < args.factor <= _LARGEST_FACTOR:
+        raise ValueError('Argument `--factor` must be above 0 and at most '
+                         f'{_LARGEST_FACTOR}, but got {args.factor}.')
     image = args.image and read_rgb(args.image)
     if args.model:
         sampler = _load(args)
@@ -656,8 +663,9 @@ def super_resolution(args: argparse.Namespace) -> None:
 def animate(args: argparse.Namespace) -> None:
     """Let the photograph move."""
     sampler = _load(args)
-    if args.fps <= 0:
-        raise ValueError(f'--fps must be above 0, but got {args.fps}.')
+    if not 0 < args.fps < math.inf:
+        raise ValueError('Argument `--fps` must be above 0 and finite, but '
+                         f'got {args.fps}.')
     walk = sampler.animate(args.frames, args.alpha, args.beta,
                            args.start_scale, args.seed)
     frames = list(ProgressBar(walk, total=args.frames, desc='frames'))
@@ -684,16 +692,28 @@ def _trained_config(args: argparse.Namespace) -> Config:
     options = dict(args.cfg_options or {})
     if args.max_size:
         options['train_dataloader.dataset.max_size'] = args.max_size
-    return open_config(args.config, options)
+    config = open_config(args.config, options)
+    if not config.get('model') or not config.get('train_dataloader'):
+        raise ValueError(f'The config {args.config!r} trains no model: it '
+                         'lacks `model` or `train_dataloader`.')
+    return config
 
 
 def _size(sampler: PhotographSampler,
           args: argparse.Namespace) -> Optional[Tuple[int, int]]:
+    size = args.size and tuple(args.size)
     if args.factor:
-        return tuple(
+        if not all(0 < factor < math.inf for factor in args.factor):
+            raise ValueError('Argument `--factor` must be above 0 and finite, '
+                             f'but got {args.factor}.')
+        size = tuple(
             round(factor * length)
             for factor, length in zip(args.factor, sampler.size))
-    return args.size and tuple(args.size)
+    if size and min(size) < 1:
+        raise ValueError(f'The size must be at least 1 x 1, but is {size[0]} '
+                         f'x {size[1]}.')
+    sampler.check_size(size)
+    return size
 
 
 def _variants(args: argparse.Namespace) -> List[Optional[int]]:
@@ -755,7 +775,7 @@ def _draw_scales(sampler: PhotographSampler, args: argparse.Namespace,
 def _train_for_factor(args: argparse.Namespace,
                       folder: Path) -> PhotographSampler:
     """Train with a pyramid whose steps make up the enlargement."""
-    config = open_config(args.config, args.cfg_options)
+    config = _trained_config(args)
     if args.factor <= 1:
         raise ValueError(f'--factor must be above 1, but got {args.factor}.')
     dataset = config.train_dataloader.dataset
@@ -828,6 +848,7 @@ def main() -> None:
     """Run the command."""
     args = parse_args()
     with one_line_errors():
+        check_folder(args.out_dir)
         if args.command is None:
             quick_start(args)
         else:

@@ -27,11 +27,11 @@ from mmengine.logging import HistoryBuffer
 from mmengine.utils import digit_version
 from torch._weights_only_unpickler import _get_allowed_globals
 
-from .utils.download import download
-from .utils.files import PathLike, atomic_write
+from .utils.download import DownloadError, download
+from .utils.files import PathLike, atomic_write, check_stored
 
 __all__ = [
-    'CheckpointError', 'fetch', 'install', 'last_checkpoint',
+    'CheckpointError', 'fetch', 'install', 'is_whole', 'last_checkpoint',
     'latest_checkpoint', 'load_pickle', 'read_checkpoint', 'save_pickle',
     'to_current_layout'
 ]
@@ -85,10 +85,13 @@ def fetch(url: str) -> Path:
         Where it is.
 
     Raises:
-        DownloadError: See :func:`mmpe.utils.download.download`.
+        DownloadError: The address names no file; or see
+            :func:`mmpe.utils.download.download`.
     """
-    path = Path(torch.hub.get_dir(), 'checkpoints',
-                Path(urlparse(url).path).name)
+    name = Path(urlparse(url).path).name
+    if name in ('', '..'):
+        raise DownloadError(f'Cannot download {url}: it names no file.')
+    path = Path(torch.hub.get_dir(), 'checkpoints', name)
     if get_rank() > 0:
         barrier()  # the other ranks find what rank 0 has downloaded
     try:
@@ -228,6 +231,17 @@ def load_pickle(path: PathLike) -> Any:
         raise _explain(path, error) from error
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a value of a checkpoint is a tensor of real numbers, all there.
+
+    A tensor may claim any size, and repeat the few numbers that a file holds.
+    """
+    return (isinstance(value, torch.Tensor) and value.layout == torch.strided
+            and not value.is_meta and not value.is_quantized
+            and not value.is_complex() and value.numel() *
+            value.element_size() <= value.untyped_storage().nbytes())
+
+
 def save_pickle(data: Any, path: PathLike) -> None:
     """Write what :func:`load_pickle` and MMagic read, whole or not at all.
 
@@ -262,8 +276,14 @@ def _check_beginning(path: Path) -> None:
     if not beginning:
         raise CheckpointError(f'`{path}` is empty.')
     if beginning.startswith(b'PK'):
-        if not zipfile.is_zipfile(path):
-            raise CheckpointError(f'`{path}` is truncated: it has no end.')
+        try:
+            if not zipfile.is_zipfile(path):
+                raise CheckpointError(f'`{path}` is truncated: it has no end.')
+            check_stored(path)
+        except CheckpointError:
+            raise
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise CheckpointError(f'`{path}` is damaged: {error}.') from error
     elif not beginning.startswith(b'\x80'):  # every pickle does
         raise CheckpointError(f'`{path}` is not a checkpoint: it begins with '
                               f'{beginning!r}.')

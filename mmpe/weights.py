@@ -4,6 +4,7 @@ The one loader of tools, demos and :mod:`mmpe.inference`. It takes the name of
 a row, a path or an address, and files of MMagic 1.x, of MMGeneration 0.x and
 of mmpe.
 """
+import functools
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -12,8 +13,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmpe.checkpoint import (CheckpointError, fetch, read_checkpoint,
-                             to_current_layout)
+from mmpe.checkpoint import (CheckpointError, fetch, is_whole,
+                             read_checkpoint, to_current_layout)
 from mmpe.models import SinGAN
 from mmpe.models.singan.state import trained_scales
 from mmpe.registry import MODELS, build_from
@@ -152,13 +153,19 @@ def fitting_rows(state_dict: Dict[str, Any]) -> List[str]:
     for row in rows().values():
         if row.metadata.get('Number of Scales') != num_scales:
             continue
-        with torch.device('meta'):
-            model = build_from(MODELS, Config.fromfile(row.config).model)
-        expected = _shapes(model.state_dict())
+        expected = _expected_shapes(row.config)
         parts = {name for name in expected if _has_part(shapes, name)}
         if shapes == {name: expected[name] for name in parts}:
             fitting.append(row.name)
     return fitting
+
+
+@functools.cache
+def _expected_shapes(config: Path) -> Dict[str, tuple]:
+    """Shapes of the weights of a row's model; building it takes a while."""
+    with torch.device('meta'):
+        model = build_from(MODELS, Config.fromfile(config).model)
+    return _shapes(model.state_dict())
 
 
 def _generator(row: Row) -> ConfigDict:
@@ -191,6 +198,11 @@ def _read(path: Path) -> Dict[str, Any]:
             for name in checkpoint):
         raise CheckpointError(f'`{path}` holds no weights of a generator.')
     state_dict = to_current_layout(checkpoint)
+    for name, value in state_dict.items():
+        if name.startswith(('generator.', 'generator_ema.')) and not is_whole(
+                value):
+            raise CheckpointError(f'`{path}` is damaged: {name} is no tensor '
+                                  'of numbers.')
     if not _part(state_dict, 'generator'):
         print_log(
             f'{path} holds only the average of the generator; it stands for '

@@ -3,10 +3,12 @@ import difflib
 from pathlib import Path
 from typing import Dict, NamedTuple, Optional
 
-from mmengine.fileio import load
+import yaml
 
 __all__ = ['Row', 'find_row', 'root', 'rows']
 
+# Builds plain values only; mmengine's would call what a file names.
+_Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 _METAFILE = 'configs/positional_encoding_in_gans/metafile.yml'
 
 
@@ -50,10 +52,19 @@ def rows() -> Dict[str, Row]:
 
     Raises:
         FileNotFoundError: The installation has no metafile.
+        ValueError: It is damaged.
     """
     folder = root()
-    models = load(folder / _METAFILE)['Models']
-    return {model['Name']: _row(model, folder) for model in models}
+    try:
+        with open(folder / _METAFILE, 'rb') as file:
+            models = yaml.load(file, _Loader)['Models']
+        return {model['Name']: _row(model, folder) for model in models}
+    except OSError:
+        raise
+    except Exception as error:  # damaged data can fail in any way
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'`{folder / _METAFILE}` is damaged: '
+                         f'{type(error).__name__}: {reason}.') from error
 
 
 def find_row(name: str) -> Row:

@@ -28,15 +28,17 @@ import json
 import os.path as osp
 import subprocess
 import sys
+from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 import torch
 from mmengine.logging import MMLogger
 
 import mmpe  # noqa: F401  (installs the host bridge)
+from mmpe.inference.loading import check_device
 from mmpe.models.singan.graphs import WARM_UP
 from mmpe.utils.command_line import one_line_errors
-from mmpe.utils.files import atomic_write
+from mmpe.utils.files import atomic_write, check_folder
 
 sys.path.insert(0, osp.dirname(osp.abspath(__file__)))
 from benchmarking import evaluation, measure, mspie, singan  # noqa: E402
@@ -262,6 +264,9 @@ def main() -> None:
     # What MMagic tells in between is not of interest.
     MMLogger.get_current_instance().setLevel('ERROR')
     with one_line_errors():
+        check_device(args.device)
+        if args.json:
+            check_folder(Path(args.json).parent)
         workloads = all_workloads(options)
         if args.list:
             print('\n'.join(workload.name for workload in workloads))

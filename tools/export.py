@@ -55,7 +55,13 @@ def parse_args() -> argparse.Namespace:
         type=float,
         default=1e-3,
         help='largest difference from the model (default: %(default)s)')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not args.tolerance >= 0:
+        parser.error('--tolerance must be at least 0, but got '
+                     f'{args.tolerance}')
+    if args.size and min(args.size) < 1:
+        parser.error(f'--size must be at least 1 1, but got {args.size}')
+    return args
 
 
 class StyleGenerator(nn.Module):

@@ -27,12 +27,13 @@ from PIL import Image
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.datasets.singan_dataset import open_rgb
 from mmpe.utils.command_line import one_line_errors
-from mmpe.utils.files import atomic_write
+from mmpe.utils.files import atomic_write, check_folder
 from mmpe.utils.progress import ProgressBar
 
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 LEFT_OUT = 'left_out.txt'
 NUM_SHOWN = 10
+LARGEST = 16384  # pixels on a side: an image takes a gigabyte
 # Reads the file of a name in the source.
 Read = Callable[[str], bytes]
 
@@ -77,6 +78,10 @@ def target_folders(args: argparse.Namespace) -> Dict[int, Path]:
     if args.workers < 1 or min(args.sizes) < 1:
         raise ValueError('Arguments `--sizes` and `--workers` must be at '
                          f'least 1, but got {args.sizes} and {args.workers}.')
+    if max(args.sizes) > LARGEST:
+        raise ValueError(f'Argument `--sizes` must be at most {LARGEST}, but '
+                         f'got {args.sizes}.')
+    check_folder(args.out)
     names = args.folders or [
         f'{args.out.resolve().name}_{size}' for size in args.sizes
     ]

@@ -7,10 +7,9 @@ Example:
 """
 import argparse
 
-from mmengine.config import DictAction
-
 import mmpe  # noqa: F401  (installs the host bridge)
-from mmpe.utils.command_line import one_line_errors, open_config
+from mmpe.utils.command_line import (SettingsAction, one_line_errors,
+                                     open_config)
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=SettingsAction,
         help='override settings of the config, as in a.b=1 or a.b="[1,2]"')
     return parser.parse_args()
 

@@ -17,6 +17,7 @@ from mmengine.config import Config
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
                                      read_config)
+from mmpe.utils.files import check_folder
 
 _OF_TRAINING = ('train_cfg', 'train_dataloader', 'optim_wrapper',
                 'param_scheduler')
@@ -61,6 +62,7 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg[name] = None
     stem = osp.splitext(osp.basename(args.checkpoint))[0]
     out = args.out or osp.join(cfg.work_dir, f'results_{stem}.json')
+    check_folder(osp.dirname(out) or '.')
     cfg.custom_hooks = [
         *cfg.get('custom_hooks', []),
         dict(type='ResultsHook', path=out, checkpoint=args.checkpoint)
@@ -86,9 +88,10 @@ def main() -> None:
         from mmpe.engine import Runner, leave_processes
         from mmpe.weights import Weights
         cfg = load_config(args)
-        runner = Runner.from_cfg(cfg)
+        check_folder(cfg.work_dir)
         weights = Weights(args.checkpoint)
         weights.check_row(cfg.model)
+        runner = Runner.from_cfg(cfg)
         weights.load_into(runner.model)
         runner.test()
         leave_processes()

@@ -22,8 +22,11 @@ from mmengine.config import Config
 from mmengine.dist import is_distributed, is_main_process
 
 import mmpe  # noqa: F401  (installs the host bridge)
+from mmpe.checkpoint import read_checkpoint
 from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
                                      read_config)
+from mmpe.utils.download import is_url
+from mmpe.utils.files import check_folder
 from mmpe.utils.memory import keep_freed_memory
 
 _NEEDED = ('model', 'train_cfg', 'train_dataloader', 'optim_wrapper')
@@ -63,6 +66,8 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+        if cfg.load_from and not is_url(cfg.load_from):
+            read_checkpoint(cfg.load_from)  # before anything is written
     if args.amp:
         use_amp(cfg)
     if args.compile:
@@ -116,6 +121,7 @@ def main() -> None:
     with one_line_errors():
         from mmpe.engine import fit_to_photograph, leave_processes
         cfg = load_config(args)
+        check_folder(cfg.work_dir)
         if fit_to_photograph(cfg) is None:
             # SinGAN gains nothing, and its maps of many sizes leave gaps.
             keep_freed_memory()

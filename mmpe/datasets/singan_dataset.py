@@ -1,5 +1,7 @@
 """One photograph as the image pyramid that SinGAN learns from."""
+import functools
 import os.path as osp
+import warnings
 from copy import deepcopy
 from typing import BinaryIO, Dict, List, Optional, Tuple, Union
 
@@ -56,24 +58,42 @@ def open_rgb(file: Union[str, BinaryIO], name: str) -> Image.Image:
         ValueError: The file is not an image, or is damaged.
     """
     try:
-        with Image.open(file) as image:
-            return _to_rgb(ImageOps.exif_transpose(image))
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # about tags that are damaged
+            warnings.simplefilter('error', Image.DecompressionBombWarning)
+            with Image.open(file, formats=_formats()) as image:
+                ImageOps.exif_transpose(image, in_place=True)
+                return _to_rgb(image)
     except UnidentifiedImageError:
         raise ValueError(f'{name!r} is not an image file that can be read '
                          '(PNG, JPEG, TIFF, WebP, BMP, ...).') from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # damaged data can fail in any way
+        reason = ' '.join(str(error).split()) or type(error).__name__
         raise ValueError(f'The image file {name!r} cannot be read: '
-                         f'{error}') from error
+                         f'{reason}') from error
+
+
+@functools.cache
+def _formats() -> List[str]:
+    """What Pillow reads by itself: for EPS it would run Ghostscript."""
+    Image.init()
+    return [name for name in Image.ID if name != 'EPS']
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith('I'):  # 16 bits; Pillow would clip at 255
-        image = Image.fromarray(
-            (np.asarray(image) / 257 + 0.5).clip(0, 255).astype(np.uint8))
+        # In place: there may be many pixels.
+        values = np.array(image, np.int32).clip(0, 65535)
+        values += 128
+        values //= 257
+        return Image.fromarray(values.astype(np.uint8)).convert('RGB')
     if image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info:
         image = image.convert('RGBA')
-        white = Image.new('RGBA', image.size, 'white')
-        image = Image.alpha_composite(white, image)
+        white = Image.new('RGB', image.size, 'white')
+        white.paste(image, mask=image)
+        return white
     return image.convert('RGB')
 
 

@@ -2,6 +2,7 @@
 from pathlib import Path
 from typing import Dict, Optional
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -105,7 +106,15 @@ class FrechetInceptionDistance(_InceptionMetric):
         names = ('real_mean', 'real_cov')
         if not isinstance(state, dict) or not set(names) <= set(state):
             raise ValueError(f'`{path}` must hold {" and ".join(names)}.')
-        return {name: state[name] for name in names}
+        arrays = {name: state[name] for name in names}
+        shapes = [x.shape for x in arrays.values()
+                  if isinstance(x, np.ndarray) and x.dtype.kind == 'f']
+        if len(shapes) < 2 or len(
+                shapes[0]) != 1 or shapes[1] != 2 * shapes[0]:
+            raise ValueError(f'`{path}` is damaged: `real_mean` and '
+                             '`real_cov` must be floating-point arrays (F, ) '
+                             'and (F, F).')
+        return arrays
 
     def figures(self, fake: Tensor) -> Dict[str, float]:
         """FID and its parts from the fakes' features (N, F)."""

@@ -6,7 +6,6 @@ image size and the network (by its content).
 """
 import hashlib
 import json
-import zipfile
 from logging import WARNING
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
@@ -21,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmpe.functional.distances import resize_images
 from mmpe.utils import atomic_write
+from mmpe.utils.files import check_stored
 from mmpe.utils.progress import ProgressBar
 
 __all__ = [
@@ -228,14 +228,19 @@ def read_reference(path: Path, key: str) -> Arrays:
         ValueError: The file is damaged, or was made for another key.
     """
     try:
+        check_stored(path)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         found = str(arrays.pop('key'))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # damaged data can fail in any way
+        reason = ' '.join(str(error).split())
         raise ValueError(f'`{path}` is not a file of real features of mmpe, '
-                         f'or is damaged ({error}); delete it to have '
+                         f'or is damaged ({reason}); delete it to have '
                          'it made again.') from error
     if found != key:
+        found = ' '.join(found.split())
         raise ValueError(
             f'`{path}` was made for other images, another image size or '
             f'another network: it says {found}, but this run has {key}.')

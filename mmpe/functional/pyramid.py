@@ -121,6 +121,7 @@ def doubling_sizes(size: Size, min_size: int, max_size: int) -> List[Size]:
         ValueError: An argument is out of range, or the photograph (once it
             is reduced to ``max_size``) is smaller than ``min_size``.
     """
+    _check_numbers(min_size=min_size, max_size=max_size)
     if max_size < 2 * _FEWEST_PIXELS:
         raise ValueError(
             f'Argument `max_size` must be at least {2 * _FEWEST_PIXELS} for '
@@ -158,7 +159,15 @@ def resized_pyramid(sizes: List[Size], size: Size) -> List[Size]:
     return [*resized, tuple(size)]
 
 
+def _check_numbers(**sizes: object) -> None:
+    for name, size in sizes.items():
+        if not isinstance(size, (int, float)):
+            raise ValueError(f'Argument `{name}` must be a number of pixels, '
+                             f'but got {size!r}.')
+
+
 def _checked_finest_size(size: Size, min_size: int, max_size: int) -> Size:
+    _check_numbers(min_size=min_size, max_size=max_size)
     if not 0 < min_size <= max_size:
         raise ValueError(
             'Arguments must satisfy 0 < `min_size` <= `max_size`, but got '

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 
 from mmpe.datasets import read_photograph
+from mmpe.datasets.singan_dataset import open_rgb
 from mmpe.utils.files import PathLike
 
 __all__ = [
@@ -111,17 +112,26 @@ def read_displacement(path: PathLike) -> np.ndarray:
 
 def _read_npy(path: str) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # As large as the file, whatever its header claims.
+        return np.lib.format.open_memmap(path, mode='r')
+    except Exception as error:  # damaged data can fail in any way
+        reason = ' '.join(str(error).split())
         raise ValueError(f'{path!r} is not a .npy file of numbers: '
-                         f'{error}') from None
+                         f'{reason}') from None
 
 
 def _read_flow_png(path: str) -> np.ndarray:
-    image = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+    try:
+        open_rgb(path, path)  # OpenCV would take damaged and vast ones
+        image = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+    except (ValueError, cv2.error):
+        image = None
     if image is None or image.dtype != np.uint16 or image.shape[2:] != (3, ):
         raise ValueError(f'{path!r} is neither a .npy file nor a flow PNG '
                          '(three channels of 16 bits).')
-    valid, y, x = np.moveaxis(image.astype(np.float32), 2, 0)
-    flow = np.stack(((x - 2**15) / 64, (y - 2**15) / 64), axis=2)
-    return np.where(valid[..., None] > 0, flow, 0)
+    # In place: there may be many pixels.
+    flow = image[..., 1:].transpose(2, 0, 1).astype(np.float32, order='C')
+    flow -= 2**15
+    flow /= 64
+    flow *= image[..., 0] > 0
+    return flow[::-1].transpose(1, 2, 0)

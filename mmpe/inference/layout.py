@@ -85,6 +85,11 @@ class LayoutEdit:
         if self.flip not in (None, *FLIPS):
             raise ValueError(f'Argument `flip` must be one of {list(FLIPS)}, '
                              f'but got {self.flip!r}.')
+        for name in ('shift', 'scale', 'angle', 'feather', 'margin'):
+            value = getattr(self, name)
+            if value is not None and not np.isfinite(value).all():
+                raise ValueError(f'Argument `{name}` must be finite, but got '
+                                 f'{value}.')
         for name in ('feather', 'margin'):
             width = getattr(self, name)
             if width is not None and width < 0:

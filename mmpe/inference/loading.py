@@ -10,6 +10,7 @@ from mmpe.checkpoint import latest_checkpoint, read_checkpoint
 from mmpe.models import (ContextSinGAN, PatchDiffusion, SinGAN,
                          StyleGAN2)
 from mmpe.registry import MODELS, build_from
+from mmpe.utils.command_line import open_config
 from mmpe.utils.files import PathLike
 from mmpe.weights import Weights
 from mmpe.zoo import find_row, rows
@@ -64,7 +65,7 @@ def load(row_or_config: Union[PathLike, Config],
             checkpoint belongs to another config; the photograph is too small;
             the model is none of these; or there is no such device.
     """
-    _check_device(device)
+    check_device(device)
     if is_photograph(row_or_config):
         if checkpoint is not None:
             raise ValueError(f'{str(row_or_config)!r} is a photograph, and '
@@ -75,7 +76,10 @@ def load(row_or_config: Union[PathLike, Config],
             row_or_config).is_dir():
         row_or_config, latest = _find_training(Path(row_or_config))
         checkpoint = checkpoint or latest
-    model_config = _read_config(row_or_config).model.copy()
+    model_config = _read_config(row_or_config).get('model')
+    if not isinstance(model_config, dict) or 'type' not in model_config:
+        raise ValueError(f'The config {str(row_or_config)!r} has no model.')
+    model_config = model_config.copy()
     kind = MODELS.get(model_config.type)
     if kind is None or not issubclass(kind,
                                       (SinGAN, StyleGAN2, PatchDiffusion)):
@@ -155,7 +159,7 @@ def _read_config(source: Union[PathLike, Config]) -> Config:
     if isinstance(source, Config):
         return source
     if Path(source).is_file():
-        return Config.fromfile(source)
+        return open_config(str(source))
     try:
         return Config.fromfile(find_row(str(source)).config)
     except ValueError as error:
@@ -163,7 +167,15 @@ def _read_config(source: Union[PathLike, Config]) -> Config:
             f'There is no config file {str(source)!r}. {error}') from None
 
 
-def _check_device(device: Union[str, torch.device]) -> None:
+def check_device(device: Union[str, torch.device]) -> None:
+    """See that a device is there.
+
+    Args:
+        device: The device.
+
+    Raises:
+        ValueError: It is not.
+    """
     try:
         torch.empty(0, device=device)
     except (AssertionError, RuntimeError) as error:

@@ -1,18 +1,39 @@
 """What the commands in ``tools/`` have in common."""
 import argparse
 import contextlib
+import inspect
 import os
 import os.path as osp
+import re
 import sys
-from typing import Iterator, Optional
+from typing import Iterator, List, Optional
 
 from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.runner import Runner
 
 __all__ = [
-    'make_parser', 'one_line_errors', 'open_config', 'parse', 'read_config'
+    'SettingsAction', 'make_parser', 'one_line_errors', 'open_config', 'parse',
+    'read_config'
 ]
 
+# What mmengine says of a wrong name in a config, where it uses the name.
+_WRONG_NAME = re.compile(
+    r'is not in the \S+ registry|__init__\(\) (got an unexpected|missing)')
 _DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+class SettingsAction(DictAction):
+    """Reads ``--cfg-options``: a dict of settings by dotted names."""
+
+    def __call__(self, parser: argparse.ArgumentParser,
+                 namespace: argparse.Namespace, values: List[str],
+                 option_string: Optional[str] = None) -> None:
+        """Read the settings, or say which one has no value."""
+        for value in values:
+            if not re.match(r'[^=]+=', value):
+                parser.error(f'{option_string} must be of the form NAME=VALUE,'
+                             f' but got {value!r}')
+        super().__call__(parser, namespace, values, option_string)
 
 
 def make_parser(description: Optional[str]) -> argparse.ArgumentParser:
@@ -43,7 +64,7 @@ def make_parser(description: Optional[str]) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=SettingsAction,
         help='override settings of the config, as in a.b=1 or a.b="[1,2]"')
     parser.add_argument(
         '--launcher',
@@ -77,12 +98,37 @@ def open_config(path: str, options: Optional[dict] = None) -> Config:
 
     Raises:
         FileNotFoundError: There is no such file.
+        ValueError: It cannot be read, or a setting is for a part that no
+            config has or does not fit in its place.
     """
     if not osp.isfile(path):
         raise FileNotFoundError(f'There is no config file {path!r}.')
-    cfg = Config.fromfile(path)
-    cfg.merge_from_dict(options or {})
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config is code, and fails in any way
+        raise ValueError(f'The config {str(path)!r} cannot be read: '
+                         f'{_in_one_line(error)}') from error
+    _merge(cfg, options or {})
     return cfg
+
+
+def _merge(cfg: Config, options: dict) -> None:
+    for name in options:
+        if name.split('.')[0] not in {*cfg, *_RUNNER_SETTINGS}:
+            raise ValueError(f'There is no {name.split(".")[0]!r} in the '
+                             f'config, for which {name!r} is set.')
+    try:
+        cfg.merge_from_dict(options)
+    except Exception as error:  # mmengine's merging fails in many ways
+        raise ValueError('The settings do not fit in the config: '
+                         f'{_in_one_line(error)}') from error
+
+
+def _in_one_line(error: Exception) -> str:
+    return f'{type(error).__name__}: {" ".join(str(error).split())}'
+
+
+_RUNNER_SETTINGS = inspect.signature(Runner.__init__).parameters
 
 
 def read_config(args: argparse.Namespace) -> Config:
@@ -96,6 +142,7 @@ def read_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: There is no such config file.
+        ValueError: See :func:`open_config`.
     """
     cfg = open_config(args.config)
     if args.data_root:
@@ -103,7 +150,7 @@ def read_config(args: argparse.Namespace) -> Config:
             if cfg.get(name):
                 cfg[name].dataset.data_root = args.data_root
     if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+        _merge(cfg, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir:
         cfg.work_dir = args.work_dir
@@ -122,6 +169,8 @@ def read_config(args: argparse.Namespace) -> Config:
 def one_line_errors() -> Iterator[None]:
     """Turn errors about files, arguments and packages into one line.
 
+    So are those about wrong names in configs.
+
     The exit code is 1, or as usual 130 after Ctrl-C.
 
     Raises:
@@ -132,7 +181,10 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         print('Stopped', file=sys.stderr)
         sys.exit(130)
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, KeyError, OSError, TypeError, ValueError) as error:
+        if isinstance(error, (KeyError, TypeError)) \
+                and not _WRONG_NAME.search(str(error)):
+            raise
         lines = str(error).strip().splitlines() or ['']
         # A worker's error brings its traceback; its own text comes last.
         line = lines[-1] if lines[0].startswith('Caught ') else lines[0]

@@ -1,9 +1,13 @@
 """Files from the web, whole and as they were published, or not at all."""
+import contextlib
 import hashlib
 import http.client
+import queue
 import re
+import threading
+import time
 from pathlib import Path
-from typing import Optional
+from typing import Iterator, Optional
 from urllib.error import HTTPError
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
@@ -14,7 +18,8 @@ from .progress import ProgressBar
 __all__ = ['DownloadError', 'download', 'is_url']
 
 _HASH = re.compile(r'-([0-9a-f]{8,64})\.pth$')
-_TIMEOUT = 60  # seconds without a byte
+# Seconds without a byte; bytes; and bytes in a second, after the first minute.
+_TIMEOUT, _LARGEST, _SLOWEST = 60, 2**33, 1000
 
 
 class DownloadError(OSError):
@@ -39,7 +44,8 @@ def download(url: str, path: PathLike) -> None:
 
     Raises:
         DownloadError: It cannot be downloaded, is a web page, is not
-            complete, or has another hash.
+            complete, has another hash, is larger than 8 GiB, or comes more
+            slowly than 1000 bytes a second.
         OSError: It cannot be written.
     """
     name = Path(urlparse(url).path).name
@@ -50,11 +56,12 @@ def download(url: str, path: PathLike) -> None:
         except HTTPError as error:
             raise DownloadError(f'Cannot download {url}: the server says '
                                 f'{error.code} {error.reason}.') from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             if isinstance(error, DownloadError) or _is_local(error):
                 raise
             reason = getattr(error, 'reason', error)
-            raise DownloadError(f'Cannot download {url}: {reason}.') from error
+            raise DownloadError(f'Cannot download {url}: '
+                                f'{" ".join(str(reason).split())}.') from error
         if expected and not digest.startswith(expected[1]):
             raise DownloadError(
                 f'{url} is not the file that was published: its SHA-256 must '
@@ -69,22 +76,22 @@ def _is_local(error: Exception) -> bool:
 
 def _fetch(url: str, path: Path) -> str:
     """Write what an address serves; its SHA-256."""
-    sha256, received = hashlib.sha256(), 0
-    request = Request(url, headers={'User-Agent': 'mmpe'})
-    with urlopen(request, timeout=_TIMEOUT) as response:
-        total = _length(response)
+    sha256, received, start = hashlib.sha256(), 0, time.monotonic()
+    with contextlib.closing(_parts(url)) as parts:
+        total = _length(next(parts))
         with open(path, 'wb') as file, ProgressBar(
                 total=total,
                 desc=Path(urlparse(url).path).name,
                 unit='B',
                 unit_scale=True) as bar:
-            for chunk in iter(lambda: response.read(1 << 16), b''):
+            for chunk in parts:
                 if not received and _is_web_page(chunk):
                     raise DownloadError(
                         f'{url} is a web page, not a file of weights.')
                 file.write(chunk)
                 sha256.update(chunk)
                 received += len(chunk)
+                _check_bounds(url, received, time.monotonic() - start)
                 bar.update(len(chunk))
     if total is not None and received < total:
         raise DownloadError(f'Cannot download {url}: the connection ended '
@@ -92,9 +99,56 @@ def _fetch(url: str, path: Path) -> str:
     return sha256.hexdigest()
 
 
+def _parts(url: str) -> Iterator:
+    """The response of a server, then what it sends, as it comes.
+
+    urllib bounds the time from byte to byte, and a server may take a minute
+    for each byte of its headers: a thread waits for them.
+    """
+    request = Request(url, headers={'User-Agent': 'mmpe'})
+    parts: queue.Queue = queue.Queue(maxsize=4)
+    is_over = threading.Event()
+
+    def receive() -> None:
+        try:
+            with urlopen(request, timeout=_TIMEOUT) as response:
+                parts.put(response)
+                chunk = None
+                while chunk != b'' and not is_over.is_set():
+                    chunk = response.read1(1 << 16)
+                    parts.put(chunk)
+        except Exception as error:
+            parts.put(error)
+
+    threading.Thread(target=receive, daemon=True).start()
+    try:
+        while True:
+            part = parts.get(timeout=_TIMEOUT)
+            if isinstance(part, Exception):
+                raise part
+            if part == b'':
+                return
+            yield part
+    except queue.Empty:
+        raise TimeoutError(f'nothing came for {_TIMEOUT} seconds') from None
+    finally:
+        is_over.set()
+        while not parts.empty():  # the thread may wait to get rid of some
+            parts.get_nowait()
+
+
+def _check_bounds(url: str, received: int, seconds: float) -> None:
+    if received > _LARGEST:
+        raise DownloadError(f'Cannot download {url}: it is larger than '
+                            f'{_LARGEST / 2**30:g} GiB.')
+    if seconds > _TIMEOUT and received < _SLOWEST * seconds:
+        raise DownloadError(f'Cannot download {url}: the server sent only '
+                            f'{received} bytes in {seconds:.0f} seconds.')
+
+
 def _length(response: http.client.HTTPResponse) -> Optional[int]:
-    length = response.headers.get('Content-Length')
-    return int(length) if length else None
+    length = response.headers.get('Content-Length', '')
+    return int(length) if length.isdecimal() else None
 
 
 def _is_web_page(beginning: bytes) -> bool:

@@ -1,6 +1,8 @@
 """Files that are either written in full or not at all."""
 import contextlib
+import errno
 import os
+import zipfile
 from pathlib import Path
 from typing import Iterator, Union
 
@@ -41,6 +43,49 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def check_folder(path: PathLike) -> None:
+    """See that a folder is there or can be made; nothing is written.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        OSError: A file is in the way, or it must not be written to.
+    """
+    path = Path(path).absolute()
+    place = next(x for x in (path, *path.parents) if os.path.lexists(x))
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, 'A file is in the way',
+                                 str(place))
+    if not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, 'Cannot write', str(place))
+
+
+def check_stored(path: PathLike) -> None:
+    """See that a zip file is as large as what is in it.
+
+    Neither PyTorch nor NumPy packs what it saves. What is packed may take any
+    amount of memory.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no zip file, or is packed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            num_bytes = sum(x.file_size for x in archive.infolist())
+    except OSError:
+        raise
+    except Exception as error:  # damaged data can fail in any way
+        raise ValueError(f'{error}') from error
+    if num_bytes > os.path.getsize(path):
+        raise ValueError(f'what is in it would take {num_bytes} bytes, more '
+                         'than the file has')
 
 
 def _is_about(error: OSError, temporary: Path) -> bool:

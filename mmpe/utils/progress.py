@@ -66,9 +66,9 @@ class ProgressBar(tqdm):
         """Show the end."""
         if getattr(self, '_in_lines', False) and not self.disable:
             self._last_line = math.inf
-            if self.leave:
+            if self.leave and (self.n or not self.total):
                 self._print_line()
-                self.leave = False  # it is done
+            self.leave = False  # it is done, or an error says why not
         super().close()
 
     def _print_line(self) -> None:

@@ -16,20 +16,20 @@ Example:
 """
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
-from mmengine.config import DictAction
-
 from mmpe.engine.photographs import (TrainingResult, bundled_photograph,
                                      plan_training, run_trainings,
                                      summary_table)
 from mmpe.evaluation.single_image import layout_correlation
 from mmpe.inference import SinGANSampler, load
-from mmpe.utils.command_line import one_line_errors, open_config
-from mmpe.utils.files import atomic_write
+from mmpe.utils.command_line import (SettingsAction, one_line_errors,
+                                     open_config)
+from mmpe.utils.files import atomic_write, check_folder
 from mmpe.utils.images import contact_sheet, save_image
 from mmpe.utils.progress import ProgressBar
 from mmpe.utils.tables import markdown_table
@@ -80,12 +80,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=SettingsAction,
         help='override settings of all trainings, for instance '
         'model.iters_per_scale=1000 train_dataloader.dataset.max_size=160')
     args = parser.parse_args()
     for name, least in (('num', 1), ('jobs', 1), ('widen', 0.1)):
-        if getattr(args, name) < least:
+        if not least <= getattr(args, name) < math.inf:
             parser.error(f'--{name} must be at least {least}, but got '
                          f'{getattr(args, name)}')
     return args
@@ -163,6 +163,7 @@ def main() -> None:
     args = parse_args()
     folder = Path(args.out_dir)
     with one_line_errors():
+        check_folder(folder)
         image = args.image or bundled_photograph(folder)
         try:
             figures, sheet = compare(train(image, args), args)

@@ -19,7 +19,6 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -29,7 +28,8 @@ from mmpe.evaluation import (EffLite0Distances, SlicedWassersteinDistance,
 from mmpe.functional.distances import resize_images, self_ssim
 from mmpe.inference import StyleGAN2Sampler, load
 from mmpe.utils import register_all_modules
-from mmpe.utils.command_line import one_line_errors
+from mmpe.utils.command_line import one_line_errors, open_config
+from mmpe.utils.files import check_folder
 from mmpe.utils.images import contact_sheet, save_image
 from mmpe.utils.progress import ProgressBar
 
@@ -66,12 +66,17 @@ def parse_args() -> argparse.Namespace:
         '--columns', type=int, default=8, help='latents on it (default: 8)')
     parser.add_argument(
         '--device', default='cpu', help='where to compute (default: cpu)')
-    return parser.parse_args()
+    args = parser.parse_args()
+    for name in ('num', 'columns'):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            parser.error(f'--{name} must be at least 1, but got {value}')
+    return args
 
 
 def real_images(config: str, data_root: str) -> DataLoader:
     """Loader of the real images."""
-    dataloader = Config.fromfile(config).get('test_dataloader')
+    dataloader = open_config(config).get('test_dataloader')
     if not dataloader:
         raise ValueError(f'The config {config!r} says nothing about real '
                          'images to test with (`test_dataloader`).')
@@ -171,6 +176,8 @@ def main() -> None:
     args = parse_args()
     register_all_modules()
     with one_line_errors():
+        if args.sheet:
+            check_folder(Path(args.sheet).parent)
         samplers = load_models(args)
         if args.sheet:
             draw_sheet(samplers, args)

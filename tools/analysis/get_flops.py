@@ -16,14 +16,15 @@ import argparse
 from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.functional.pyramid import pyramid_sizes
-from mmpe.utils.command_line import one_line_errors, open_config
+from mmpe.utils.command_line import (SettingsAction, one_line_errors,
+                                     open_config)
 
 Size = Tuple[int, int]
 
@@ -63,9 +64,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=SettingsAction,
         help='override settings of the config, as in a.b=1 or a.b="[1,2]"')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.photo_size and min(args.photo_size) < 1:
+        parser.error(f'--photo-size must be at least 1 1, but got '
+                     f'{args.photo_size}')
+    return args
 
 
 def costs_of(cfg: Config, photo_size: Optional[Size] = None) -> List[Cost]:
@@ -81,6 +86,8 @@ def costs_of(cfg: Config, photo_size: Optional[Size] = None) -> List[Cost]:
     """
     from mmpe.models import SinGAN, StyleGAN2
     from mmpe.registry import MODELS, build_from
+    if not cfg.get('model'):
+        raise ValueError('The config has no model.')
     if cfg.model.type.endswith('SinGAN'):
         sizes = _fit_scales(cfg, photo_size)
     cfg.model.ema_config = None  # a copy of the generator

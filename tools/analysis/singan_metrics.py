@@ -66,7 +66,7 @@ from mmpe.inference import (LayoutEdit, PhotographSampler, SinGANSampler,
 from mmpe.inference.loading import is_photograph
 from mmpe.utils import register_all_modules
 from mmpe.utils.command_line import one_line_errors
-from mmpe.utils.files import atomic_write
+from mmpe.utils.files import atomic_write, check_folder
 from mmpe.utils.progress import ProgressBar
 
 # What is better, by the beginning of a figure's name.
@@ -162,9 +162,11 @@ def parse_args() -> argparse.Namespace:
     args.models = pair_names(args.models, parser)
     if args.num < 2:
         parser.error(f'--num must be at least 2, but got {args.num}')
-    if args.moved_step < 1:
-        parser.error('--moved-step must be at least 1, but got '
-                     f'{args.moved_step}')
+    for name, least in (('moved_step', 1), ('moved', 0), ('max_size', 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(f'--{name.replace("_", "-")} must be at least '
+                         f'{least}, but got {value}')
     return args
 
 
@@ -373,6 +375,8 @@ def main() -> None:
     register_all_modules()
     models = args.models
     with one_line_errors():
+        if args.json:
+            check_folder(Path(args.json).parent)
         steps = all_steps(args)
         loaded = [load_model(*model, args) for model in models]
         columns = [measure(draw(*x, args), steps) for x in loaded]

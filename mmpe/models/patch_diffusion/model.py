@@ -9,6 +9,7 @@ from mmagic.structures import DataSample
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmpe.checkpoint import is_whole
 from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.patch_diffusion import PatchPrior, gaussian_blur
 from mmpe.functional.pyramid import pyramid_sizes, resized_pyramid
@@ -132,7 +133,9 @@ class PatchDiffusion(BaseModel):
         pixels = pixels.permute(2, 0, 1)
         size = self._pyramid(tuple(pixels.shape[1:]))[-1]
         if size != tuple(pixels.shape[1:]):
-            pixels = _resize(pixels[None].float(), size)[0]
+            # One channel at a time: there may be many pixels.
+            pixels = torch.cat([
+                _resize(x[None, None].float(), size)[0] for x in pixels])
             pixels = pixels.round().clamp(0, 255).to(torch.uint8)
         self.photograph = pixels.contiguous().to(self.device)
         self._levels = []
@@ -148,8 +151,8 @@ class PatchDiffusion(BaseModel):
         """
         state = checkpoint.get('state_dict', checkpoint) if isinstance(
             checkpoint, dict) else {}
-        image = state.get('photograph')
-        if not isinstance(image, Tensor) or not image.numel():
+        image = state.get('photograph') if isinstance(state, dict) else None
+        if not is_whole(image) or not image.numel():
             raise ValueError('The checkpoint must hold the photograph of a '
                              'PatchDiffusion, but it does not.')
         _check_photograph(image)

@@ -118,6 +118,9 @@ class SinGAN(SinGANSampling):
             ema_config=ema_config or ema_confg,
             num_scales=num_scales,
             test_pkl_data=test_pkl_data)
+        if not iters_per_scale >= 1:
+            raise ValueError('Argument `iters_per_scale` must be at least 1, '
+                             f'but got {iters_per_scale}.')
         self.iters_per_scale = iters_per_scale
         self.noise_weight_init = noise_weight_init
         self.lr_scheduler_args = deepcopy(lr_scheduler_args)

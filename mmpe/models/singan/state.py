@@ -6,7 +6,7 @@ import torch.nn as nn
 from mmengine.dist import broadcast
 from torch import Tensor
 
-from mmpe.checkpoint import load_pickle, save_pickle
+from mmpe.checkpoint import is_whole, load_pickle, save_pickle
 from mmpe.models.base_gan import BaseGAN
 from mmpe.utils.wrappers import unwrap
 
@@ -55,14 +55,70 @@ class SinGANState(BaseGAN):
             reals=list(self.reals))
 
     def set_extra_state(self, state: dict) -> None:
-        """Restore what :meth:`get_extra_state` gave."""
-        self.curr_stage = int(state['curr_stage'])
-        self.noise_weights = [float(x) for x in state['noise_weights']]
+        """Restore what :meth:`get_extra_state` gave.
+
+        Raises:
+            ValueError: It is none, or that of another model.
+        """
+        self._set_state(state, 'The state in the checkpoint')
+        try:
+            reals = list(state['reals'])
+        except (KeyError, TypeError):
+            raise ValueError('The state in the checkpoint must hold `reals`, '
+                             'the photograph at each scale.') from None
+        if len(reals) not in (0, self.num_scales + 1) or not all(
+                map(_is_image, reals)):
+            raise ValueError('`reals` in the checkpoint must be an image (1, '
+                             f'3, H, W) for each of {self.num_scales + 1} '
+                             'scales.')
+        self.reals = [x.to(self.device) for x in reals]
+
+    def _set_state(self, state: dict, source: str) -> None:
+        """Take noises, their weights and the scale, if they fit.
+
+        Args:
+            state: What a file holds.
+            source: What an error calls it.
+        """
+        try:
+            stage = int(state['curr_stage'])
+            weights = [float(x) for x in state['noise_weights']]
+            noises = [torch.as_tensor(x) for x in state['fixed_noises']]
+        except Exception as error:  # there may be anything in a file
+            raise ValueError(f'{source} is none of a SinGAN: '
+                             f'{type(error).__name__}: {error}.') from error
+        if len(noises) not in (0, self.num_scales + 1):
+            raise ValueError(
+                f'{source} holds {len(noises)} fixed noises, but the model '
+                f'has {self.num_scales + 1} scales.')
+        if not -1 <= stage <= self.num_scales or stage >= len(weights):
+            raise ValueError(
+                f'{source} does not fit the model: its last scale is {stage} '
+                f'of {self.num_scales}, and it holds {len(weights)} weights '
+                'of noise.')
+        for index, noise in enumerate(noises):
+            if not self._is_noise(noise, index):
+                raise ValueError(
+                    f'{source} does not fit the model: the noise of scale '
+                    f'{index} is {noise.dtype} {tuple(noise.shape)}.')
+        dtype = next(self.generator.parameters()).dtype
         # Copies, since training may write to them.
         self.fixed_noises = [
-            x.to(self.device, copy=True) for x in state['fixed_noises']
+            x.to(self.device, dtype, copy=True) for x in noises
         ]
-        self.reals = [x.to(self.device) for x in state['reals']]
+        self.noise_weights = weights
+        self.curr_stage = stage
+
+    def _is_noise(self, noise: Tensor, stage: int) -> bool:
+        """Whether a tensor can be the noise of a scale."""
+        generator = self._inner_generator
+        channels = {1, generator.out_channels}
+        if stage == 0:
+            channels.add(next(generator.blocks[0].parameters()).shape[1])
+        return (is_whole(noise) and noise.is_floating_point()
+                and noise.dim() == 4 and len(noise) == 1
+                and noise.shape[1] in channels
+                and min(generator.image_size(noise, stage)) >= 1)
 
     def _apply(self, fn: Callable, *args, **kwargs) -> 'SinGANState':
         """Move the state along with the weights."""
@@ -118,15 +174,7 @@ class SinGANState(BaseGAN):
         if not isinstance(data, dict) or not expected <= set(data):
             raise ValueError(f'{self.pkl_data!r} is no file of a SinGAN: it '
                              f'must hold {sorted(expected)}.')
-        if len(data['fixed_noises']) != self.num_scales + 1:
-            raise ValueError(
-                f'{self.pkl_data!r} holds {len(data["fixed_noises"])} fixed '
-                f'noises, but the model has {self.num_scales + 1} scales.')
-        self.fixed_noises = [
-            torch.as_tensor(x).to(self.device) for x in data['fixed_noises']
-        ]
-        self.noise_weights = [float(x) for x in data['noise_weights']]
-        self.curr_stage = int(data['curr_stage'])
+        self._set_state(data, repr(self.pkl_data))
         self.pkl_data = None
 
     def save_test_pkl(self, path: str) -> None:
@@ -158,6 +206,11 @@ class SinGANState(BaseGAN):
         if stage == 0:
             return torch.randn(1, 1, *real.shape[-2:]).to(real)
         return torch.zeros_like(real)
+
+
+def _is_image(value: object) -> bool:
+    return (is_whole(value) and value.dim() == 4
+            and value.shape[:2] == (1, 3) and value.numel() > 0)
 
 
 def trained_scales(names: Iterable[str]) -> Optional[int]:

@@ -1,0 +1,91 @@
+r"""Read many damaged and malicious files, and count what becomes of them.
+
+Checkpoints, pickles, photographs, masks, displacements, references of metrics,
+metafiles and answers of servers are made from a random seed and read in child
+processes as the package reads them. Each must end in a result or in one clear
+error, within 20 seconds and 2 GiB; nothing in it may run, and no error may
+leave a file behind. The exit code is 1 where anything else happens.
+
+Answers come from servers on this machine. For them the bounds of downloads
+(time, size) are scaled down.
+
+Examples:
+    python .dev_scripts/fuzz.py --number 20000 --keep fuzz_failures
+    python .dev_scripts/fuzz.py --kinds photograph mask --seed 5 --time 600
+"""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault('OMP_NUM_THREADS', '1')  # children have no threads
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch  # noqa: E402
+
+from mmpe.utils.command_line import one_line_errors  # noqa: E402
+from mmpe.utils.progress import ProgressBar  # noqa: E402
+from tests.fuzzing import KINDS, prepare, run, table  # noqa: E402
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    names = [kind.name for kind in KINDS]
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        '--number',
+        type=int,
+        default=2000,
+        help='how many inputs (default: 2000)')
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='what they follow from (default: 0)')
+    parser.add_argument(
+        '--time',
+        type=float,
+        metavar='SECONDS',
+        help='when to stop, also before the end')
+    parser.add_argument(
+        '--kinds',
+        nargs='+',
+        choices=names,
+        metavar='KIND',
+        help=f'kinds of inputs: {", ".join(names)} (default: all)')
+    parser.add_argument(
+        '--keep',
+        type=Path,
+        metavar='FOLDER',
+        help='folder for inputs that are read wrongly (default: nowhere)')
+    args = parser.parse_args()
+    if args.number < 1:
+        parser.error(f'--number must be at least 1, but got {args.number}')
+    if args.time is not None and not args.time > 0:
+        parser.error(f'--time must be above 0, but got {args.time}')
+    return args
+
+
+def main() -> None:
+    """Run the command."""
+    args = parse_args()
+    torch.set_num_threads(1)
+    kinds = [x for x in KINDS if not args.kinds or x.name in args.kinds]
+    with one_line_errors():
+        if args.keep:
+            args.keep.mkdir(parents=True, exist_ok=True)
+        prepare()
+        with ProgressBar(total=args.number, desc='Inputs') as bar:
+            summaries = run(kinds, args.number, args.seed, args.time,
+                            args.keep, bar.update)
+    print(table(summaries))
+    num_faults = sum(summary.num_faults for summary in summaries)
+    if num_faults:
+        where = f'; they are in {args.keep}' if args.keep else ''
+        sys.exit(f'{num_faults} inputs were read wrongly{where}.')
+
+
+if __name__ == '__main__':
+    main()
