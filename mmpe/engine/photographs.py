@@ -29,7 +29,7 @@ from mmpe.inference import load
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.images import save_image
 from mmpe.utils.parallel import (RESULT, Progress, end_with_parent,
-                                 train_in_folders)
+                                 train_in_folders, workers_of)
 from mmpe.utils.tables import markdown_table
 from .distributed import Runner
 from .hooks.singan_time_hooks import SayingHook, Work
@@ -322,8 +322,8 @@ def train_photographs(config: Config,
     Raises:
         ValueError: Photographs cannot be trained on (all of them are named,
             before any training starts), there are none or one is given twice,
-            or ``jobs`` is below 1.
-        ImportError: See :func:`run_trainings`.
+            or see :func:`run_trainings`.
+        ImportError: See there.
         OSError: See there.
     """
     trainings, problems = [], []
@@ -370,31 +370,31 @@ def run_trainings(trainings: Sequence[Training],
         jobs: How many run at the same time; they share the threads of this
             process.
         dask: Run them on a cluster instead, see
-            :func:`mmpe.utils.parallel.train_in_folders`.
+            :func:`mmpe.utils.parallel.workers_of`; its workers decide how
+            many run, and with how many threads.
 
     Returns:
         One result for each training, in their order.
 
     Raises:
-        ValueError: ``jobs`` is below 1.
+        ValueError: ``jobs`` is below 1, or see ``workers_of``.
         ImportError: Dask is needed and not installed.
-        OSError: A file cannot be written, or the cluster gives up.
+        OSError: A file cannot be written, or the cluster cannot be reached or
+            gives up.
     """
     if jobs < 1:
         raise ValueError('Argument `jobs` must be at least 1, but got '
                          f'{jobs}.')
     results = {x.folder: _finished(x) for x in trainings}
     waiting = [x for x in trainings if results[x.folder] is None]
-    for training in waiting:
-        _write_config(training)
     jobs = max(1, min(jobs, len(waiting)))
-    outcomes = train_in_folders(
-        [x.folder for x in waiting],
-        _COMMAND,
-        jobs,
-        threads=None if dask else max(1, torch.get_num_threads() // jobs),
-        dask=dask,
-        num_done=len(trainings) - len(waiting))
+    threads = None if dask else max(1, torch.get_num_threads() // jobs)
+    with workers_of(dask) as client:  # before anything is written
+        for training in waiting:
+            _write_config(training)
+        outcomes = train_in_folders([x.folder for x in waiting], _COMMAND,
+                                    jobs, threads, client,
+                                    len(trainings) - len(waiting))
     for training, outcome in zip(waiting, outcomes):
         results[training.folder] = _result(training, outcome)
     return [results[x.folder] for x in trainings]

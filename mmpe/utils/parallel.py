@@ -34,7 +34,7 @@ from .progress import WORK_FORMAT, ProgressBar
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ['Progress', 'end_with_parent', 'train_in_folders']
+__all__ = ['Progress', 'end_with_parent', 'train_in_folders', 'workers_of']
 
 LOG = 'training.log'
 PROGRESS = 'progress.json'
@@ -42,6 +42,9 @@ RESULT = 'result.json'
 # How often a training is started, as long as it or its worker is killed. With
 # the next one, a Dask scheduler would give up by itself.
 STARTS = 3
+# Exit code of a child that was asked to end, and may be started once more
+# (EX_TEMPFAIL).
+_TRY_AGAIN = 75
 # Seconds between looks at what has changed.
 _PAUSE = 0.5
 # Seconds in which a scheduler must answer.
@@ -55,7 +58,7 @@ class Progress:
     Attributes:
         part: The part of the training that is done, in [0, 1].
         said: Lines that people are to read.
-        starts: How many children there have been.
+        starts: How many children have been killed or still run.
     """
 
     part: float = 0.
@@ -111,76 +114,22 @@ def _exit_after(wait: Callable[[], object]) -> None:
     threading.Thread(target=run, daemon=True).start()
 
 
-def train_in_folders(folders: Sequence[Path],
-                    command: Sequence[str],
-                    jobs: int = 1,
-                    threads: Optional[int] = None,
-                    dask: Optional[str] = None,
-                    num_done: int = 0) -> List[dict]:
-    """Run a command in each folder, with one bar for all.
-
-    The command should call :func:`end_with_parent`, write a :class:`Progress`
-    now and then, and ``result.json`` in the end; what it prints is in
-    ``training.log``. If it is killed, or its worker, it is run again.
+@contextlib.contextmanager
+def workers_of(dask: Optional[str]) -> Iterator[Optional['Client']]:
+    """Let joblib use the workers of a Dask cluster, once there is one.
 
     Args:
-        folders: The folders, which exist.
-        command: Arguments of Python; the folder is added as the last one.
-        jobs: How many run at the same time; on a cluster its workers decide.
-        threads: Number of threads of each; by default what the environment of
-            the worker says.
         dask: Address of a Dask scheduler, or the file that it has written; by
             default joblib's own processes are the workers.
-        num_done: How many others are done already, for the bar.
 
-    Returns:
-        For each folder what is in its ``result.json``, or a dict with the
-        reason as 'error'.
+    Yields:
+        The connection to the cluster, if there is one.
 
     Raises:
         ImportError: Dask is needed and not installed.
         ValueError: ``dask`` is neither an address nor such a file.
-        OSError: A file cannot be written, or the cluster cannot be reached or
-            gives up.
+        OSError: The scheduler does not answer.
     """
-    if not folders:
-        return []
-    folders = [folder.absolute() for folder in folders]
-    for folder in folders:
-        Progress().write(folder)
-    results: Dict[Path, dict] = {}
-    with _cluster(dask) as client:
-        parallel = Parallel(
-            n_jobs=jobs,
-            return_as='generator_unordered',
-            pre_dispatch='all',
-            batch_size=1,
-            initializer=_end_worker_with,
-            initargs=(os.getpid(), ))
-        with _Display(folders, num_done, results, parallel, client) as display:
-            for _ in range(STARTS):
-                calls = [
-                    delayed(_work)(str(x), command, threads, bool(dask))
-                    for x in folders if x not in results
-                ]
-                try:
-                    for folder, result in parallel(calls):
-                        results[Path(folder)] = result
-                except BrokenProcessPool:
-                    continue  # one killed worker of joblib ends all of them
-                except (CancelledError, TimeoutError):
-                    raise ConnectionError(
-                        f'The Dask cluster has given up: {display.problem}; '
-                        'the same call goes on from here.') from None
-                break
-    for folder in folders:
-        (folder / PROGRESS).unlink(missing_ok=True)
-    return [results.get(x, _failure(x)) for x in folders]
-
-
-@contextlib.contextmanager
-def _cluster(dask: Optional[str]) -> Iterator[Optional['Client']]:
-    """Let joblib use a cluster, if one is given."""
     if dask is None:
         yield None
         return
@@ -226,6 +175,69 @@ def _dask_backend(client: 'Client') -> ParallelBackendBase:
             return max(2, super().effective_n_jobs(n_jobs))
 
     return Backend(client=client)
+
+
+def train_in_folders(folders: Sequence[Path],
+                    command: Sequence[str],
+                    jobs: int = 1,
+                    threads: Optional[int] = None,
+                    client: Optional['Client'] = None,
+                    num_done: int = 0) -> List[dict]:
+    """Run a command in each folder, with one bar for all.
+
+    The command should call :func:`end_with_parent`, write a :class:`Progress`
+    now and then, and ``result.json`` in the end; what it prints is in
+    ``training.log``. If it is killed, or its worker, it is run again.
+
+    Args:
+        folders: The folders, which exist.
+        command: Arguments of Python; the folder is added as the last one.
+        jobs: How many run at the same time; on a cluster its workers decide.
+        threads: Number of threads of each; by default what the environment of
+            the worker says.
+        client: What :func:`workers_of` gave, inside of it.
+        num_done: How many others are done already, for the bar.
+
+    Returns:
+        For each folder what is in its ``result.json``, or a dict with the
+        reason as 'error'.
+
+    Raises:
+        OSError: A file cannot be written, or the cluster gives up.
+    """
+    if not folders:
+        return []
+    folders = [folder.absolute() for folder in folders]
+    for folder in folders:
+        Progress().write(folder)
+        (folder / LOG).unlink(missing_ok=True)
+    results: Dict[Path, dict] = {}
+    parallel = Parallel(
+        n_jobs=jobs,
+        return_as='generator_unordered',
+        pre_dispatch='all',
+        batch_size=1,
+        initializer=_end_worker_with,
+        initargs=(os.getpid(), ))
+    with _Display(folders, num_done, results, parallel, client) as display:
+        for _ in range(STARTS):
+            calls = [
+                delayed(_work)(str(x), command, threads, client is not None)
+                for x in folders if x not in results
+            ]
+            try:
+                for folder, result in parallel(calls):
+                    results[Path(folder)] = result
+            except BrokenProcessPool:
+                continue  # one killed worker of joblib ends all of them
+            except (CancelledError, TimeoutError):
+                raise ConnectionError(
+                    f'The Dask cluster has given up: {display.problem}; '
+                    'the same call goes on from here.') from None
+            break
+    for folder in folders:
+        (folder / PROGRESS).unlink(missing_ok=True)
+    return [results.get(x, _failure(x)) for x in folders]
 
 
 class _Display:
@@ -320,19 +332,25 @@ def _train(folder: Path, command: Sequence[str], threads: Optional[int],
             f'The machine {socket.gethostname()} does not see {folder}: it '
             'must be on a file system that all share.')
     code = -1
-    while code < 0:
-        progress = Progress.read(folder)
-        if progress.starts == STARTS:
+    while code < 0 or code == _TRY_AGAIN:
+        if _count_start(folder, 1) > STARTS:
             return _failure(folder)
-        progress.starts += 1
-        progress.write(folder)
-        with open(folder / LOG, 'w' if progress.starts == 1 else 'a') as log:
+        with open(folder / LOG, 'a') as log:
             code = _run([*command, str(folder)], log, threads, on_dask)
             if code < 0:
                 log.write(f'Killed by signal {-code}.\n')
+        if code == _TRY_AGAIN:
+            _count_start(folder, -1)
     if code > 0:
         return _failure(folder, _last_line(folder / LOG))
     return json.loads((folder / RESULT).read_text())
+
+
+def _count_start(folder: Path, number: int) -> int:
+    progress = Progress.read(folder)
+    progress.starts += number
+    progress.write(folder)
+    return progress.starts
 
 
 def _run(arguments: Sequence[str], log: TextIO, threads: Optional[int],
@@ -351,14 +369,16 @@ def _run(arguments: Sequence[str], log: TextIO, threads: Optional[int],
             return process.returncode
         finally:
             process.terminate()
+            process.wait()  # it may write a checkpoint before
 
 
 def _is_released() -> bool:
-    """Whether nobody waits for the result of this task of Dask any longer."""
+    """Whether this task of Dask is no longer wanted, or must go elsewhere."""
     from distributed import get_worker
     worker = get_worker()
     task = worker.state.tasks.get(worker.get_current_task())
-    return task is None or task.state != 'executing'
+    return (task is None or task.state != 'executing'
+            or worker.status.name in ('closing', 'closed'))
 
 
 def _environment(threads: Optional[int]) -> Dict[str, str]:

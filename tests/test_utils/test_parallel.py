@@ -9,7 +9,7 @@ import time
 import pytest
 
 from mmpe.utils import parallel
-from mmpe.utils.parallel import Progress, train_in_folders
+from mmpe.utils.parallel import Progress, train_in_folders, workers_of
 
 # A training that takes no time; what it does besides depends on its folder.
 CHILD = '''
@@ -27,6 +27,8 @@ if folder.name == 'fails':
     raise ValueError('no luck')
 if folder.name == 'dies':
     os.kill(os.getpid(), 11)
+if folder.name == 'preempted' and len(progress.said) < 6:
+    sys.exit(75)
 if folder.name == 'kills' and progress.starts == 1:
     os.kill(os.getppid(), 9)
 if folder.name == 'waits' or folder.name == 'kills' and progress.starts == 1:
@@ -38,9 +40,10 @@ threads = os.environ['OMP_NUM_THREADS']
 PARENT = '''
 import json, sys
 from pathlib import Path
-from mmpe.utils.parallel import train_in_folders
+from mmpe.utils.parallel import train_in_folders, workers_of
 *folders, command, jobs, dask = json.loads(sys.argv[1])
-train_in_folders([Path(x) for x in folders], command, jobs, dask=dask)
+with workers_of(dask) as client:
+    train_in_folders([Path(x) for x in folders], command, jobs, client=client)
 '''
 COMMAND = ('-c', CHILD)
 
@@ -48,9 +51,10 @@ COMMAND = ('-c', CHILD)
 @pytest.fixture
 def train(tmp_path):
 
-    def train(*names, **kwargs):
-        results = train_in_folders([tmp_path / x for x in names], COMMAND,
-                                   **kwargs)
+    def train(*names, dask=None, **kwargs):
+        with workers_of(dask) as client:
+            results = train_in_folders([tmp_path / x for x in names], COMMAND,
+                                       client=client, **kwargs)
         return [x.get('error', x.get('threads')) for x in results]
 
     return train
@@ -106,6 +110,10 @@ def test_one_result_for_each_folder(train, tmp_path, jobs, capfd):
     assert err.startswith('4/4 photographs 100%')
     assert train('a') == [os.environ.get('OMP_NUM_THREADS', '1')]
     assert capfd.readouterr().out == 'start 1\n'
+
+
+def test_asked_to_end_is_not_killed(train):
+    assert train('preempted', threads=1) == ['1']
 
 
 def test_killed_workers_are_replaced(train):
