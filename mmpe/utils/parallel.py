@@ -144,9 +144,11 @@ def workers_of(dask: Optional[str]) -> Iterator[Optional['Client']]:
     try:
         client = distributed.Client(
             address, timeout=_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, distributed.TimeoutError) as error:
+    except (OSError, RuntimeError, TypeError, ValueError,
+            distributed.TimeoutError) as error:
         raise ConnectionError(
-            f'There is no Dask scheduler at {address}: {error}.') from None
+            f'There is no Dask scheduler at {address} that can be used: '
+            f'{error}.') from None
     with client, parallel_config(_dask_backend(client)):
         if not client.ncores():
             print(f'Waiting for a worker of {address}', flush=True)

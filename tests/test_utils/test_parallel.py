@@ -165,7 +165,7 @@ def test_scheduler_that_gives_up(train, dask_cluster):
 def test_needs_a_scheduler(train, tmp_path, monkeypatch):
     monkeypatch.setattr(parallel, '_TIMEOUT', 0.1)
     with pytest.raises(ConnectionError, match='no Dask scheduler at 127.0.0.1'
-                       ':9: '):
+                       ':9 that can be used: '):
         train('a', dask='127.0.0.1:9')
     path = tmp_path / 'file'
     for text in ('text', '{}', '[1]'):
