@@ -45,7 +45,8 @@ def dask_cluster(tmp_path):
             process = subprocess.Popen(
                 [
                     sys.executable, '-m', 'dask', what, '--scheduler-file',
-                    path, '--host', '127.0.0.1', '--no-dashboard', *options
+                    path, '--host', '127.0.0.1', '--dashboard-address',
+                    '127.0.0.1:0', *options
                 ],
                 env={
                     **environment,
