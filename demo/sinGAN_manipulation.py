@@ -172,6 +172,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=at_least(1),
         default=1,
         help='photographs trained at the same time (default: 1)')
+    parser.add_argument(
+        '--dask',
+        metavar='ADDRESS',
+        help='train on a Dask cluster, whose workers decide how many are '
+        'trained at the same time: address of its scheduler, or the file '
+        'that the scheduler has written (see docs/clusters.md)')
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -543,7 +549,7 @@ def train(args: argparse.Namespace) -> None:
     """Train on each photograph."""
     config = _trained_config(args)
     results = train_photographs(config, args.images, args.out_dir, args.seed,
-                                args.jobs)
+                                args.jobs, args.dask)
     print(summary_table(results))
     print(f'The trained models are in {args.out_dir}')
     failed = sum(result.status == 'failed' for result in results)

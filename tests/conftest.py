@@ -1,6 +1,14 @@
 """Settings of all tests: few threads, and MMagic behind the host bridge."""
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 import torch
+from joblib.externals.loky import get_reusable_executor
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 
@@ -31,3 +39,48 @@ def _nothing_global_is_left():
     for manager, instances in zip(managers, before):
         manager._instance_dict.clear()
         manager._instance_dict.update(instances)
+
+
+@pytest.fixture
+def dask_cluster(tmp_path):
+    """Start a scheduler and workers; the file that tells where it is."""
+    path, folder = tmp_path / 'scheduler.json', tmp_path / 'cluster'
+    folder.mkdir()
+    root = str(Path(__file__).resolve().parents[1])
+    environment = {**os.environ, 'PYTHONPATH': root, 'OMP_NUM_THREADS': '1'}
+    with contextlib.ExitStack() as processes, open(folder / 'log', 'w') as log:
+
+        def start(what, *options, **variables):
+            process = subprocess.Popen(
+                [
+                    sys.executable, '-m', 'dask', what, '--scheduler-file',
+                    path, '--host', '127.0.0.1', '--dashboard-address',
+                    '127.0.0.1:0', *options
+                ],
+                env={
+                    **environment,
+                    **variables
+                },
+                stdout=log,
+                stderr=log)
+            processes.callback(process.wait)
+            processes.callback(process.terminate)
+            return process
+
+        def start_cluster(num_workers=1, **variables):
+            start_cluster.scheduler = start('scheduler', '--port', '0',
+                                            **variables)
+            while not path.exists():
+                time.sleep(0.05)
+            for _ in range(num_workers):
+                start('worker', '--nthreads', '1', '--local-directory', folder,
+                      **variables)
+            return path
+
+        yield start_cluster
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _no_worker_is_left():
+    yield
+    get_reusable_executor(max_workers=1).shutdown(kill_workers=True)

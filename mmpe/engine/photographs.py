@@ -4,22 +4,17 @@ A folder holds ``config.py``, checkpoints, and ``result.json`` once the
 training is finished; ``mmpe.inference.load(folder / 'config.py', checkpoint)``
 is all that it takes to sample it.
 """
-import contextlib
 import csv
 import hashlib
 import json
-import os
 import os.path as osp
-import subprocess
 import sys
-import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
-from typing import Deque, Dict, List, Optional, Sequence, TextIO, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -28,13 +23,13 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 
-import mmpe
 from mmpe.checkpoint import latest_checkpoint
 from mmpe.datasets import read_photograph
 from mmpe.inference import load
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.images import save_image
-from mmpe.utils.progress import WORK_FORMAT, ProgressBar
+from mmpe.utils.parallel import (RESULT, Progress, end_with_parent,
+                                 train_in_folders, workers_of)
 from mmpe.utils.tables import markdown_table
 from .distributed import Runner
 from .hooks.singan_time_hooks import SayingHook, Work
@@ -46,10 +41,10 @@ __all__ = [
 ]
 
 CONFIG = 'config.py'
-RESULT = 'result.json'
-LOG = 'training.log'
-# How a child's report begins a line that people are to read.
-_SAID = '# '
+# Arguments of Python that train in a folder.
+_COMMAND = '-m', __name__
+# Seconds between reports of the part that is done.
+_REPORT_EVERY = 0.5
 BUNDLED = 'coins'
 # The parts of a config that decide what is learnt.
 _DECISIVE = ('photograph_sha256', 'model', 'train_dataloader',
@@ -196,22 +191,27 @@ def _settings(config: Config) -> Dict[str, object]:
     return settings
 
 
-def _finished(training: Training, status: str) -> Optional[TrainingResult]:
-    """What a finished training has written, or None."""
+def _finished(training: Training) -> Optional[TrainingResult]:
+    """Result of a training that was finished before, or None."""
+    path = training.folder / RESULT
+    if not path.is_file():
+        return None
+    result = _result(training, json.loads(path.read_text()), 'reused')
+    return result if osp.isfile(result.checkpoint) else None
+
+
+def _result(training: Training,
+            outcome: dict,
+            status: str = 'trained') -> TrainingResult:
+    """Result from what a training has written, or from its error."""
+    if 'error' in outcome:
+        return TrainingResult(training.photograph, 'failed', **outcome)
     folder = training.folder
-    if not (folder / RESULT).is_file():
-        return None
-    result = json.loads((folder / RESULT).read_text())
-    checkpoint = folder / result.pop('checkpoint')
-    if not checkpoint.is_file():
-        return None
-    result['size'] = tuple(result['size'])
-    return TrainingResult(
-        training.photograph,
-        status,
+    paths = dict(
+        size=tuple(outcome['size']),
         config=str(folder / CONFIG),
-        checkpoint=str(checkpoint),
-        **result)
+        checkpoint=str(folder / outcome['checkpoint']))
+    return TrainingResult(training.photograph, status, **{**outcome, **paths})
 
 
 def train_photograph(config: Config,
@@ -239,10 +239,10 @@ def train_photograph(config: Config,
         OSError: A file cannot be written.
     """
     training = plan_training(config, image, folder, seed)
-    if not _finished(training, 'reused'):
+    if not _finished(training):
         _write_config(training)
         _train(training.folder)
-    return Path(_finished(training, 'trained').checkpoint)
+    return Path(_finished(training).checkpoint)
 
 
 def _write_config(training: Training) -> None:
@@ -250,13 +250,13 @@ def _write_config(training: Training) -> None:
         training.config.dump(temporary)
 
 
-def _train(folder: Path, report: Optional[TextIO] = None) -> None:
+def _train(folder: Path, with_report: bool = False) -> None:
     """Train as a folder's config says; write its result.
 
     Args:
         folder: The folder.
-        report: Gets what hooks say, and the part that is done after each
-            iteration in place of a progress bar.
+        with_report: Tell the parent of this process what hooks say and which
+            part is done, in place of a progress bar.
     """
     config = Config.fromfile(folder / CONFIG)
     config.work_dir = str(folder)
@@ -265,24 +265,21 @@ def _train(folder: Path, report: Optional[TextIO] = None) -> None:
     latest = latest_checkpoint(folder)
     if latest:
         config.resume, config.load_from = True, str(latest)
-    if report:
+    if with_report:
         config.custom_hooks = [
             hook for hook in config.get('custom_hooks', [])
             if hook['type'] != 'SinGANProgressHook'
         ]
     runner = Runner.from_cfg(config)
-    if report:
+    if with_report:
+        report = _ReportHook(folder)
         for hook in runner.hooks:
             if isinstance(hook, SayingHook):
-                hook.say = partial(_report, report, _SAID)
-        runner.register_hook(_ReportHook(report))
+                hook.say = report.say
+        runner.register_hook(report)
     runner.train()
     times, _ = runner.message_hub.get_scalar('train/time').data
     _write_result(folder, float(times.sum()))
-
-
-def _report(stream: TextIO, *words: str) -> None:
-    print(*words, sep='', file=stream, flush=True)
 
 
 def _write_result(folder: Path, seconds: float) -> None:
@@ -302,7 +299,8 @@ def train_photographs(config: Config,
                       images: Sequence[PathLike],
                       folder: PathLike,
                       seed: int = 0,
-                      jobs: int = 1) -> List[TrainingResult]:
+                      jobs: int = 1,
+                      dask: Optional[str] = None) -> List[TrainingResult]:
     """Train a SinGAN on each of several photographs.
 
     Each has a folder that is named after it, as :func:`train_photograph`
@@ -315,8 +313,8 @@ def train_photographs(config: Config,
         images: Paths of the photographs.
         folder: Folder of the folders.
         seed: Random seed of each training.
-        jobs: How many are trained at the same time, in processes that share
-            the threads of this one.
+        jobs: As for :func:`run_trainings`.
+        dask: As there.
 
     Returns:
         One result for each photograph, in their order; look for the status
@@ -325,8 +323,9 @@ def train_photographs(config: Config,
     Raises:
         ValueError: Photographs cannot be trained on (all of them are named,
             before any training starts), there are none or one is given twice,
-            or ``jobs`` is below 1.
-        OSError: A file cannot be written.
+            or see :func:`run_trainings`.
+        ImportError: See there.
+        OSError: See there.
     """
     trainings, problems = [], []
     for image, name in zip(images, _folder_names(images)):
@@ -338,7 +337,7 @@ def train_photographs(config: Config,
     if problems:
         raise ValueError(f'{len(problems)} of {len(images)} photographs '
                          f'cannot be trained on: {" ".join(problems)}')
-    results = run_trainings(trainings, jobs)
+    results = run_trainings(trainings, jobs, dask)
     _write_summary(Path(folder), results)
     return results
 
@@ -363,167 +362,76 @@ def _folder_names(images: Sequence[PathLike]) -> List[str]:
 
 
 def run_trainings(trainings: Sequence[Training],
-                  jobs: int = 1) -> List[TrainingResult]:
+                  jobs: int = 1,
+                  dask: Optional[str] = None) -> List[TrainingResult]:
     """Work through trainings in processes of their own, with one bar.
 
     Args:
         trainings: What :func:`plan_training` gave.
         jobs: How many run at the same time; they share the threads of this
             process.
+        dask: Run them on a cluster instead, see
+            :func:`mmpe.utils.parallel.workers_of`; its workers decide how
+            many run, and with how many threads.
 
     Returns:
         One result for each training, in their order.
 
     Raises:
-        ValueError: ``jobs`` is below 1.
-        OSError: A file cannot be written.
+        ValueError: ``jobs`` is below 1, or see ``workers_of``.
+        ImportError: Dask is needed and not installed.
+        OSError: A file cannot be written, or the cluster cannot be reached or
+            gives up.
     """
     if jobs < 1:
         raise ValueError('Argument `jobs` must be at least 1, but got '
                          f'{jobs}.')
-    results = {x.folder: _finished(x, 'reused') for x in trainings}
-    waiting = deque(x for x in trainings if results[x.folder] is None)
+    results = {x.folder: _finished(x) for x in trainings}
+    waiting = [x for x in trainings if results[x.folder] is None]
     jobs = max(1, min(jobs, len(waiting)))
-    threads = max(1, torch.get_num_threads() // jobs)
-    running: List[_Child] = []
-    with ProgressBar(
-            total=len(trainings),
-            initial=len(trainings) - len(waiting),
-            disable=not waiting,
-            mininterval=0.5,
-            smoothing=0,
-            bar_format=WORK_FORMAT) as bar:
-        try:
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    running.append(_Child(waiting.popleft(), threads))
-                time.sleep(0.1)
-                ended = [x for x in running if x.has_ended]
-                for child in ended:
-                    running.remove(child)
-                    results[child.training.folder] = child.result()
-                _pass_on([*ended, *running], bar, len(trainings) > 1)
-                _show(bar, running, results)
-        finally:
-            for child in running:
-                child.stop()
+    threads = None if dask else max(1, torch.get_num_threads() // jobs)
+    with workers_of(dask) as client:  # before anything is written
+        for training in waiting:
+            _write_config(training)
+        outcomes = train_in_folders([x.folder for x in waiting], _COMMAND,
+                                    jobs, threads, client,
+                                    len(trainings) - len(waiting))
+    for training, outcome in zip(waiting, outcomes):
+        results[training.folder] = _result(training, outcome)
     return [results[x.folder] for x in trainings]
 
 
-def _pass_on(children: List['_Child'], bar: ProgressBar,
-             with_names: bool) -> None:
-    """Print what is said in children."""
-    for child in children:
-        name = f'{child.training.folder.name}: ' if with_names else ''
-        while child.said:
-            bar.write(name + child.said.popleft())
-    sys.stdout.flush()
-
-
-def _show(bar: ProgressBar, running: List['_Child'],
-          results: Dict[Path, Optional[TrainingResult]]) -> None:
-    done = sum(result is not None for result in results.values())
-    names = ', '.join(child.training.folder.name for child in running)
-    bar.set_description_str(
-        f'{done}/{len(results)} photographs' +
-        (f', now {names}' if names else ''),
-        refresh=False)
-    bar.update(done + sum(child.part for child in running) - bar.n)
-
-
-class _Child:
-    """A process that trains.
-
-    Attributes:
-        training: What it trains.
-        part: The part of the work that is done, in [0, 1].
-        said: Lines that nobody has printed yet.
-    """
-
-    def __init__(self, training: Training, threads: int) -> None:
-        self.training = training
-        self.part = 0.
-        self.said: Deque[str] = deque()
-        self._log = training.folder / LOG
-        _write_config(training)
-        with open(self._log, 'w') as log:
-            self._process = subprocess.Popen(
-                _command(training.folder),
-                env=_environment(threads),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        for line in self._process.stdout:
-            if line.startswith(_SAID):
-                self.said.append(line[len(_SAID):].rstrip())
-                continue
-            with contextlib.suppress(ValueError):  # what an import prints
-                self.part = float(line)
-
-    @property
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def result(self) -> TrainingResult:
-        """What has become of the training that has ended."""
-        self._reader.join()
-        self._process.stdout.close()
-        if self._process.returncode == 0:
-            return _finished(self.training, 'trained')
-        lines = self._log.read_text(errors='replace').strip().splitlines()
-        reason = lines[-1] if lines else ''
-        if self._process.returncode < 0:
-            reason = f'killed by signal {-self._process.returncode}'
-        return TrainingResult(
-            self.training.photograph,
-            'failed',
-            error=f'{reason} (see {self._log})')
-
-    def stop(self) -> None:
-        """End the process."""
-        self._process.terminate()
-        self._process.wait()
-
-
-def _command(folder: Path) -> List[str]:
-    return [sys.executable, '-m', __name__, str(folder)]
-
-
-def _environment(threads: int) -> Dict[str, str]:
-    """Variables of a child; it finds the same package as its parent."""
-    package = osp.dirname(osp.dirname(osp.abspath(mmpe.__file__)))
-    paths = [package, os.environ.get('PYTHONPATH', '')]
-    return {
-        **os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths)),
-        'OMP_NUM_THREADS': str(threads),
-        'MKL_NUM_THREADS': str(threads)
-    }
-
-
 class _ReportHook(Hook):
-    """Tells the parent which part of the work is done.
+    """Tells the parent which part of the work is done, and what is said."""
 
-    Where the parent has been killed, this fails and ends the training.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._progress = Progress.read(folder)
         self._work: Optional[Work] = None
+        self._next = 0.
+
+    def say(self, line: str) -> None:
+        """Pass a line on.
+
+        Args:
+            line: What people are to read.
+        """
+        self._progress.said.append(line)
+        self._progress.write(self._folder)
 
     def after_train_iter(self,
                          runner: Runner,
                          batch_idx: int,
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
-        """Write a number from 0 to 1."""
+        """Write a number from 0 to 1, now and then."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _REPORT_EVERY
         self._work = self._work or Work(runner)
-        part = self._work.until(runner.iter + 1) / self._work.total
-        _report(self._stream, f'{part:.5f}')
+        self._progress.part = (
+            self._work.until(runner.iter + 1) / self._work.total)
+        self._progress.write(self._folder)
 
 
 def summary_table(results: Sequence[TrainingResult]) -> str:
@@ -566,10 +474,8 @@ def _write_summary(folder: Path, results: Sequence[TrainingResult]) -> None:
 
 def _main() -> None:
     """Train in the folder that the command line names, for a parent."""
-    # The parent reads stdout: all that others print goes to the log.
-    report = os.fdopen(os.dup(1), 'w')
-    os.dup2(2, 1)
-    _train(Path(sys.argv[1]), report)
+    end_with_parent()
+    _train(Path(sys.argv[1]), with_report=True)
 
 
 if __name__ == '__main__':

@@ -1,11 +1,8 @@
 """Trainings on one and on several photographs."""
 import csv
-import io
 import json
-import os
 import os.path as osp
 import shutil
-import sys
 from copy import deepcopy
 
 import numpy as np
@@ -15,10 +12,10 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmpe.engine import photographs
-from mmpe.engine.photographs import (plan_training, run_trainings,
-                                     summary_table, train_photograph,
-                                     train_photographs)
+from mmpe.engine.photographs import (plan_training, summary_table,
+                                     train_photograph, train_photographs)
 from mmpe.inference import load
+from mmpe.utils.parallel import Progress
 from mmpe.zoo import root
 
 SMALL = {
@@ -35,12 +32,26 @@ SMALL = {
 # What a training leaves, as far as its parent looks at it.
 TRAINED = '''
 import json, os, sys
-print('an import has printed this')
-print(0.5, flush=True)
 os.chdir(sys.argv[1])
 open('iter_12.pth', 'w').close()
 json.dump(dict(size=[31, 40], scales=2, seconds=1.5, psnr=20.0,
                checkpoint='iter_12.pth'), open('result.json', 'w'))
+'''
+# In the last iteration, after a checkpoint has been written.
+KILLS_ITS_WORKER = '''
+import os, time
+from mmpe.engine import photographs
+
+class Hook(photographs._ReportHook):
+    def after_train_iter(self, runner, *args, **kwargs):
+        if (runner.iter == 5 and self._folder.name == 'b'
+                and self._progress.starts == 1):
+            os.kill(os.getppid(), 9)
+            time.sleep(60)
+        super().after_train_iter(runner, *args, **kwargs)
+
+photographs._ReportHook = Hook
+photographs._main()
 '''
 
 
@@ -94,12 +105,9 @@ def children(monkeypatch):
     """Let children run a script instead of a training."""
 
     def use(script=TRAINED, **others):
-        monkeypatch.setattr(
-            photographs, '_command', lambda folder: [
-                sys.executable, '-c',
-                others.get(folder.name, script),
-                str(folder)
-            ])
+        choice = f'{others}.get(os.path.basename(sys.argv[1]), {script!r})'
+        monkeypatch.setattr(photographs, '_COMMAND',
+                            ('-c', f'import os, sys; exec({choice})'))
 
     return use
 
@@ -257,7 +265,7 @@ def test_one_failure_does_not_stop_the_others(config, photograph, tmp_path,
     assert results[0].size == (31, 40) and results[3].psnr == 20
     assert results[1].error == (
         f'ValueError: no luck (see {out / "b/training.log"})')
-    assert results[2].error.startswith('killed by signal 9')
+    assert results[2].error.startswith('killed 3 times (see ')
 
     listed = json.loads((out / 'summary.json').read_text())
     assert [x['status'] for x in listed] == [x.status for x in results]
@@ -295,52 +303,34 @@ while not os.path.exists(sys.argv[1] + '/../{}/training.log'):
     results = train_photographs(config, images, tmp_path / 'out', jobs=2)
     assert [x.status for x in results] == ['trained', 'trained']
     assert (tmp_path / 'out/a/training.log').read_text() == '3\n'
-
-
-def test_what_is_said_in_children_is_printed(config, photograph, tmp_path,
-                                             children, capfd):
-    children("print('# about {}'.format(__import__('sys').argv[1][-1]))\n" +
-             TRAINED)
-    images = [photograph(f'{x}.png', seed=seed) for seed, x in enumerate('ab')]
-    train_photographs(config, images, tmp_path / 'out')
-    assert capfd.readouterr().out == 'a: about a\nb: about b\n'
-    train_photographs(config, images[:1], tmp_path / 'other')
-    assert capfd.readouterr().out == 'about a\n'
+    assert not (tmp_path / 'out/a/progress.json').exists()
 
 
 def test_report_of_a_child(config, photograph, tmp_path, monkeypatch):
     monkeypatch.setattr('mmpe.engine.hooks.singan_time_hooks._PART', 1)
+    monkeypatch.setattr(photographs, '_REPORT_EVERY', 0)
     training = plan_training(config, photograph(), tmp_path / 'out')
     photographs._write_config(training)
-    report = io.StringIO()
-    photographs._train(training.folder, report)
-    estimate, preview, *parts = report.getvalue().splitlines()
-    assert estimate.startswith('# Training at 32x40 pixels, 2 scales: a')
-    assert preview == f'# Watch {training.folder / "preview.png"}'
-    assert len(parts) == 6 and parts[-1] == '1.00000'
+    Progress(said=['before'], starts=2).write(training.folder)
+    photographs._train(training.folder, with_report=True)
+    progress = Progress.read(training.folder)
+    before, estimate, preview = progress.said
+    assert before == 'before' and progress.starts == 2
+    assert estimate.startswith('Training at 32x40 pixels, 2 scales: a')
+    assert preview == f'Watch {training.folder / "preview.png"}'
+    assert progress.part == 1
 
 
-def test_ctrl_c_ends_the_children(config, photograph, tmp_path, children,
+def test_worker_of_dask_is_killed(config, photograph, tmp_path, dask_cluster,
                                   monkeypatch):
-    children('import time; time.sleep(60)')
-    started = []
-    popen = photographs.subprocess.Popen
-    monkeypatch.setattr(photographs.subprocess, 'Popen',
-                        lambda *args, **kwargs: started.append(
-                            popen(*args, **kwargs)) or started[-1])
-
-    def ctrl_c(seconds):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(photographs.time, 'sleep', ctrl_c)
-    trainings = [
-        plan_training(config, photograph(), tmp_path / name)
-        for name in 'abc'
-    ]
-    with pytest.raises(KeyboardInterrupt):
-        run_trainings(trainings, jobs=2)
-    assert len(started) == 2
-    for process in started:
-        assert process.returncode is not None
-        with pytest.raises(ProcessLookupError):
-            os.kill(process.pid, 0)
+    monkeypatch.setattr(photographs, '_COMMAND', ('-c', KILLS_ITS_WORKER))
+    images = [photograph(f'{x}.png', seed=seed) for seed, x in enumerate('ab')]
+    scheduler = dask_cluster(num_workers=2)
+    results = train_photographs(
+        config, images, tmp_path / 'out', dask=str(scheduler))
+    assert [x.status for x in results] == ['trained', 'trained']
+    log = (tmp_path / 'out/b/training.log').read_text()
+    assert log.startswith('Loads checkpoint') and 'b/iter_5.pth' in log
+    for image, result in zip(images, results):
+        alone = train_photograph(config, image, tmp_path / image.stem)
+        assert_same_weights(result.checkpoint, alone)

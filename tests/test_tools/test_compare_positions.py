@@ -1,5 +1,4 @@
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ def train_here(trainings, jobs):
     for training in trainings:
         photographs._write_config(training)
         photographs._train(training.folder)
-    return [photographs._finished(x, 'trained') for x in trainings]
+    return [photographs._finished(x) for x in trainings]
 
 
 def test_sheet_and_figures(run_tool, photograph, tmp_path, monkeypatch,
@@ -73,15 +72,14 @@ def test_sheet_and_figures(run_tool, photograph, tmp_path, monkeypatch,
         assert image.height > 5 * 32 and image.width > 3 * 40 + 2 * 80
 
     before = (out / 'figures.json').read_bytes()
-    monkeypatch.setattr(photographs.subprocess, 'Popen', None)
+    monkeypatch.setattr(photographs, '_COMMAND', None)
     run_tool(*command)  # trains nothing
     assert (out / 'figures.json').read_bytes() == before
 
 
 def test_failed_training(run_tool, photograph, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        photographs, '_command',
-        lambda folder: [sys.executable, '-c', 'raise OSError("no luck")'])
+    monkeypatch.setattr(photographs, '_COMMAND',
+                        ('-c', 'raise OSError("no luck")'))
     with pytest.raises(SystemExit, match='OSError: no luck .*training.log'):
         run_tool(TOOL, photograph, '--out-dir', tmp_path / 'out', *SMALL)
     assert not (tmp_path / 'out/figures.json').exists()
