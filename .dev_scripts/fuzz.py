@@ -3,8 +3,9 @@ r"""Read many damaged and malicious files, and count what becomes of them.
 Checkpoints, pickles, photographs, masks, displacements, references of metrics,
 metafiles and answers of servers are made from a random seed and read in child
 processes as the package reads them. Each must end in a result or in one clear
-error, within 20 seconds and 2 GiB; nothing in it may run, and no error may
-leave a file behind. The exit code is 1 where anything else happens.
+error, within 20 seconds of a processor and 2 GiB; nothing in it may run, and
+no error may leave a file behind. The exit code is 1 where anything else
+happens.
 
 Answers come from servers on this machine. For them the bounds of downloads
 (time, size) are scaled down.

@@ -715,9 +715,6 @@ def _size(sampler: PhotographSampler,
         size = tuple(
             round(factor * length)
             for factor, length in zip(args.factor, sampler.size))
-    if size and min(size) < 1:
-        raise ValueError(f'The size must be at least 1 x 1, but is {size[0]} '
-                         f'x {size[1]}.')
     sampler.check_size(size)
     return size
 

@@ -89,9 +89,9 @@ def main() -> None:
         from mmpe.weights import Weights
         cfg = load_config(args)
         check_folder(cfg.work_dir)
+        runner = Runner.from_cfg(cfg)
         weights = Weights(args.checkpoint)
         weights.check_row(cfg.model)
-        runner = Runner.from_cfg(cfg)
         weights.load_into(runner.model)
         runner.test()
         leave_processes()

@@ -32,7 +32,13 @@ _BATCH = 200
 
 
 class Limits(NamedTuple):
-    """Bounds of one input: seconds, and the memory of the whole process."""
+    """Bounds of one input.
+
+    Args:
+        seconds: Of the processor; a child that is silent for three times as
+            long by the clock (other programs may run, too) is killed.
+        num_bytes: Memory of the whole process.
+    """
 
     seconds: float = 20
     num_bytes: int = 2 * 2**30
@@ -65,7 +71,7 @@ class Outcome(NamedTuple):
     Args:
         name: One of RESULTS or FAULTS.
         detail: The error.
-        seconds: How long it took.
+        seconds: Of the processor.
         peak: Peak memory of the process so far, in bytes.
     """
 
@@ -87,9 +93,9 @@ def attempt(kind: Kind, random: Random, folder: Path) -> Outcome:
         warnings.simplefilter('ignore')
         source = kind.make(random, folder)
         before = _files(folder)
-        start = time.perf_counter()
+        start = time.process_time()
         name, detail = _read(kind, source)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     after = _files(folder)
     if (folder / MARK).exists() or before - after:
@@ -182,11 +188,11 @@ def _outcome(connection: Connection,
     try:
         connection.recv()  # the input is begun
         # Making it takes time, too.
-        if connection.poll(2 * LIMITS.seconds):
+        if connection.poll(3 * LIMITS.seconds):
             return connection.recv()
         child.kill()
         child.join()
-        return Outcome('hang', seconds=2 * LIMITS.seconds)
+        return Outcome('hang', seconds=3 * LIMITS.seconds)
     except EOFError:
         child.join()  # by a signal where the code is negative
         return Outcome('crash', f'exit code {child.exitcode}')

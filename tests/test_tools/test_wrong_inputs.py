@@ -709,7 +709,7 @@ def test_every_command_and_eight_kinds():
 
 
 @pytest.mark.parametrize('name, kind, code', [
-    ('train', 'no picture', 1), ('demo sample', 'text as picture', 1),
+    ('demo sample', 'text as picture', 1),
     ('mspie_sampling', 'num is too small', 2)
 ])
 def test_in_a_process_of_its_own(name, kind, code, files, empty):
