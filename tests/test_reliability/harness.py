@@ -156,13 +156,13 @@ class Starter:
             process = Popen(command, stdout=output, stderr=output, env=env,
                             start_new_session=True)
         try:
-            process.wait(seconds or _SECONDS)
+            return process.wait(seconds or _SECONDS)
         except TimeoutExpired:
             if seconds is None:
                 raise
+            return -9
         finally:
             _end(process.pid)
-        return process.wait()
 
 
 def _end(pid: int) -> None:
