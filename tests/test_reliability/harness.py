@@ -156,13 +156,13 @@ class Starter:
             process = Popen(command, stdout=output, stderr=output, env=env,
                             start_new_session=True)
         try:
-            process.wait(seconds or _SECONDS)
+            return process.wait(seconds or _SECONDS)
         except TimeoutExpired:
             if seconds is None:
                 raise
+            return -9
         finally:
             _end(process.pid)
-        return process.wait()
 
 
 def _end(pid: int) -> None:
@@ -271,8 +271,11 @@ class Campaign:
         training, died = self.new_training(), 0
         for number, death in enumerate(deaths):
             ended = self.starter.run(training, number > 0, death)
-            if ended.code > 0 and self._num_processes == 1:
+            if (ended.code > 0 and self._num_processes == 1
+                    and not death.action.isdecimal()):
                 # Neither done nor killed: it says that something is wrong.
+                # (Processes that it starts do not die at a limit of sizes, but
+                # report it.)
                 return Outcome(died, [_failure(ended, deaths)])
             died += ended.code != 0
             for path in training.folder.glob('iter_*.pth'):
