@@ -158,12 +158,12 @@ def _decibels(ratios: Tensor) -> List[float]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold: None for what is no number."""
+    """What JSON can hold: five digits, None for what is no number."""
     if isinstance(value, dict):
         return {key: _plain(x) for key, x in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(x) for x in value]
     if isinstance(value, float):
-        return value if math.isfinite(value) else \
+        return float(f'{value:.5g}') if math.isfinite(value) else \
             None if math.isnan(value) else str(value)
     return value

@@ -200,18 +200,18 @@ def shift_error(features: Tensor, shifted: Tensor,
 
     Returns:
         Mean squared difference, and mean squared deviation of the features
-        from their mean, both 0 at cells that came in from the other side;
-        :func:`decibel` of the ratio is the error, -inf for an equivariant
-        network and 3 for unrelated features.
+        from their mean, at the cells that both show, (H - dy, W - dx): each
+        border of these is a border of one of both. :func:`decibel` of the
+        ratio is the error, -inf for an equivariant network and 3 for
+        unrelated features.
     """
-    moved = features.double().roll(cells, dims=(2, 3))
-    error = (shifted.double() - moved).square().mean(dim=(0, 1))
-    spread = moved - moved.mean(dim=(0, 2, 3), keepdim=True)
-    spread = spread.square().mean(dim=(0, 1))
-    # What came in from the other side does not count.
-    for part in (error, spread):
-        part[:cells[0]] = part[:, :cells[1]] = 0
-    return Shares(error, spread)
+    down, right = cells
+    height, width = (side - by for side, by in zip(features.shape[2:], cells))
+    moved = features[..., :height, :width].double()
+    error = shifted[..., down:, right:].double() - moved
+    mean = features.double().mean(dim=(0, 2, 3), keepdim=True)
+    return Shares(*(x.square().mean(dim=(0, 1))
+                    for x in (error, moved - mean)))
 
 
 def layout_agreement(images: Tensor,

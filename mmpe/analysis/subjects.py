@@ -1,4 +1,5 @@
 """Networks to look at, and how they are sampled."""
+import contextlib
 import importlib
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
@@ -17,6 +18,7 @@ from mmpe.models.stylegan2.base_generator import BaseStyleGenerator
 from mmpe.models.stylegan2.generator import StyleGAN2Generator
 from mmpe.registry import MODELS, build_from
 from mmpe.weights import Weights
+from .padding import pad_with
 
 __all__ = [
     'ARCHITECTURES', 'Subject', 'from_checkpoint', 'from_factory', 'untrained'
@@ -24,6 +26,7 @@ __all__ = [
 
 Arguments = Tuple[tuple, dict]
 _BATCH = 16
+_MARGINS = (4, 8, 16, 32, 64)
 _STYLES = 64
 _SPE = dict(type='SPE', embedding_dim=8)
 _SPE_OF_SINGAN = dict(type='SPE', embedding_dim=4)
@@ -192,8 +195,8 @@ def from_factory(path: str) -> Subject:
     Args:
         path: 'module:factory'. The factory takes no arguments and returns a
             network and a function ``draw(num, generator)``, which draws a
-            tensor or a tuple of arguments for the network; or a
-            :class:`Subject`.
+            tensor or a tuple of arguments for the network. Its margin is
+            tried out, up to 64 cells. Or a :class:`Subject`.
 
     Raises:
         ImportError: There is no such module.
@@ -218,7 +221,21 @@ def from_factory(path: str) -> Subject:
         drawn = draw(num, generator)
         return drawn if isinstance(drawn, tuple) else (drawn, ), {}
 
-    return Subject(model.eval(), arguments, margin=8)
+    return _with_margin(Subject(model.eval(), arguments, margin=0))
+
+
+def _with_margin(subject: Subject) -> Subject:
+    """With the least margin that is enough, or else the largest of them."""
+    before = None
+    for margin in _MARGINS:
+        with pad_with(subject.model, 'none', margin, subject.first_map), \
+                contextlib.suppress(ValueError):  # no multiple of the stride
+            out = subject.run(1, 0)
+            if before is not None and torch.allclose(
+                    out, before, atol=1e-4 * float(out.abs().max())):
+                break
+            before, subject = out, subject._replace(margin=margin)
+    return subject
 
 
 def from_checkpoint(config: str, checkpoint: str) -> Subject:
