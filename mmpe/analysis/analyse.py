@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Sequence
 from torch import Tensor
 
 from .features import collect, feature_layers
-from .measures import (decibel, jackknife, layout_agreement,
+from .measures import (decibel, eq_t, jackknife, layout_agreement,
                        location_share, padding_part, padding_reach,
                        shift_error)
 from .padding import change_inputs, pad_with
@@ -65,9 +65,13 @@ def analyse(subject: Subject,
                      int(step * ratios[name]), mode)
             for name, x in features.items()
         }
-        output = features.get('')
-        if output is not None:
-            results[mode][OUTPUT]['layout'] = layout_agreement(output)
+        if '' in features:
+            output, cells = features[''], int(step * ratios[''])
+            results[mode][OUTPUT].update(
+                _plain(
+                    dict(
+                        layout=layout_agreement(output),
+                        eq_t_db=eq_t(output, shifted[''], (cells, cells)))))
         done()
     return results
 
@@ -142,7 +146,6 @@ def _figures(x: Tensor, unpadded: Tensor, shifted: Tensor, cells: int,
     error = shift_error(x, shifted, (cells, cells))
     figures['shift_error_db'] = decibel(error.ratio)
     figures['shift_error_db_profile'] = _decibels(error.profile)
-    figures['eq_t_db'] = decibel(4 / max(float(error.part.mean()), 1e-30))
     return _plain(figures)
 
 

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = [
-    'Shares', 'border_distance', 'decibel', 'jackknife', 'layout_agreement',
-    'location_share', 'padding_part', 'padding_reach', 'profile', 'shift_error'
+    'Shares', 'border_distance', 'decibel', 'eq_t', 'jackknife',
+    'layout_agreement', 'location_share', 'padding_part', 'padding_reach',
+    'profile', 'shift_error'
 ]
 
 Size = Tuple[int, int]
@@ -212,6 +213,23 @@ def shift_error(features: Tensor, shifted: Tensor,
     mean = features.double().mean(dim=(0, 2, 3), keepdim=True)
     return Shares(*(x.square().mean(dim=(0, 1))
                     for x in (error, moved - mean)))
+
+
+def eq_t(images: Tensor, shifted: Tensor, cells: Tuple[int, int]) -> float:
+    """Translation equivariance of images in [-1, 1], in dB.
+
+    Peak signal-to-noise ratio with a peak of 2, as StyleGAN3's EQ-T
+    (Alias-Free Generative Adversarial Networks, NeurIPS 2021), for one shift
+    by whole cells.
+
+    Args:
+        images, shifted, cells: As for :func:`shift_error`.
+
+    Returns:
+        The ratio, inf for an equivariant network.
+    """
+    error = float(shift_error(images, shifted, cells).part.mean())
+    return decibel(4 / error) if error > 0 else math.inf
 
 
 def layout_agreement(images: Tensor,

@@ -18,6 +18,7 @@ ZONES = ('all', 'near', 'middle')
 _RIDGES = (1e-4, 1e-2, 1e-1, 1., 1e1, 1e3)
 # PosENet resizes all features to this size.
 _POSENET_SIZE = 28
+_POSENET_CHANNELS = 64
 _STRIPES = 4
 
 
@@ -193,7 +194,8 @@ def posenet(features: Tensor) -> Dict[str, Tuple[float, float]]:
     that are resized to 28 x 28 (How Much Position Information Do
     Convolutional Neural Networks Encode?, Islam et al., ICLR 2020, Sec. 3).
     It is fitted in closed form instead of by gradient descent, to the first
-    half of the latents, and measured on the other half.
+    half of the latents, and measured on the other half; of more than 64
+    channels it reads their 64 principal components.
 
     Args:
         features: (N, C, H, W), N at least 4.
@@ -207,7 +209,8 @@ def posenet(features: Tensor) -> Dict[str, Tuple[float, float]]:
         ValueError: There are fewer latents.
     """
     size = (_POSENET_SIZE, ) * 2
-    x = F.interpolate(features.float(), size, mode='bilinear')
+    x = F.interpolate(
+        _principal(features.float()), size, mode='bilinear')
     x = F.unfold(x, 3)
     targets = posenet_targets()
     inner = torch.stack([y[1:-1, 1:-1].flatten() for y in targets.values()])
@@ -220,6 +223,15 @@ def posenet(features: Tensor) -> Dict[str, Tuple[float, float]]:
         name: (float(correlation[index]), float(error[index]))
         for index, name in enumerate(targets)
     }
+
+
+def _principal(features: Tensor) -> Tensor:
+    """Principal components of many channels, found in the first half."""
+    if features.shape[1] <= _POSENET_CHANNELS:
+        return features
+    rows = _halves(features)[0].transpose(0, 1).flatten(1)
+    vectors = torch.linalg.eigh(rows.cov())[1][:, -_POSENET_CHANNELS:]
+    return torch.einsum('nchw,ck->nkhw', features, vectors)
 
 
 def _ranks(x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmpe.analysis import (border_distance, collect, decibel, jackknife,
+from mmpe.analysis import (border_distance, collect, decibel, eq_t, jackknife,
                            layout_agreement, location_share, pad_with,
                            padding_part, padding_reach, posenet,
                            posenet_targets, profile, read_place, shift_error,
@@ -134,6 +134,14 @@ def test_shift_error():
     assert decibel(unrelated.ratio) == pytest.approx(3, abs=0.1)
 
 
+def test_eq_t():
+    images = noise(4, 3, 8, 8).tanh()
+    assert eq_t(images, images.roll((1, 2), (2, 3)), (1, 2)) == math.inf
+    # an error of 0.2 under a peak of 2
+    moved = images.roll((1, 2), (2, 3)) + 0.2
+    assert eq_t(images, moved, (1, 2)) == pytest.approx(20, abs=1e-4)
+
+
 def test_layout_agreement():
     layout = F.interpolate(noise(1, 3, 4, 4), size=(32, 32))
     same = layout + 0.01 * noise(8, 3, 32, 32, seed=1)
@@ -170,6 +178,14 @@ def test_posenet_reads_its_targets():
     for spearman, error in results.values():
         # equal values of stripes are ranked by rounding errors
         assert spearman > 0.97 and error < 0.01
+
+
+def test_posenet_reads_many_channels():
+    maps = torch.stack(list(posenet_targets().values()))
+    torch.manual_seed(0)
+    mixed = torch.einsum('chw,kc->khw', maps, torch.randn(100, 5))
+    results = posenet(mixed + 0.01 * noise(16, 100, 28, 28))
+    assert results['H'][0] > 0.99 and results['V'][0] > 0.99
 
 
 @pytest.mark.parametrize('features', [

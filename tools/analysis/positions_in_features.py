@@ -38,6 +38,7 @@ from mmpe.utils import register_all_modules
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write
 from mmpe.utils.progress import ProgressBar
+from mmpe.version import __version__
 
 # Of each network: how it is made for a seed, and what else it depends on;
 # None where that cannot be known.
@@ -137,7 +138,7 @@ def measure(networks: Plan, args: argparse.Namespace) -> AllResults:
         for name, (make, depends_on) in networks.items():
             for seed in args.seeds:
                 path = Path(args.out_dir, 'runs', f'{name}-{seed}.json')
-                settings = [depends_on, args.padding, args.num]
+                settings = [__version__, depends_on, args.padding, args.num]
                 run = _earlier(path, settings) if depends_on else None
                 if run is None:
                     run = analyse(
