@@ -38,9 +38,22 @@ def analyse(subject: Subject,
         done: Called when a padding is done.
 
     Returns:
-        For each padding and each layer the figures, as JSON takes them; None
-        where there is none. Keys with ``_error`` are standard errors over
-        latents, ``_profile`` lists are over the distance to the border.
+        For each padding and each layer the figures, as JSON takes them: None
+        where there is none, '-inf' and 'inf' as text. ``_error`` is a standard
+        error over latents, ``_profile`` is over the distance to the border.
+
+        - ``size`` (H, W) and ``channels`` of the layer;
+        - ``location_share`` with map, without the means of phases of
+          ``period`` cells, whose share is ``phase_share``;
+        - ``probe``: by zone and target, see :func:`read_place`, and
+          ``probe_shuffled``, a control;
+        - ``posenet``: by target, see :func:`posenet`;
+        - ``padding_snr_db``, the signal-to-noise ratio of what padding adds
+          (:func:`padding_part`), and ``padding_db``, its power relative to
+          the variance of the features;
+        - ``shift_error_db``, see :func:`shift_error`, for the shift by the
+          fewest cells that are whole cells of all layers;
+        - of the output, ``layout``, the agreement of samples, and ``eq_t_db``.
 
     Raises:
         ValueError: There are too few latents, or the network does not allow a

@@ -38,9 +38,8 @@ def collect(model: nn.Module,
         model: Any network.
         run: Runs it, once or for several batches.
         layers: Names of modules, '' for the network itself. They must return
-            maps, or as in StyleGAN2 a map (N, C, H, W) and factors (N, C). Of
-            several calls in one run, as of a shared activation, those of the
-            last batch size are joined.
+            maps, or as in StyleGAN2 a map (N, C, H, W) and factors (N, C).
+            Maps of several calls are joined.
         sizes: (H, W) to crop the maps to.
 
     Returns:

@@ -13,6 +13,7 @@ from typing import (Any, Callable, Iterator, List, NamedTuple, Optional,
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from mmpe.models.layers.equalized import EqualizedConv2d, EqualizedWeight
 from mmpe.models.layers.modulated_conv import (ConvThenResize,
@@ -30,7 +31,8 @@ MODES = ('zeros', 'reflect', 'replicate', 'circular', 'none')
 _CONVS = (nn.Conv2d, nn.ConvTranspose2d)
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 _RESIZING = (ConvThenResize, ResizeThenConv)
-_KNOWN = (*_CONVS, EqualizedConv2d, EqualizedWeight, ModulatedConv2d)
+_KNOWN = (*_CONVS, EqualizedConv2d, EqualizedWeight, ModulatedConv2d,
+          ParametrizationList)
 
 
 def continue_map(x: Tensor, margin: int, mode: str) -> Tensor:
@@ -204,8 +206,10 @@ def pad_with(model: nn.Module,
 
     Convolutions, transposed convolutions, pooling, and the filters and
     borders of mmpe's layers that add zeros are changed; what pads otherwise
-    stays as it is. A map of one cell is a latent: what makes a picture of it
-    pads nothing. Afterwards the network is as before.
+    stays as it is, and so do calls of functions such as ``F.pad`` in a
+    network's own ``forward``, which cannot be seen. A map of one cell is a
+    latent: what makes a picture of it pads nothing. Afterwards the network is
+    as before.
 
     With 'none' every layer is computed on a larger map, so that no padding
     reaches the part that counts, and the output is cropped to its usual size
@@ -329,7 +333,8 @@ def change_inputs(model: nn.Module,
             of what is found.
 
     Raises:
-        ValueError: There is no such module.
+        ValueError: There is no such module. In the context: the sizes of maps
+            are no whole multiples of the smallest one.
     """
     modules = dict(model.named_modules())
     if first_map is not None and first_map not in modules:
@@ -343,9 +348,17 @@ def change_inputs(model: nn.Module,
         waiting[0] = not maps
         if not maps:
             return None
-        least = min(x.shape[-1] for x in maps)
+        least = min((x.shape[-2:] for x in maps), key=min)
+        for x in maps:
+            if x.shape[-2] * least[1] != x.shape[-1] * least[0] \
+                    or x.shape[-1] % least[1]:
+                raise ValueError(
+                    'The maps that a network starts from must be whole '
+                    'multiples of the smallest one, of '
+                    f'{tuple(least)} cells, but one has '
+                    f'{tuple(x.shape[-2:])}.')
         return _replaced((args, kwargs),
-                         lambda x: change(x, x.shape[-1] // least))
+                         lambda x: change(x, x.shape[-1] // least[1]))
 
     def after(module: nn.Module, args: tuple, out: Any) -> Optional[Tensor]:
         if not (waiting[0] and _is_map(out)):

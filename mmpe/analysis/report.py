@@ -180,8 +180,11 @@ def _legend(figure: Any, results: AllResults, title: str,
                 for label, style in (styles or {}).items()]
     figure.suptitle(title, fontsize=11)
     figure.legend(
-        handles=handles, loc='outside lower center', ncols=len(handles),
-        fontsize=8, frameon=False)
+        handles=handles,
+        loc='outside lower center',
+        ncols=min(len(handles), 4),
+        fontsize=8,
+        frameon=False)
 
 
 def _line(ax: Any, x: Sequence[float], values: np.ndarray, mode: str,
@@ -257,30 +260,34 @@ def _draw_profiles(figure: Any, results: AllResults) -> None:
 def _draw_maps(figure: Any, results: AllResults) -> None:
     """Where the mean over latents differs from place to place."""
     modes = list(next(iter(results.values()))[0])
-    columns = len(results)
+    across = len(results) >= len(modes)  # networks side by side
+    shape = (len(modes), len(results))
+    rows, columns = shape if across else shape[::-1]
     width = (_WIDTH - .4) / max(columns, 4)
-    figure.set_size_inches(_WIDTH, len(modes) * width + 1.2)
-    axes = figure.subplots(len(modes), columns, squeeze=False)
+    figure.set_size_inches(_WIDTH, rows * (width + .2 * (not across)) + 1.2)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    axes = axes if across else axes.T
     for column, (name, runs) in enumerate(results.items()):
         layer = deepest_layer(runs[0])
         maps = [np.mean([run[mode][layer]['location_share_map']
                          for run in runs], axis=0) for mode in modes]
         top = max(float(np.quantile(x, .98)) for x in maps)
-        for row, (mode, x) in enumerate(zip(modes, maps)):
-            ax = axes[row, column]
+        for ax, mode, x in zip(axes[:, column], modes, maps):
             ax.imshow(x, vmin=0, vmax=max(top, 1e-6), cmap='magma')
             ax.set_xticks([])
             ax.set_yticks([])
             for spine in ax.spines.values():
                 spine.set(color=COLOURS[mode], lw=2.5)
-            if row == 0:
-                ax.set_title(name, fontsize=8, fontweight='bold')
-            if column == 0:
-                ax.set_ylabel(_LABELS[mode].replace(' (', '\n('),
-                              fontsize=8, color=COLOURS[mode])
-        axes[-1, column].set_xlabel(
-            f'{layer}\n0 to {top:.2f}'.replace('.body', '\nbody'),
-            fontsize=7)
+        head, below = axes[0, column], axes[-1 if across else 0, column]
+        (head.set_title if across else head.set_ylabel)(
+            name, fontsize=8, fontweight='bold')
+        below.set_xlabel(
+            f'{layer}\n0 to {top:.2f}'.replace('.body', '\nbody'), fontsize=7)
+    for ax, mode in zip(axes[:, 0], modes):
+        (ax.set_ylabel if across else ax.set_title)(
+            _LABELS[mode].replace(' (', '\n('),
+            fontsize=8,
+            color=COLOURS[mode])
     figure.suptitle(
         'Location share of each place in the deepest layer: bright is where '
         'the mean over latents\ndiffers from that of the other places (one '

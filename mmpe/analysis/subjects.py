@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpe.checkpoint import read_checkpoint
-from mmpe.models import SinGAN, StyleGAN2
+from mmpe.models import ContextSinGAN, SinGAN, StyleGAN2
 from mmpe.models.mspie.generator import MSStyleGANv2Generator
 from mmpe.models.singan.generator import (SinGANMSGeneratorPE,
                                           SinGANMultiScaleGenerator)
@@ -251,7 +251,9 @@ def from_checkpoint(config: str, checkpoint: str) -> Subject:
         ValueError: The model is none of these, or the checkpoint does not
             belong to it.
     """
-    settings = Config.fromfile(config).model
+    settings = Config.fromfile(config).get('model')
+    if settings is None:
+        raise ValueError(f'The config {config!r} has no `model`.')
     if settings.type in ('DCGAN', 'PGGAN', 'ProgressiveGrowingGAN'):
         return _of_mmagic(settings.generator, checkpoint)
     weights = Weights(checkpoint)
@@ -268,6 +270,9 @@ def from_checkpoint(config: str, checkpoint: str) -> Subject:
         else model.generator
     if isinstance(generator, BaseStyleGenerator):
         return _of_stylegan2(generator)
+    if isinstance(model, ContextSinGAN):
+        raise ValueError('A ContextSinGAN pads nothing: there is no padding '
+                         'to compare with.')
     shapes = [shape[1:] for shape in model.noise_shapes()]
     return _of_singan(generator, shapes, model.noise_weights)
 

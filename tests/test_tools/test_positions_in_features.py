@@ -3,6 +3,7 @@ import os
 
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 from torch import nn
 
@@ -77,7 +78,6 @@ def test_trained(run_tool, tmp_path):
     discriminator=None)
 ''')
     torch.manual_seed(1)
-    from mmengine.config import Config
     model = build_from(MODELS, Config.fromfile(config).model)
     checkpoint = tmp_path / 'iter_1.pth'
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
@@ -86,6 +86,52 @@ def test_trained(run_tool, tmp_path):
     results = json.loads((tmp_path / 'out/results.json').read_text())
     layers = results['small (iter_1)']['0']['zeros']
     assert list(layers) == ['conv1', 'convs.0', 'convs.1', 'output']
+
+
+@pytest.mark.parametrize('sizes, context, error', [
+    (((14, 20), (28, 40)), False, None),
+    (((14, 20), (20, 29)), False, r'whole multiples of the smallest one, of '
+     r'\(14, 20\) cells, but one has \(20, 29\)'),
+    (((14, 20), (28, 40)), True, 'A ContextSinGAN pads nothing'),
+])
+def test_trained_singan(run_tool, tmp_path, sizes, context, error):
+    register_all_modules()
+    settings = dict(
+        type='ContextSinGAN' if context else 'PESinGAN',
+        data_preprocessor=dict(
+            type='DataPreprocessor',
+            non_image_keys=['input_sample'],
+            data_keys=None),
+        generator=dict(
+            type='SinGANContextGenerator'
+            if context else 'SinGANMSGeneratorPE',
+            in_channels=3,
+            out_channels=3,
+            base_channels=8,
+            min_feat_channels=8,
+            positional_encoding=dict(type='CSG')),
+        discriminator=None,
+        num_scales=1)
+    config, checkpoint = tmp_path / 'singan.py', tmp_path / 'iter_2.pth'
+    Config(dict(model=settings)).dump(config)
+    torch.manual_seed(0)
+    model = build_from(MODELS, settings)
+    model.reals = [torch.rand(1, 3, *size) for size in sizes]
+    model.curr_stage, model.noise_weights = 1, [1., 0.1]
+    model.construct_fixed_noises()
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+    command = (TOOL, '--trained', config, checkpoint, '--out-dir',
+               tmp_path / 'out', '--num', 8, '--seeds', 0)
+    if error:
+        with pytest.raises(SystemExit, match=error):
+            run_tool(*command)
+        assert not (tmp_path / 'out').exists()
+        return
+    run_tool(*command)
+    results = json.loads((tmp_path / 'out/results.json').read_text())
+    layers = results['singan (iter_2)']['0']['none']
+    assert layers['blocks.1.head']['size'] == [36, 48]
+    assert layers['output']['size'] == [28, 40]
 
 
 def test_dcgan_of_mmagic(run_tool, tmp_path):
