@@ -64,6 +64,9 @@ def analyse(subject: Subject,
     sizes = feature_layers(subject.model, lambda: subject.run(2, seed),
                            min_size)
     ratios = _ratios(subject, seed, sizes)
+    # Without what has one size for all inputs.
+    sizes = {name: size for name, size in sizes.items() if ratios[name]}
+    ratios = {name: ratios[name] for name in sizes}
     # Whole cells of all layers.
     step = math.lcm(*(ratio.denominator for ratio in ratios.values()))
     unpadded = _features(subject, 'none', num, seed, sizes)

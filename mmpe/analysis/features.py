@@ -63,7 +63,11 @@ def collect(model: nn.Module,
                     raise ValueError(f'The module {name!r} returns no map '
                                      '(N, C, H, W).')
                 if sizes is not None:
-                    x = crop(x, sizes[name])
+                    try:
+                        x = crop(x, sizes[name])
+                    except ValueError as error:
+                        raise ValueError(f'Module {name!r}: {error} Another '
+                                         'margin may help.') from None
                 # A later activation may write into it.
                 found[name].append(x.detach().float().clone(
                     memory_format=torch.contiguous_format))

@@ -99,7 +99,7 @@ class _Window(NamedTuple):
 def _window(name: str, module: nn.Module) -> Optional[_Window]:
     """What a module pads; None if it pads nothing with zeros."""
     if isinstance(module, (nn.Conv2d, *_POOLS)):
-        return _sliding_window(module)
+        return _sliding_window(name, module)
     if isinstance(module, nn.ConvTranspose2d):
         stride = _square(name, 'stride', module.stride)
         reach = max(d * (k - 1) for d, k in zip(module.dilation,
@@ -127,8 +127,8 @@ def _window(name: str, module: nn.Module) -> Optional[_Window]:
     return None
 
 
-def _sliding_window(module: nn.Module) -> Optional[_Window]:
-    """That of a convolution or of pooling, which may be rectangular."""
+def _sliding_window(name: str, module: nn.Module) -> Optional[_Window]:
+    """That of a convolution or of pooling; the kernel may be rectangular."""
     if isinstance(module, nn.Conv2d):
         if module.padding_mode != 'zeros':
             return None
@@ -136,11 +136,10 @@ def _sliding_window(module: nn.Module) -> Optional[_Window]:
         padding = padding if module.padding == 'same' else module.padding
     else:
         padding = module.padding
-    strides = _pair(module.stride)
     padding = 0 if padding == 'valid' else max(_pair(padding))
     if not padding:
         return None
-    stride = max(strides)
+    stride = _square(name, 'stride', _pair(module.stride))
     return _Window(-(-padding // stride) * stride, down=stride)
 
 
@@ -171,8 +170,8 @@ def _check_known(model: nn.Module) -> None:
                     'convolution.')
 
 
-# Attribute that computes a layer: what lies beneath all callers of it.
 def _attribute(module: nn.Module) -> str:
+    """Name of what computes a layer, beneath all that call it."""
     if isinstance(module, nn.Conv2d):
         return '_conv_forward'  # mmcv calls it with a norm's factors
     if isinstance(module, ModulatedConv2d):
@@ -189,7 +188,7 @@ def _continued(compute: Callable, window: _Window, mode: str) -> Callable:
             return compute(x, *args, **kwargs)
         # Cheaper than to work out the size for each kind of layer.
         with torch.no_grad():
-            size = compute(x[:1, :], *args, **kwargs).shape[-2:]
+            size = compute(x[:1], *args, **kwargs).shape[-2:]
         out = compute(continue_map(x, margin, mode), *args, **kwargs)
         first = margin * up // down
         return out[..., first:first + size[0], first:first + size[1]]

@@ -58,6 +58,17 @@ def test_zero_padding_is_where_positions_come_from(name):
     assert results['zeros']['output']['layout'] is not None
 
 
+def test_layers_of_one_size_are_left_out():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(4),
+        nn.Conv2d(4, 4, 3, padding=1), nn.Flatten())
+    subject = Subject(
+        model.eval(), lambda num, generator:
+        ((torch.randn(num, 3, 8, 8, generator=generator), ), {}), 2)
+    assert list(analyse(subject, num=8)['zeros']) == ['0']
+
+
 def test_the_same_latents_for_all_paddings():
     subject = untrained('stylegan2', 32, seed=1)
     assert torch.equal(subject.run(20, 3), subject.run(20, 3))

@@ -143,6 +143,7 @@ def test_refuses_by_name():
         (Functional(), r'`net.1` \(Functional\) .* `kernel` of shape '
          r'\(4, 3, 3, 3\)'), (nn.Conv3d(1, 2, 3), r'`net.1` \(Conv3d\)'),
         (nn.ConvTranspose2d(1, 1, 3, (1, 2)), r'`net.1` .*stride is \(1, 2\)'),
+        (nn.Conv2d(1, 1, 3, (2, 1), 1), r'`net.1` .*stride is \(2, 1\)'),
         (FIRFilter.before_conv((1, 3, 3, 1), 3), r'`net.1` \(FIRFilter\)')):
         model = nn.ModuleDict(dict(net=nn.Sequential(nn.ReLU(), layer)))
         with pytest.raises(ValueError, match=text):
