@@ -169,7 +169,7 @@ def posenet_targets(size: int = _POSENET_SIZE) -> Dict[str, Tensor]:
     """Maps (size, size) in [0, 1] that PosENet has to read from features.
 
     Horizontal and vertical gradient, Gaussian, horizontal and vertical
-    stripes (Islam et al., Sec. 3.2). Their widths are ours: a standard
+    stripes (Islam et al., ICLR 2020). Their widths are ours: a standard
     deviation of a quarter of the map, and four ramps.
     """
     ramp = torch.linspace(0, 1, size)
@@ -192,7 +192,7 @@ def posenet(features: Tensor) -> Dict[str, Tuple[float, float]]:
 
     One 3 x 3 convolution without padding reads a position map from features
     that are resized to 28 x 28 (How Much Position Information Do
-    Convolutional Neural Networks Encode?, Islam et al., ICLR 2020, Sec. 3).
+    Convolutional Neural Networks Encode?, Islam et al., ICLR 2020).
     It is fitted in closed form instead of by gradient descent, to the first
     half of the latents, and measured on the other half; of more than 64
     channels it reads their 64 principal components.
