@@ -1,0 +1,188 @@
+"""All measures of all layers of a network."""
+import math
+from fractions import Fraction
+from typing import Any, Callable, Dict, List, Sequence
+
+from torch import Tensor
+
+from .features import collect, feature_layers
+from .measures import (decibel, eq_t, jackknife, layout_agreement,
+                       location_share, padding_part, padding_reach,
+                       shift_error)
+from .padding import change_inputs, pad_with
+from .probes import ZONES, posenet, read_place, shuffled_places
+from .subjects import Subject
+
+__all__ = ['OUTPUT', 'analyse']
+
+# The network's own output stands in the tables under this name.
+OUTPUT = 'output'
+Figures = Dict[str, Any]
+
+
+def analyse(subject: Subject,
+            modes: Sequence[str] = ('zeros', 'none'),
+            num: int = 64,
+            seed: int = 0,
+            min_size: int = 4,
+            done: Callable[[], None] = lambda: None
+            ) -> Dict[str, Dict[str, Figures]]:
+    """Measure where the features of a network get their places from.
+
+    Args:
+        subject: The network.
+        modes: Paddings, see :func:`mmpe.analysis.padding.pad_with`.
+        num: Number of latents, at least 8.
+        seed: Seed of the latents, the same for all paddings.
+        min_size: Least height and width of a layer's map.
+        done: Called when a padding is done.
+
+    Returns:
+        For each padding and each layer the figures, as JSON takes them: None
+        where there is none, '-inf' and 'inf' as text. ``_error`` is a standard
+        error over latents, ``_profile`` is over the distance to the border.
+
+        - ``size`` (H, W) and ``channels`` of the layer;
+        - ``location_share`` with map, without the means of phases of
+          ``period`` cells, whose share is ``phase_share``;
+        - ``probe``: by zone and target, see :func:`read_place`, and
+          ``probe_shuffled``, a control;
+        - ``posenet``: by target, see :func:`posenet`;
+        - ``padding_snr_db``, the signal-to-noise ratio of what padding adds
+          (:func:`padding_part`), and ``padding_db``, its power relative to
+          the variance of the features;
+        - ``shift_error_db``, see :func:`shift_error`, for the shift by the
+          fewest cells that are whole cells of all layers;
+        - of the output, ``layout``, the agreement of samples, and ``eq_t_db``.
+
+    Raises:
+        ValueError: There are too few latents, or the network does not allow a
+            padding.
+    """
+    if num < 8:
+        raise ValueError(f'Argument `num` must be at least 8, but got {num}.')
+    sizes = feature_layers(subject.model, lambda: subject.run(2, seed),
+                           min_size)
+    ratios = _ratios(subject, seed, sizes)
+    # Without what has one size for all inputs.
+    sizes = {name: size for name, size in sizes.items() if ratios[name]}
+    ratios = {name: ratios[name] for name in sizes}
+    # Whole cells of all layers.
+    step = math.lcm(*(ratio.denominator for ratio in ratios.values()))
+    unpadded = _features(subject, 'none', num, seed, sizes)
+    results = {}
+    for mode in modes:
+        features = unpadded if mode == 'none' else _features(
+            subject, mode, num, seed, sizes)
+        shifted = _shifted(subject, mode, num, seed, sizes, step)
+        results[mode] = {
+            name or OUTPUT:
+            _figures(x, unpadded[name], shifted[name],
+                     int(step * ratios[name]), mode)
+            for name, x in features.items()
+        }
+        if '' in features:
+            output, cells = features[''], int(step * ratios[''])
+            results[mode][OUTPUT].update(
+                _plain(
+                    dict(
+                        layout=layout_agreement(output),
+                        eq_t_db=eq_t(output, shifted[''], (cells, cells)))))
+        done()
+    return results
+
+
+def _features(subject: Subject, mode: str, num: int, seed: int,
+              sizes: dict) -> Dict[str, Tensor]:
+    with pad_with(subject.model, mode, subject.margin, subject.first_map):
+        return collect(subject.model, lambda: subject.run(num, seed),
+                       list(sizes), sizes)
+
+
+def _ratios(subject: Subject, seed: int, sizes: dict) -> Dict[str, Fraction]:
+    """Cells of each layer for one of the smallest input or first map."""
+    heights: List[int] = []
+
+    def note(x: Tensor, ratio: int) -> Tensor:
+        heights.append(x.shape[2])
+        return x
+
+    with change_inputs(subject.model, note, subject.first_map):
+        subject.run(1, seed)
+    if not heights:
+        raise ValueError('The network has no map to shift or to continue.')
+    with pad_with(subject.model, 'none', subject.margin, subject.first_map):
+        larger = feature_layers(subject.model, lambda: subject.run(1, seed),
+                                min_size=1)
+    # Layers may have a border; the network's output is cropped already.
+    return {
+        name: Fraction(larger[name][0] - height, 2 * subject.margin)
+        if name else Fraction(height, min(heights))
+        for name, (height, _) in sizes.items()
+    }
+
+
+def _shifted(subject: Subject, mode: str, num: int, seed: int, sizes: dict,
+             step: int) -> Dict[str, Tensor]:
+    """Features of inputs shifted by ``step`` cells of the smallest one."""
+
+    def shift(x: Tensor, ratio: int) -> Tensor:
+        return x.roll((step * ratio, ) * 2, dims=(2, 3))
+
+    with pad_with(subject.model, mode, subject.margin, subject.first_map), \
+            change_inputs(subject.model, shift, subject.first_map):
+        return collect(subject.model, lambda: subject.run(num, seed),
+                       list(sizes), sizes)
+
+
+def _figures(x: Tensor, unpadded: Tensor, shifted: Tensor, cells: int,
+             mode: str) -> Figures:
+    """The figures of one layer."""
+    figures: Figures = dict(size=list(x.shape[2:]), channels=x.shape[1])
+    # Of maps with a border the period is left out.
+    period = 1 if any(side % cells for side in x.shape[2:]) else cells
+    share = location_share(x, period)
+    figures['location_share'], figures['location_share_error'] = jackknife(
+        lambda x: location_share(x, period).ratio, x)
+    figures['period'] = period
+    figures['phase_share'] = location_share(x).ratio - share.ratio
+    figures['location_share_profile'] = share.profile.tolist()
+    figures['location_share_map'] = share.part.float().tolist()
+    figures['probe'] = {zone: _probe(x, zone) for zone in ZONES}
+    figures['probe_shuffled'] = _probe(shuffled_places(x), 'all')
+    figures['posenet'] = {
+        name: dict(spearman=spearman, mae=mae)
+        for name, (spearman, mae) in posenet(x).items()
+    }
+    if mode != 'none':
+        reach = padding_reach(x, unpadded)
+        figures['padding_snr_db'] = decibel(padding_part(x, unpadded).ratio)
+        figures['padding_db'] = decibel(reach.ratio)
+        figures['padding_db_profile'] = _decibels(reach.profile)
+    error = shift_error(x, shifted, (cells, cells))
+    figures['shift_error_db'] = decibel(error.ratio)
+    figures['shift_error_db_profile'] = _decibels(error.profile)
+    return _plain(figures)
+
+
+def _probe(x: Tensor, zone: str) -> Figures:
+    return {
+        target: result and result._asdict()
+        for target, result in read_place(x, zone).items()
+    }
+
+
+def _decibels(ratios: Tensor) -> List[float]:
+    return [decibel(float(ratio)) for ratio in ratios]
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: five digits, None for what is no number."""
+    if isinstance(value, dict):
+        return {key: _plain(x) for key, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(x) for x in value]
+    if isinstance(value, float):
+        return float(f'{value:.5g}') if math.isfinite(value) else \
+            None if math.isnan(value) else str(value)
+    return value
