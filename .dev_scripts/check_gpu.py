@@ -41,7 +41,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out', required=True, metavar='FOLDER', help='where to write')
     parser.add_argument(
-        '--device', default='cuda', help="'cuda' (default) or 'cpu'")
+        '--device',
+        choices=['cuda', 'cpu'],
+        default='cuda',
+        help='where to compute (default: cuda)')
     parser.add_argument(
         '--scale-down',
         action='store_true',
@@ -66,7 +69,7 @@ def parse_args() -> argparse.Namespace:
         help='check nothing: write the page from results; where files have '
         'the same group, the last one counts')
     args = parser.parse_args()
-    if args.limit <= 0:
+    if not args.limit > 0:
         parser.error(f'--limit must be above 0, but got {args.limit}')
     if args.device != 'cpu' and not args.render \
             and not torch.cuda.is_available():
@@ -110,9 +113,9 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         out = Path(args.out)
+        results = report.merged(args.render) if args.render else None
         out.mkdir(parents=True, exist_ok=True)
-        if args.render:
-            results = report.merged(args.render)
+        if results:
             with atomic_write(out / 'gpu.md') as path:
                 path.write_text(report.page(results) + '\n')
         else:

@@ -31,19 +31,20 @@ from tests.test_reliability.harness import Campaign  # noqa: E402
 
 # The part of the trainings that are killed a second time.
 _TWICE = 0.3
+NAMES = ('SinGAN', 'fast SinGAN', 'MS-PIE', 'demo train',
+         'SinGAN, two processes', 'MS-PIE, two processes')
 
 
 def plans(images: Dict[str, Path]) -> Dict[str, Tuple[Callable, int]]:
     """What is trained: makers of trainings, and numbers of processes."""
     photograph, folder = images['photograph'], images['images']
-    return {
-        'SinGAN': (partial(trainings.singan, photograph), 1),
-        'fast SinGAN': (partial(trainings.fast_singan, photograph), 1),
-        'MS-PIE': (partial(trainings.mspie, folder), 1),
-        'demo train': (partial(trainings.demo, photograph), 1),
-        'SinGAN, two processes': (partial(trainings.singan, photograph), 2),
-        'MS-PIE, two processes': (partial(trainings.mspie, folder), 2)
-    }
+    makers = ((partial(trainings.singan, photograph), 1),
+              (partial(trainings.fast_singan, photograph), 1),
+              (partial(trainings.mspie, folder), 1),
+              (partial(trainings.demo, photograph), 1),
+              (partial(trainings.singan, photograph), 2),
+              (partial(trainings.mspie, folder), 2))
+    return dict(zip(NAMES, makers))
 
 
 def main() -> None:
@@ -55,8 +56,11 @@ def main() -> None:
                         help='number of trainings (default: 100)')
     parser.add_argument('--seed', type=int, default=0,
                         help='seed of the moments (default: 0)')
-    parser.add_argument('--only', help='name of one kind of training')
+    parser.add_argument('--only', choices=NAMES,
+                        help='one kind of training: %(choices)s')
     args = parser.parse_args()
+    if args.number < 1:
+        parser.error(f'--number must be at least 1, but got {args.number}')
     rng = random.Random(args.seed)
     equal, died = collections.Counter(), collections.Counter()
     tried, moments = collections.Counter(), collections.Counter()

@@ -139,10 +139,16 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--iterations', type=int, default=5000,
                         help='iterations after the warm-up (default: 5000)')
-    parser.add_argument('--only', help='name of one training')
+    parser.add_argument('--only', choices=['singan', 'singan_fast', 'mspie'],
+                        help='one training: %(choices)s')
     parser.add_argument('--limit', type=float, default=1,
                         help='MB per 1,000 iterations (default: 1)')
     args = parser.parse_args()
+    if args.iterations < 1:
+        parser.error('--iterations must be at least 1, but got '
+                     f'{args.iterations}')
+    if not args.limit > 0:
+        parser.error(f'--limit must be above 0, but got {args.limit}')
     rows, slopes = [list(HEADER)], []
     with tempfile.TemporaryDirectory() as folder:
         images = trainings.write_images(Path(folder))

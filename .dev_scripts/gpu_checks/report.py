@@ -58,11 +58,21 @@ def _commit(root: str) -> str:
 
 
 def merged(paths: Sequence[str]) -> dict:
-    """Results of several runs; the last one of each group counts."""
+    """Results of several runs; the last one of each group counts.
+
+    Raises:
+        OSError: A file cannot be read.
+        ValueError: It holds no results.
+    """
     results: dict = dict(groups={})
     for path in paths:
         with open(path) as file:
-            more = json.load(file)
+            try:
+                more = json.load(file)
+                more['groups'].items()
+            except (AttributeError, KeyError, TypeError, ValueError):
+                raise ValueError(f'{path!r} must be a results.json of this '
+                                 'command, but is none.') from None
         groups = {**results['groups'], **more['groups']}
         results = dict(more, groups=groups)
     return results

@@ -164,6 +164,11 @@ SIZE_MISTAKES = {
     'negative tile': ['--tile', '-5'],
     'unknown format': ['--tile-format', 'jpg'],
 }
+SCRIPT_OPTIONS = {
+    'unknown option': ['--no-such-option'],
+    'unknown name': ['--only', 'everything'],
+    'no name': ['--only'],
+}
 COMMANDS = {
     'train': command(
         'tools/train.py', FAST, '--work-dir', 'out', '--data-root',
@@ -523,9 +528,57 @@ COMMANDS = {
             'time of NaN': ['--time', 'nan'],
             'file in the way': ['--keep', F + 'text.png'],
         }),
+    'kill_and_resume': command(
+        '.dev_scripts/kill_and_resume.py',
+        more={
+            **numbers('number'), **SCRIPT_OPTIONS,
+            'negative number': ['--number', '-4'],
+            'word as seed': ['--seed', 'many'],
+            'part of a number': ['--number', '1.5'],
+        }),
+    'long_run': command(
+        '.dev_scripts/long_run.py',
+        more={
+            **numbers('iterations'), **SCRIPT_OPTIONS,
+            'word as limit': ['--limit', 'small'],
+            'limit of zero': ['--limit', '0'],
+            'limit of NaN': ['--limit', 'nan'],
+        }),
+    'check_gpu': command(
+        '.dev_scripts/check_gpu.py', '--device', 'cpu', '--scale-down',
+        '--out', 'out',
+        more={
+            **SCRIPT_OPTIONS,
+            'unknown device': ['--device', 'tpu'],
+            'word as limit': ['--limit', 'short'],
+            'limit of zero': ['--limit', '0'],
+            'limit of NaN': ['--limit', 'nan'],
+            'no results': ['--render', F + 'none.json'],
+            'picture as results': ['--render', F + 'text.png'],
+            'file in the way': ['--out', F + 'text.png'],
+        }),
+    'positions_in_features': command(
+        'tools/analysis/positions_in_features.py', '--model', 'DCGAN',
+        '--out-dir', 'out',
+        more={
+            **numbers('num', least=8),
+            'unknown option': ['--no-such-option'],
+            'unknown network': ['--model', 'GAN'],
+            'unknown padding': ['--padding', 'some'],
+            'word as seed': ['--seeds', 'many'],
+            'config without checkpoint': ['--trained', ROW_F],
+            'no config': ['--trained', F + 'none.py', F + 'mspie.pth'],
+            'text as checkpoint':
+            ['--trained', F + 'mspie.py', F + 'text.pth'],
+            'factory without a name': ['--factory', 'json'],
+            'no module': ['--factory', 'no_such_module:make'],
+            'no factory': ['--factory', 'json:no_such_factory'],
+        }),
 }
-# mmengine's runner has begun its log when a config turns out not to work.
+# mmengine's runner has begun its log when a config turns out not to work, and
+# locked the folder.
 RUNNERS, LOGS = ('tools/train.py', 'tools/test.py'), ('.log', '.py', '.json')
+LOCK = '.lock'
 # These take nothing but options without a value.
 WITHOUT_INPUTS = ('.dev_scripts/check_mim.py', '.dev_scripts/update_tables.py')
 CASES = [(name, kind) for name, x in COMMANDS.items() for kind in x.mistakes()]
@@ -666,7 +719,8 @@ def test_one_line(name, kind, files, empty, monkeypatch, capfd):
     check_end(stop.value.code, capfd.readouterr().err)
     assert snapshot(files) == before
     left = {path.name for path in empty.rglob('*') if path.is_file()
-            and not (tool.script in RUNNERS and path.suffix in LOGS)}
+            and not (tool.script in RUNNERS and (
+                path.suffix in LOGS or path.name == LOCK))}
     assert not left
     if tool.script not in RUNNERS:
         assert not os.listdir()

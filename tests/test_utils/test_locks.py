@@ -8,10 +8,12 @@ import sys
 
 import pytest
 
+from mmpe.utils import locks
 from mmpe.utils.locks import FolderInUseError, FolderLock
 
 HOLD = """
 import sys
+from mmpe.utils import locks
 from mmpe.utils.locks import FolderLock
 lock = FolderLock(sys.argv[1])
 print('locked', flush=True)
@@ -66,12 +68,14 @@ def test_folder_that_cannot_be_written(tmp_path):
         FolderLock(tmp_path / 'file')
 
 
-def test_file_system_without_locks(tmp_path, monkeypatch, capfd):
+def test_file_system_without_locks(tmp_path, monkeypatch):
+    said = []
 
     def no_locks(*args):
         raise OSError(errno.ENOLCK, 'No locks available')
 
     monkeypatch.setattr(fcntl, 'lockf', no_locks)
+    monkeypatch.setattr(locks, 'print_log', lambda *x, **_: said.append(x[0]))
     FolderLock(tmp_path).release()
-    output = ''.join(capfd.readouterr())
-    assert f"'{tmp_path}' cannot be locked (No locks available)" in output
+    message, = said
+    assert f"'{tmp_path}' cannot be locked (No locks available)" in message

@@ -37,8 +37,8 @@ def test_full_names_work_without_our_scope(layer):
 
 def test_types_of_mmagic_are_found_from_our_registries():
     from mmagic.models import DataPreprocessor
-    for name in ('DataPreprocessor', 'mmagic.DataPreprocessor'):
-        assert mmpe.registry.MODELS.get(name) is DataPreprocessor
+    get = mmpe.registry.MODELS.get
+    assert get('mmagic.DataPreprocessor') is DataPreprocessor
     assert mmpe.registry.DATASETS.get('BasicImageDataset') is not None
     assert mmpe.registry.METRICS.get('FrechetInceptionDistance') is not None
     assert mmpe.registry.HOOKS.get('ExponentialMovingAverageHook') is not None
