@@ -30,6 +30,7 @@ from tests.test_reliability import trainings  # noqa: E402
 LOG, CHECKPOINT = 50, 500
 # Iterations that do not count: allocators, caches and buffers fill up.
 WARM_UP = 1000
+NAMES = ('singan', 'singan_fast', 'mspie')
 HEADER = ('training', 'iterations', 'memory, MB', 'MB per 1,000',
           'files', 'threads', 'log, kB per 1,000', 'checkpoint, kB per 1,000')
 
@@ -51,14 +52,14 @@ def plans(images: Dict[str, Path], folder: Path,
     Later scales of a SinGAN take more memory by nature.
     """
     length = iterations + WARM_UP
-    return {
-        'singan': trainings.singan(images['photograph'], folder / 'singan',
-                                   length - length % 3, 40, CHECKPOINT),
-        'singan_fast': trainings.fast_singan(
-            images['photograph'], folder / 'fast', length, 50, CHECKPOINT),
-        'mspie': trainings.mspie(images['images'], folder / 'mspie', length,
-                                 CHECKPOINT)
-    }
+    found = (
+        trainings.singan(images['photograph'], folder / 'singan',
+                         length - length % 3, 40, CHECKPOINT),
+        trainings.fast_singan(images['photograph'], folder / 'fast', length,
+                              50, CHECKPOINT),
+        trainings.mspie(images['images'], folder / 'mspie', length,
+                        CHECKPOINT))
+    return dict(zip(NAMES, found))
 
 
 def watch(training: trainings.Training) -> List[Look]:
@@ -139,7 +140,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--iterations', type=int, default=5000,
                         help='iterations after the warm-up (default: 5000)')
-    parser.add_argument('--only', choices=['singan', 'singan_fast', 'mspie'],
+    parser.add_argument('--only', choices=NAMES,
                         help='one training: %(choices)s')
     parser.add_argument('--limit', type=float, default=1,
                         help='MB per 1,000 iterations (default: 1)')

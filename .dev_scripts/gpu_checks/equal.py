@@ -4,7 +4,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Tuple
+from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -13,13 +13,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarking import core, measure, mspie, singan
 from mmpe.checkpoint import read_checkpoint
+from mmpe.engine.finite import first_not_finite
 from mmpe.inference import load
 from mmpe.inference.context_singan import ContextSinGANSampler
 from mmpe.inference.singan import SinGANSampler
 from mmpe.inference.stylegan2 import StyleGAN2Sampler
 from mmpe.models import ContextSinGAN
 
-from .commands import runs_on, train, training_config
+from .commands import FAMILIES, runs_on, train, training_config
 from .core import Check, CheckError, Figures, NotHereError, Options
 from .models import (MSPIE_ROWS, ROOT, SINGAN_ROWS, Training, photograph,
                      singan_training, stylegan2_training)
@@ -211,10 +212,10 @@ def _patch_pictures(options: Options, device: str) -> List[np.ndarray]:
     return load(photograph(options, side), device=device).sample(2, seed=5)
 
 
-def _across_devices(family: str, first: str, options: Options) -> Figures:
+def _across_devices(family: str, name: str, devices: Sequence[str],
+                    options: Options) -> Figures:
     """A checkpoint of one device is gone on with on the other."""
-    devices = [first, options.device if first == 'cpu' else 'cpu']
-    folder = options.folder / f'{family}_{first}_first'
+    folder = options.folder / f'{family}_{name}_first'
     config = training_config(family, options, f'{folder.name}')
     for device, iterations in zip(devices, (2, 4)):
         with runs_on(device):
@@ -222,10 +223,9 @@ def _across_devices(family: str, first: str, options: Options) -> Figures:
                   f'train_cfg.max_iters={iterations}')
     for iteration in (2, 4):
         checkpoint = read_checkpoint(folder / f'iter_{iteration}.pth')
-        for name, value in checkpoint['state_dict'].items():
-            if isinstance(value, Tensor) and value.is_floating_point() \
-                    and not value.isfinite().all():
-                raise CheckError(f'{name} is not finite')
+        problem = first_not_finite(checkpoint['state_dict'])
+        if problem:
+            raise CheckError(f'{problem} is not finite')
     steps = {
         int(state['step'])
         for optimizer in checkpoint['optimizer'].values()
@@ -295,9 +295,10 @@ def checks(options: Options) -> List[Check]:
     ]
     found += [
         Check(f'{family}, from a checkpoint of the {name}',
-              partial(_across_devices, family, device, options))
-        for family in ('MS-PIE', 'SinGAN')
-        for name, device in (('CPU', 'cpu'), ('GPU', options.device))
+              partial(_across_devices, family, name, devices, options))
+        for family in FAMILIES
+        for name, devices in (('CPU', ('cpu', options.device)),
+                              ('GPU', (options.device, 'cpu')))
     ]
     found.append(Check('tests marked gpu', partial(_gpu_tests, options)))
     return found

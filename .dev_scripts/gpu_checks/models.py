@@ -12,7 +12,7 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from PIL import Image
 from torch import Tensor
 
-from benchmarking import core, singan
+from benchmarking import core, mspie, singan
 from mmpe.engine import fit_to_photograph
 from mmpe.registry import DATASETS, MODELS, build_from
 from mmpe.utils import register_all_modules
@@ -65,18 +65,13 @@ def config_file(name: str) -> str:
     return str(found)
 
 
-def _shrink(cfg: Config, size: int = 32, width: float = 1 / 32) -> Config:
+def _shrink(cfg: Config, size: int = 32, width: float = 1 / 32) -> None:
     """Shrink the networks of StyleGAN2 or MS-PIE to a small base size."""
-    generator = cfg.model.generator
-    generator.update(out_size=size, width=width, style_channels=16)
-    encoding = generator.get('head_pos_encoding')
-    if encoding and 'embedding_dim' in encoding:
-        encoding.embedding_dim = int(encoding.embedding_dim * width)
-    cfg.model.discriminator.update(in_size=size, width=width)
+    mspie.shrink(cfg.model, size, width)
+    cfg.model.generator.width = cfg.model.discriminator.width = width
     settings = cfg.model.get('train_settings', {})
     if 'num_upblocks' in settings:
         settings.num_upblocks = int(np.log2(size)) - 2
-    return cfg
 
 
 def stylegan2_training(name: str,

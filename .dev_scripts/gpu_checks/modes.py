@@ -9,6 +9,7 @@ from typing import Callable, List, Sequence
 import torch
 from torch import Tensor
 
+from mmpe.engine.finite import first_not_finite
 from mmpe.functional.distances import (feature_statistics, frechet_distance,
                                        polynomial_mmd, precision_recall)
 
@@ -30,9 +31,9 @@ def _trains(family: str, name: str, args: Sequence[str],
         train(config, '--work-dir', folder, *args)
     first, last = (weights_of(folder / f'iter_{iteration}.pth')
                    for iteration in (2, 4))
-    for key, value in last.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise CheckError(f'{key} is not finite')
+    problem = first_not_finite(last)
+    if problem:
+        raise CheckError(f'{problem} is not finite')
     if all(torch.equal(first[key], last[key]) for key in last):
         raise CheckError('no weight has moved')
     return {}

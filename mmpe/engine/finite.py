@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 __all__ = [
-    'NotFiniteError', 'check_together', 'first_not_finite',
+    'NotFiniteError', 'at_scale', 'check_together', 'first_not_finite',
     'last_good_checkpoint', 'seed_after'
 ]
 
@@ -72,6 +72,15 @@ def seed_after(rollbacks: int, seed: int) -> int:
         A number in [0, 2**32).
     """
     return int(np.random.SeedSequence((seed, rollbacks)).generate_state(1)[0])
+
+
+def at_scale(stage: Optional[int]) -> str:
+    """What a message adds about the place.
+
+    Args:
+        stage: Index of SinGAN's scale; None of other models.
+    """
+    return '' if stage is None else f' (scale {stage})'
 
 
 def first_not_finite(state: Any) -> Optional[str]:

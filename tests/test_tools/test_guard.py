@@ -18,7 +18,7 @@ from mmpe.utils.locks import FolderInUseError
 from tests.test_evaluation.tiny import save_images
 from tests.test_utils.test_locks import holder  # noqa: F401
 
-from .conftest import ROOT
+from .conftest import ROOT, same
 
 CONFIGS = osp.join(ROOT, 'configs/positional_encoding_in_gans')
 # Config and options of a small training of each family.
@@ -113,16 +113,6 @@ def train(request, run_tool, photograph, tmp_path, monkeypatch):
 
     run.arguments = arguments
     return run
-
-
-def same(a, b):
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b
 
 
 def assert_same(one, two):

@@ -20,7 +20,7 @@ from mmpe.models.mspie import MSStyleGANv2Generator
 from mmpe.registry import MODELS, build_from
 from tests.test_evaluation.tiny import StandIn, save_images
 
-from .conftest import ROOT
+from .conftest import ROOT, same
 
 CONFIGS = osp.join(ROOT, 'configs/positional_encoding_in_gans')
 ROWS = sorted(glob(osp.join(CONFIGS, '*stylegan2*')))
@@ -110,17 +110,6 @@ def test_tool(run_tool, images, network, tmp_path):
         return tmp_path / 'test'
 
     return run
-
-
-def same(a, b):
-    """Whether two (nested) states are equal to the last bit."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b
 
 
 def sizes_of(config):

@@ -72,13 +72,25 @@ def narrow(row: str, size: int, width: float, scale: int = 0) -> Setting:
         scale: Extra cells.
     """
     model = row_model(row)
+    shrink(model, size, width)
+    return Setting(model, width, scale)
+
+
+def shrink(model: ConfigDict, size: int, width: float) -> None:
+    """Let the networks of a row make small images from short codes.
+
+    Args:
+        model: Config of the model; changed.
+        size: Height and width of images at the base scale.
+        width: Factor on the lengths of codes; that on channels is said
+            elsewhere, since MMagic's networks do not know it.
+    """
     model.generator.out_size = model.discriminator.in_size = size
     for part, key in ((model.generator, 'style_channels'),
                       (model.generator.get('head_pos_encoding'),
                        'embedding_dim')):
         if part and key in part:
             part[key] = int(part[key] * width)
-    return Setting(model, width, scale)
 
 
 def config_f(options: Options, scale: int = 0) -> Setting:

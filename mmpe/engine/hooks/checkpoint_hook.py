@@ -12,8 +12,8 @@ from mmengine.runner import Runner, set_random_seed
 
 # Registers the file backend 'atomic'.
 import mmpe.utils.files  # noqa: F401
-from mmpe.engine.finite import (ROLLBACKS, check_together, first_not_finite,
-                                seed_after)
+from mmpe.engine.finite import (ROLLBACKS, at_scale, check_together,
+                                first_not_finite, seed_after)
 from mmpe.registry import HOOKS
 from mmpe.utils.wrappers import unwrap
 
@@ -125,10 +125,8 @@ class CheckpointHook(BaseCheckpointHook):
                 weights=model.state_dict(),
                 optimizer=runner.optim_wrapper.state_dict()))
         if problem:
-            stage = getattr(model, 'curr_stage', None)
-            scale = '' if stage is None else f' (scale {stage})'
-            problem = (f'`{problem}` is not finite after iteration {step}'
-                       f'{scale}')
+            problem = (f'`{problem}` is not finite after iteration {step}' +
+                       at_scale(getattr(model, 'curr_stage', None)))
         check_together(runner, problem)
 
     def _pop_oldest(self, step: int) -> Optional[int]:

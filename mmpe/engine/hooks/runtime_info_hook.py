@@ -12,7 +12,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmpe.engine.finite import check_together
+from mmpe.engine.finite import at_scale, check_together
 from mmpe.registry import HOOKS
 
 __all__ = ['RuntimeInfoHook']
@@ -203,8 +203,6 @@ def _waits(value: Any) -> bool:
 def _problem(iteration: int, outputs: Dict[str, Any]) -> Optional[str]:
     for name, value in outputs.items():
         if 'loss' in name and not math.isfinite(value):
-            stage = outputs.get('curr_stage')
-            scale = '' if stage is None else f' (scale {stage})'
             return (f'`{name}` is {float(value)} in iteration '
-                    f'{iteration + 1}{scale}')
+                    f'{iteration + 1}' + at_scale(outputs.get('curr_stage')))
     return None
