@@ -558,7 +558,7 @@ COMMANDS = {
             'file in the way': ['--out', F + 'text.png'],
         }),
     'positions_in_features': command(
-        'tools/analysis/positions_in_features.py', '--model', 'DCGAN',
+        'tools/analysis/positions_in_features.py', '--model', 'dcgan',
         '--out-dir', 'out',
         more={
             **numbers('num', least=8),

@@ -122,6 +122,9 @@ def plan(args: argparse.Namespace) -> Plan:
     for path in args.factory:
         networks[path.replace(':', '.')] = (
             lambda seed, path=path: _made(path, seed), None)
+    for name, (make, _) in networks.items():
+        if name not in args.model:
+            make(args.seeds[0])  # what is wrong shows before any work
     return networks
 
 
