@@ -4,7 +4,6 @@ import datetime
 import gc
 import logging
 import os
-import os.path as osp
 import shutil
 import sys
 from functools import partial
@@ -69,8 +68,8 @@ class Runner(BaseRunner):
 
     A runner that can train, which one without ``train_cfg`` cannot, locks its
     work dir until its training or its process ends, removes what killed
-    trainings have left half-written there, and writes its config. One that
-    fails before its first iteration leaves nothing behind.
+    trainings have left half-written there, and with the first batch writes its
+    config. One that fails before it leaves nothing behind.
 
     Args:
         model: As for mmengine's runner.
@@ -88,13 +87,13 @@ class Runner(BaseRunner):
         self._new_folders = [
             x for x in (path, *path.parents) if not x.exists()
         ]
-        self._names_before = set(os.listdir(path)) if path.is_dir() else set()
+        self._had_lock_file = (path / LOCK).exists()
         with self.no_traces():
             super().__init__(model, work_dir, *args, **kwargs)
 
     @contextlib.contextmanager
     def no_traces(self) -> Iterator[None]:
-        """Remove log, config and lock if the body fails before any work.
+        """Remove log, lock and folder if the body fails before any work.
 
         Work begins with the first batch of a training, validation or test.
         """
@@ -109,26 +108,22 @@ class Runner(BaseRunner):
         if self._log_dir:
             shutil.rmtree(self._log_dir, ignore_errors=True)
         with contextlib.suppress(OSError):
-            if self._lock:
-                name = osp.basename(
-                    self.cfg.filename or f'{self.timestamp}.py')
-                if name not in self._names_before:
-                    Path(self.work_dir, name).unlink(missing_ok=True)
-                if LOCK not in self._names_before:
-                    self._lock.remove()
+            if self._lock and not self._had_lock_file:
+                self._lock.remove()
             for folder in self._new_folders:
                 folder.rmdir()
 
     def call_hook(self, fn_name: str, **kwargs) -> None:
-        """Call a method of all hooks, and note when work begins.
+        """Call a method of all hooks; with the first batch work begins.
 
         Args:
             fn_name: Name of the method.
             kwargs: Its arguments.
         """
-        if fn_name in ('before_train_iter', 'before_val_iter',
-                       'before_test_iter'):
+        if not self._has_begun and fn_name in (
+                'before_train_iter', 'before_val_iter', 'before_test_iter'):
             self._has_begun = True
+            self.dump_config()
         super().call_hook(fn_name, **kwargs)
 
     def setup_env(self, env_cfg: Dict) -> None:
@@ -196,8 +191,11 @@ class Runner(BaseRunner):
         return loader
 
     def dump_config(self) -> None:
-        """Write the config of a training; a test leaves it as it is."""
-        if self._train_loop is not None:
+        """Write the config of a training that has begun.
+
+        A test leaves it as it is, and so does what fails before.
+        """
+        if self._has_begun and self._train_loop is not None:
             super().dump_config()
 
     def load_or_resume(self) -> None:

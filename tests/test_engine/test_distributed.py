@@ -52,9 +52,10 @@ def test_nothing_is_left_by_what_fails_before_any_work(toy, tmp_path, fail):
         fail(toy)
     assert names(tmp_path) == []
     toy('new/work').train()
+    assert list((tmp_path / 'new/work').glob('*.py'))  # the config
     before = names(tmp_path)
     with pytest.raises((TypeError, ZeroDivisionError)):
-        fail(toy, experiment_name='again')
+        fail(toy)
     assert names(tmp_path) == before
 
 
