@@ -89,11 +89,12 @@ def main() -> None:
         from mmpe.weights import Weights
         cfg = load_config(args)
         check_folder(cfg.work_dir)
-        runner = Runner.from_cfg(cfg)
         weights = Weights(args.checkpoint)
         weights.check_row(cfg.model)
-        weights.load_into(runner.model)
-        runner.test()
+        runner = Runner.from_cfg(cfg)
+        with runner.no_traces():
+            weights.load_into(runner.model)
+            runner.test()
         leave_processes()
 
 

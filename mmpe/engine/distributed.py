@@ -1,11 +1,14 @@
 """Several processes: on GPUs by NCCL, on CPUs by gloo, with one config."""
+import contextlib
 import datetime
 import gc
 import logging
 import os
+import shutil
 import sys
 from functools import partial
-from typing import Callable, Dict, List, Optional, Union
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional, Union
 
 import torch
 from mmengine.dist import (all_gather_object, barrier, broadcast,
@@ -19,7 +22,8 @@ from torch.utils.data import DataLoader
 
 from mmpe.checkpoint import last_checkpoint
 from mmpe.registry import MODEL_WRAPPERS, RUNNERS
-from mmpe.utils.locks import FolderLock
+from mmpe.utils.files import PathLike, remove_stale
+from mmpe.utils.locks import LOCK, FolderLock
 from mmpe.utils.wrappers import unwrap
 
 __all__ = ['MMSeparateDistributedDataParallel', 'Runner', 'leave_processes']
@@ -51,6 +55,10 @@ class MMSeparateDistributedDataParallel(SeparateDistributedDataParallel):
                 network.state_dict = network.module.state_dict
 
 
+# Where hooks write in a work dir.
+_FOLDERS = ('', 'samples', 'scales')
+
+
 @RUNNERS.register_module()
 class Runner(BaseRunner):
     """mmengine's runner, which also works in several processes on CPUs.
@@ -59,11 +67,64 @@ class Runner(BaseRunner):
     processes speak gloo.
 
     A runner that can train, which one without ``train_cfg`` cannot, locks its
-    work dir until its training or its process ends, and writes its config
-    there.
+    work dir until its training or its process ends, removes what killed
+    trainings have left half-written there, and with the first batch writes its
+    config. One that fails before it leaves nothing behind.
+
+    Args:
+        model: As for mmengine's runner.
+        work_dir: As there.
+        args, kwargs: As there.
     """
 
     _lock: Optional[FolderLock] = None
+    _log_dir: Optional[str] = None
+    _has_begun = False
+
+    def __init__(self, model: Union[nn.Module, dict], work_dir: PathLike,
+                 *args, **kwargs) -> None:
+        path = Path(work_dir).absolute()
+        self._new_folders = [
+            x for x in (path, *path.parents) if not x.exists()
+        ]
+        self._had_lock_file = (path / LOCK).exists()
+        with self.no_traces():
+            super().__init__(model, work_dir, *args, **kwargs)
+
+    @contextlib.contextmanager
+    def no_traces(self) -> Iterator[None]:
+        """Remove log, lock and folder if the body fails before any work.
+
+        Work begins with the first batch of a training, validation or test.
+        """
+        try:
+            yield
+        except BaseException:
+            if not self._has_begun and is_main_process():
+                self._remove_traces()
+            raise
+
+    def _remove_traces(self) -> None:
+        if self._log_dir:
+            shutil.rmtree(self._log_dir, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            if self._lock and not self._had_lock_file:
+                self._lock.remove()
+            for folder in self._new_folders:
+                folder.rmdir()
+
+    def call_hook(self, fn_name: str, **kwargs) -> None:
+        """Call a method of all hooks; with the first batch work begins.
+
+        Args:
+            fn_name: Name of the method.
+            kwargs: Its arguments.
+        """
+        if not self._has_begun and fn_name in (
+                'before_train_iter', 'before_val_iter', 'before_test_iter'):
+            self._has_begun = True
+            self.dump_config()
+        super().call_hook(fn_name, **kwargs)
 
     def setup_env(self, env_cfg: Dict) -> None:
         """Join the other processes, and set up the environment.
@@ -104,7 +165,8 @@ class Runner(BaseRunner):
         gc.freeze()
         gc.collect()
         try:
-            return super().train()
+            with self.no_traces():
+                return super().train()
         finally:
             gc.unfreeze()
             if self._lock:
@@ -129,8 +191,11 @@ class Runner(BaseRunner):
         return loader
 
     def dump_config(self) -> None:
-        """Write the config of a training; a test leaves it as it is."""
-        if self._train_loop is not None:
+        """Write the config of a training that has begun.
+
+        A test leaves it as it is, and so does what fails before.
+        """
+        if self._has_begun and self._train_loop is not None:
             super().dump_config()
 
     def load_or_resume(self) -> None:
@@ -195,13 +260,17 @@ def _stand_apart(init: Optional[Callable], number: int) -> None:
 
 
 def _lock_together(folder: str) -> Optional[FolderLock]:
-    """Lock a folder in rank 0; if that fails, all processes end."""
+    """Lock and tidy a folder in rank 0; if that fails, all processes end."""
     lock, problem = None, None
     if is_main_process():
         try:
             lock = FolderLock(folder)
         except OSError as error:
             problem = error
+        else:
+            if lock.held:
+                for name in _FOLDERS:
+                    remove_stale(Path(folder, name))
     problem = all_gather_object(problem)[0]
     if problem:
         raise problem

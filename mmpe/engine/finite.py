@@ -9,9 +9,11 @@ from mmengine.dist import all_gather_object
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmpe.utils.wrappers import unwrap
+
 __all__ = [
     'NotFiniteError', 'at_scale', 'check_together', 'first_not_finite',
-    'last_good_checkpoint', 'seed_after'
+    'last_good_checkpoint', 'problem_of_state', 'seed_after'
 ]
 
 # Under which name the message hub has the number of rollbacks.
@@ -72,6 +74,30 @@ def seed_after(rollbacks: int, seed: int) -> int:
         A number in [0, 2**32).
     """
     return int(np.random.SeedSequence((seed, rollbacks)).generate_state(1)[0])
+
+
+def problem_of_state(runner: Runner, step: int) -> Optional[str]:
+    """Look at all weights and at the numbers of the optimisers.
+
+    A gradient that is not finite leaves both of Adam's averages that way, and
+    the weight.
+
+    Args:
+        runner: The runner of the training.
+        step: Number of iterations that are done.
+
+    Returns:
+        What is not finite, in words, or None.
+    """
+    model = unwrap(runner.model)
+    name = first_not_finite(
+        dict(
+            weights=model.state_dict(),
+            optimizer=runner.optim_wrapper.state_dict()))
+    if name is None:
+        return None
+    return (f'`{name}` is not finite after iteration {step}' +
+            at_scale(getattr(model, 'curr_stage', None)))
 
 
 def at_scale(stage: Optional[int]) -> str:

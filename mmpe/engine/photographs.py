@@ -32,7 +32,7 @@ from mmpe.utils.parallel import (RESULT, Progress, end_with_parent,
                                  train_in_folders, workers_of)
 from mmpe.utils.tables import markdown_table
 from .distributed import Runner
-from .hooks.singan_time_hooks import SayingHook, Work
+from .hooks.singan_time_hooks import TRAINED, SayingHook, Work
 from .runner import fit_to_photograph
 
 __all__ = [
@@ -278,8 +278,7 @@ def _train(folder: Path, with_report: bool = False) -> None:
                 hook.say = report.say
         runner.register_hook(report)
     runner.train()
-    times, _ = runner.message_hub.get_scalar('train/time').data
-    _write_result(folder, float(times.sum()))
+    _write_result(folder, runner.message_hub.get_info(TRAINED, 0.))
 
 
 def _write_result(folder: Path, seconds: float) -> None:

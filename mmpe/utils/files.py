@@ -2,6 +2,7 @@
 import contextlib
 import errno
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Iterator, Union
@@ -9,6 +10,8 @@ from typing import Iterator, Union
 from mmengine.fileio import LocalBackend, register_backend
 
 PathLike = Union[str, os.PathLike]
+# Temporary names: of the file, `part`, the process, and the suffix.
+_TEMPORARY = re.compile(r'\..+\.part(\d+)(\.[^.]+)?')
 
 
 @contextlib.contextmanager
@@ -30,7 +33,8 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
             the error names ``path``.
     """
     path = Path(path)
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
+    temporary = path.with_name(
+        f'.{path.stem}.part{os.getpid()}{path.suffix}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -43,6 +47,35 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def remove_stale(folder: PathLike) -> None:
+    """Remove the temporary files of processes that were killed.
+
+    The caller keeps other machines from writing there. Files with other
+    names, folders below and what a living process writes stay.
+
+    Args:
+        folder: The folder; if there is none, nothing is done.
+    """
+    with contextlib.suppress(OSError):
+        for path in list(Path(folder).iterdir()):
+            name = _TEMPORARY.fullmatch(path.name)
+            if name and path.is_file() and not _is_alive(int(name[1])):
+                path.unlink()
+
+
+def _is_alive(number: int) -> bool:
+    """Whether there is another process of this number."""
+    if number == os.getpid():  # which has written nothing yet
+        return False
+    try:
+        os.kill(number, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def check_folder(path: PathLike) -> None:

@@ -108,6 +108,43 @@ def test_resumed_history_is_the_same(toy, slow_device):
     assert one == two
 
 
+@pytest.mark.parametrize('processor, length', [
+    ({}, 3),
+    (dict(window_size=7), 7),
+    (dict(custom_cfg=[
+        dict(data_src='loss', method_name='mean', window_size=5)]), 5),
+    (dict(custom_cfg=[
+        dict(data_src='loss', method_name='mean', window_size='global')]), 12),
+])
+def test_no_more_is_kept_than_the_log_needs(toy, monkeypatch, slow_device,
+                                            processor, length):
+    whole = toy('whole')
+    whole.train()
+    expected = histories(whole.message_hub.log_scalars)
+    monkeypatch.setattr(runtime_info_hook, '_LENGTH', 3)
+    settings = {
+        'default_hooks.logger.interval': 1,
+        'log_processor': dict(
+            type='LogProcessor', by_epoch=False,
+            **{'window_size': 2, **processor})
+    }
+    short = toy('short', **settings)
+    short.train()
+    # From a checkpoint that has it all, too.
+    resumed = toy('resumed', resume=True, **settings,
+                  load_from=str(Path(whole.work_dir, 'iter_8.pth')))
+    resumed.train()
+    for runner in (short, resumed):
+        scalars = runner.message_hub.log_scalars
+        found = histories(scalars)
+        assert found == {
+            name: [(dtype, values[-length:]) for dtype, values in history]
+            for name, history in expected.items()
+        }
+        assert len(found['train/loss'][0][1]) == length
+        assert len(scalars['train/time'].data[0]) <= length + 1
+
+
 @pytest.mark.parametrize('kind', ['mmengine', 'mmpe'])
 def test_a_loss_that_is_not_finite_ends_the_training(toy, kind, slow_device,
                                                      tmp_path):
@@ -138,6 +175,32 @@ def test_within_one_interval_of_the_log(toy, slow_device):
     with pytest.raises(NotFiniteError, match='iteration 2 .*no good'):
         runner.train()
     assert runner.iter == 2
+
+
+@pytest.mark.parametrize('bad', ['nan', 'inf'])
+@pytest.mark.parametrize('setting', [
+    'default_hooks.logger.interval', 'default_hooks.runtime_info.interval'])
+def test_a_gradient_that_is_not_finite_ends_the_training(
+        toy, slow_device, bad, setting):
+    """Also in the iteration of the log, whose loss was finite."""
+    runner = toy(**{'default_hooks.checkpoint.interval': 100,
+                    'default_hooks.logger.interval': 100, setting: 6})
+    runner.model.weight.register_hook(
+        lambda grad: grad * float(bad) if runner.iter == 5 else grad)
+    with pytest.raises(NotFiniteError, match=(
+            '^`weights.weight` is not finite after iteration 6. There is no')):
+        runner.train()
+    losses, _ = runner.message_hub.get_scalar('train/loss').data
+    assert len(losses) == 6 and np.isfinite(losses).all()
+
+
+def test_the_state_is_looked_at_when_the_log_is_written(toy, monkeypatch):
+    looked = []
+    monkeypatch.setattr(runtime_info_hook, 'problem_of_state',
+                        lambda runner, step: looked.append(step))
+    toy(**{'default_hooks.logger.interval': 5,
+           'default_hooks.checkpoint.interval': 3}).train()
+    assert looked == [5, 10]
 
 
 def test_other_values_need_not_be_finite(toy, monkeypatch):

@@ -575,10 +575,6 @@ COMMANDS = {
             'no factory': ['--factory', 'json:no_such_factory'],
         }),
 }
-# mmengine's runner has begun its log when a config turns out not to work, and
-# locked the folder.
-RUNNERS, LOGS = ('tools/train.py', 'tools/test.py'), ('.log', '.py', '.json')
-LOCK = '.lock'
 # These take nothing but options without a value.
 WITHOUT_INPUTS = ('.dev_scripts/check_mim.py', '.dev_scripts/update_tables.py')
 CASES = [(name, kind) for name, x in COMMANDS.items() for kind in x.mistakes()]
@@ -718,12 +714,10 @@ def test_one_line(name, kind, files, empty, monkeypatch, capfd):
         main()
     check_end(stop.value.code, capfd.readouterr().err)
     assert snapshot(files) == before
-    left = {path.name for path in empty.rglob('*') if path.is_file()
-            and not (tool.script in RUNNERS and (
-                path.suffix in LOGS or path.name == LOCK))}
-    assert not left
-    if tool.script not in RUNNERS:
-        assert not os.listdir()
+    assert not os.listdir()
+    # Once a machine, Matplotlib writes a list of fonts.
+    assert not [path for path in empty.rglob('*')
+                if path.is_file() and 'matplotlib' not in path.parts]
 
 
 def check_end(code, printed):

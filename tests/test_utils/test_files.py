@@ -1,10 +1,13 @@
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 from mmengine.fileio import get_file_backend
 
 from mmpe.utils import atomic_write
+from mmpe.utils.files import remove_stale
 
 
 def test_a_new_file_replaces_the_old_one_at_the_end(tmp_path):
@@ -57,6 +60,38 @@ def test_an_error_about_another_file_stays_as_it_is(tmp_path):
     with pytest.raises(FileNotFoundError, match='^.*No such file.*photo.png'):
         with atomic_write(tmp_path / 'model.pth'):
             (tmp_path / 'photo.png').read_bytes()
+
+
+DIE = """
+import os, signal, sys
+from mmpe.utils import atomic_write
+with atomic_write(sys.argv[1]) as temporary:
+    temporary.write_text('half')
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_files_of_killed_processes_are_removed(tmp_path):
+    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+    names = ('model.v1.pth', 'last_checkpoint')
+    for name in names:
+        subprocess.run([sys.executable, '-c', DIE, str(tmp_path / name)],
+                       env=dict(os.environ, PYTHONPATH=root))
+    assert len(os.listdir(tmp_path)) == 2
+    # Not ours, of a living process, and in a folder below.
+    others = ['.model.123.pth', '.model.part', '.part123.pth', 'a.part123.pth',
+              '.a.part1x.pth', f'.a.part{os.getppid()}.pth', 'model.pth']
+    for name in others:
+        (tmp_path / name).touch()
+    (tmp_path / '.folder.part123').mkdir()
+    (tmp_path / 'below').mkdir()
+    (tmp_path / 'below/.a.part4194305.pth').touch()
+    (tmp_path / f'.b.part{os.getpid()}.pth').touch()
+    remove_stale(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted(
+        [*others, '.folder.part123', 'below'])
+    assert os.listdir(tmp_path / 'below')
+    remove_stale(tmp_path / 'none')
 
 
 def test_atomic_backend_writes_text_and_bytes(tmp_path, monkeypatch):

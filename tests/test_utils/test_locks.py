@@ -62,6 +62,27 @@ def test_a_dead_process_has_no_lock(holder, tmp_path):
     FolderLock(folder).release()
 
 
+def test_a_removed_file_locks_nothing(tmp_path, monkeypatch):
+    """The file may go between the moments when it is opened and locked."""
+    first = FolderLock(tmp_path)
+    assert first.held
+    first.remove()
+    assert not first.held and not list(tmp_path.iterdir())
+    lockf, files = fcntl.lockf, []
+
+    def late(file, *args):
+        if not files:
+            (tmp_path / '.lock').unlink()
+        files.append(file)
+        lockf(file, *args)
+
+    monkeypatch.setattr(fcntl, 'lockf', late)
+    lock = FolderLock(tmp_path)
+    assert len(files) == 2
+    assert (tmp_path / '.lock').read_text().startswith('process')
+    lock.remove()
+
+
 def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(OSError):
@@ -76,6 +97,8 @@ def test_file_system_without_locks(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fcntl, 'lockf', no_locks)
     monkeypatch.setattr(locks, 'print_log', lambda *x, **_: said.append(x[0]))
-    FolderLock(tmp_path).release()
+    lock = FolderLock(tmp_path)
+    assert not lock.held
+    lock.release()
     message, = said
     assert f"'{tmp_path}' cannot be locked (No locks available)" in message

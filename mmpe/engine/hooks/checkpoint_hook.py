@@ -12,10 +12,9 @@ from mmengine.runner import Runner, set_random_seed
 
 # Registers the file backend 'atomic'.
 import mmpe.utils.files  # noqa: F401
-from mmpe.engine.finite import (ROLLBACKS, at_scale, check_together,
-                                first_not_finite, seed_after)
+from mmpe.engine.finite import (ROLLBACKS, check_together, problem_of_state,
+                                seed_after)
 from mmpe.registry import HOOKS
-from mmpe.utils.wrappers import unwrap
 
 __all__ = ['CheckpointHook', 'random_state', 'set_random_state']
 
@@ -98,13 +97,13 @@ class CheckpointHook(BaseCheckpointHook):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         # mmengine removes the best one so far before it writes the new one.
         if self.save_best:
-            self._check(runner, runner.iter)
+            check_together(runner, problem_of_state(runner, runner.iter))
         super()._save_best_checkpoint(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int,
                                    meta: dict) -> None:
         runner.call_hook('before_checkpoint')
-        self._check(runner, step)
+        check_together(runner, problem_of_state(runner, step))
         # Only here are all processes together; the rest is rank 0's work.
         # A new best score saves the checkpoint again, after the validation.
         self._states = all_gather_object(self._state_before_val
@@ -116,18 +115,6 @@ class CheckpointHook(BaseCheckpointHook):
                 self.out_dir, self.filename_tmpl.format(oldest))
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
-
-    def _check(self, runner: Runner, step: int) -> None:
-        """See that all that would be saved is finite."""
-        model = unwrap(runner.model)
-        problem = first_not_finite(
-            dict(
-                weights=model.state_dict(),
-                optimizer=runner.optim_wrapper.state_dict()))
-        if problem:
-            problem = (f'`{problem}` is not finite after iteration {step}' +
-                       at_scale(getattr(model, 'curr_stage', None)))
-        check_together(runner, problem)
 
     def _pop_oldest(self, step: int) -> Optional[int]:
         """The checkpoint that the next one replaces.

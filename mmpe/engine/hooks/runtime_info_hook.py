@@ -9,14 +9,18 @@ from mmengine.hooks import LoggerHook
 from mmengine.hooks import RuntimeInfoHook as BaseRuntimeInfoHook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.logging import HistoryBuffer, MessageHub
-from mmengine.runner import Runner
+from mmengine.runner import LogProcessor, Runner
 from torch import Tensor
 
-from mmpe.engine.finite import at_scale, check_together
+from mmpe.engine.finite import at_scale, check_together, problem_of_state
 from mmpe.registry import HOOKS
 
 __all__ = ['RuntimeInfoHook']
 
+# Values of a history that are kept, unless the log looks further back.
+# mmengine keeps a million, and copies all of them for each new value and,
+# several times, for each checkpoint.
+_LENGTH = 1000
 # How many iterations the host may be ahead of a GPU. The GPU always has work,
 # and times and signals do not lose touch with what it does.
 _LEAD = 4
@@ -42,10 +46,14 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
     and so waits for the GPU several times in each of them. Here they stay
     where they are until somebody wants to know: the logger, a checkpoint, the
     validation, the end; and at the latest after ``interval`` iterations. The
-    histories in the message hub are then those of mmengine.
+    histories in the message hub are then those of mmengine, but of the
+    training's only as much is kept as the log needs, and at least the last
+    1,000 values.
 
     With them it is known whether all losses are finite. One that is not ends
-    the training, in all processes at the same iteration.
+    the training, in all processes at the same iteration. So does, whenever
+    the logger or ``interval`` asks for values, a weight or a number of an
+    optimiser, which is what a gradient that is not finite leaves.
 
     A hook that reads losses from the message hub in every iteration sees old
     ones: ``default_hooks.runtime_info.type=mmengine.RuntimeInfoHook`` is for
@@ -55,7 +63,8 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
         interval: Iterations after which values are fetched at the latest.
 
     Raises:
-        NotFiniteError: A value with ``loss`` in its name is NaN or infinite.
+        NotFiniteError: A value with ``loss`` in its name, a weight or a number
+            of an optimiser is NaN or infinite.
         ValueError: ``interval`` is below 1.
     """
 
@@ -68,8 +77,9 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
         self._events: Deque[torch.cuda.Event] = deque()
 
     def before_train(self, runner: Runner) -> None:
-        """Find out when the logger wants values."""
+        """Find out when the logger wants values, and how many of them."""
         super().before_train(runner)
+        self._length = _needed_length(runner.log_processor)
         self._intervals = [self.interval] + [
             hook.interval
             for hook in runner.hooks if isinstance(hook, LoggerHook)
@@ -85,14 +95,16 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
         self._keep(runner.iter, outputs)
         # What is new gets its place in the log in its first iteration.
         known = runner.message_hub.log_scalars
-        if (any(f'train/{name}' not in known for name in outputs)
+        logs = any(
+            (batch_idx + 1) % interval == 0 for interval in self._intervals)
+        if (logs or any(f'train/{name}' not in known for name in outputs)
                 or self._is_due(runner, batch_idx)):
             self.fetch(runner)
+        if logs:
+            check_together(runner, problem_of_state(runner, runner.iter + 1))
 
     def _is_due(self, runner: Runner, batch_idx: int) -> bool:
-        done = batch_idx + 1
-        return (any(done % interval == 0 for interval in self._intervals)
-                or self.end_of_epoch(runner.train_dataloader, batch_idx)
+        return (self.end_of_epoch(runner.train_dataloader, batch_idx)
                 or self.is_last_train_iter(runner)
                 or runner.val_loop is not None
                 and self.every_n_train_iters(runner,
@@ -176,7 +188,20 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
             problem = problem or _problem(values.iteration, outputs)
         for name, history in histories.items():
             _extend(runner.message_hub, f'train/{name}', history)
+        for name, history in runner.message_hub.log_scalars.items():
+            if self._length and name.startswith('train/'):
+                history.max_length = self._length
         return problem
+
+
+def _needed_length(processor: LogProcessor) -> Optional[int]:
+    """How much of a history the log needs; None for all of it."""
+    windows = [processor.window_size] + [
+        x.get('window_size') for x in processor.custom_cfg
+    ]
+    if not all(isinstance(x, int) for x in windows):
+        return None
+    return max(_LENGTH, *windows)
 
 
 def _extend(hub: MessageHub, name: str, values: List[float]) -> None:

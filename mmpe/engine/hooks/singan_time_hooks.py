@@ -20,7 +20,7 @@ from mmpe.utils.progress import WORK_FORMAT, ProgressBar
 from mmpe.utils.wrappers import unwrap
 
 __all__ = [
-    'SayingHook', 'SinGANEstimateHook', 'SinGANProgressHook',
+    'TRAINED', 'SayingHook', 'SinGANEstimateHook', 'SinGANProgressHook',
     'SinGANTimerHook', 'Work', 'measure_scales', 'scale_costs'
 ]
 
@@ -28,6 +28,8 @@ __all__ = [
 _PART = 0.02
 # Under which name the message hub has the seconds of each scale's iterations.
 _SECONDS = 'scale_seconds'
+# And those of all iterations so far, in interrupted runs, too.
+TRAINED = 'trained_seconds'
 
 
 def scale_costs(model: nn.Module) -> List[float]:
@@ -202,7 +204,7 @@ def _about(seconds: float) -> str:
 
 @HOOKS.register_module()
 class SinGANTimerHook(IterTimerHook):
-    """Remaining time of the run and of the current scale.
+    """Remaining time of the run and of the current scale, and time so far.
 
     Iterations at the last scales take many times as long as at the first, so
     the time of the scales to come is estimated from the work they are, by a
@@ -223,7 +225,9 @@ class SinGANTimerHook(IterTimerHook):
         super()._after_iter(runner, batch_idx, data_batch, outputs, mode)
         if mode != 'train':
             return
-        seconds = runner.message_hub.get_scalar('train/time').current()
+        hub = runner.message_hub
+        seconds = float(hub.get_scalar('train/time').current())
+        hub.update_info(TRAINED, hub.get_info(TRAINED, 0.) + seconds)
         model = unwrap(runner.model)
         self._times.setdefault(model.curr_stage, []).append(seconds)
         if self.every_n_inner_iters(batch_idx,
