@@ -52,6 +52,9 @@ class StyleGAN2(BaseGAN):
             'pixel' (or 'HWC'), ``g_reg_interval`` 4, ``g_reg_weight`` 8 and
             ``pl_batch_shrink`` 2: the path length penalty sees this part of a
             batch.
+        augmentation: What is done with all images before the discriminator
+            sees them, see :mod:`mmpe.models.augmentation`, or its config;
+            None for nothing.
 
     Raises:
         ValueError: ``loss_config`` has an unknown key or an invalid value.
@@ -64,7 +67,8 @@ class StyleGAN2(BaseGAN):
                  generator_steps: int = 1,
                  discriminator_steps: int = 1,
                  ema_config: Optional[dict] = None,
-                 loss_config: Optional[dict] = None) -> None:
+                 loss_config: Optional[dict] = None,
+                 augmentation: Optional[ModelType] = None) -> None:
         loss_config = _checked_losses(loss_config or {})
         generator = _built(generator)
         if discriminator is not None:
@@ -78,6 +82,8 @@ class StyleGAN2(BaseGAN):
             ema_config=ema_config,
             loss_config=loss_config)
         self.register_buffer('mean_path_length', torch.tensor(0.))
+        self.augmentation = (None if augmentation is None else
+                             _built(augmentation))
         self._iters_per_gen_update = discriminator_steps
 
     # --- what multi-scale training changes ----------------------------------
@@ -184,22 +190,32 @@ class StyleGAN2(BaseGAN):
         """
         with_r1 = iteration % self.loss_config['r1_interval'] == 0
         if with_r1:
-            # The same scores serve both terms.
+            # The same scores serve both terms. The penalty is on the images as
+            # they are, whatever is done with them afterwards.
             reals = reals.detach().requires_grad_()
             with eagerly(self.discriminator):
-                real_scores = self.discriminator(reals)
-            fake_scores = self.discriminator(fakes)
+                real_scores = self.discriminator(self.augmented(reals))
+            fake_scores = self.discriminator(self.augmented(fakes))
         else:
-            fake_scores, real_scores = self._scores(fakes, reals)
+            fake_scores, real_scores = self._scores(
+                self.augmented(fakes), self.augmented(reals))
         losses = dict(
             loss_disc_fake=logistic_loss(fake_scores, False),
             loss_disc_real=logistic_loss(real_scores, True))
+        if self.augmentation is not None:
+            losses['augmentation'] = self.augmentation.probability.clone()
+            self.augmentation.observe(real_scores, iteration)
         if with_r1:
             penalty = r1_penalty(
                 input_gradient(real_scores, reals),
                 self.loss_config['norm_mode'])
             losses['loss_r1_gp'] = penalty * self.loss_config['r1_loss_weight']
         return losses
+
+    def augmented(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) as the discriminator is to see them."""
+        return images if self.augmentation is None else (
+            self.augmentation(images))
 
     def _scores(self, *batches: Tensor) -> Sequence[Tensor]:
         """Scores of each batch (N, C, H, W); at once where that is known."""
@@ -221,7 +237,8 @@ class StyleGAN2(BaseGAN):
         """
         fakes = self.generator(
             None, num_batches=num, **self.sample_kwargs(iteration))
-        losses = dict(loss_gen=logistic_loss(self.discriminator(fakes), True))
+        scores = self.discriminator(self.augmented(fakes))
+        losses = dict(loss_gen=logistic_loss(scores, True))
         update = iteration // self._iters_per_gen_update
         if update % self.loss_config['g_reg_interval'] == 0:
             losses['loss_path_regular'] = self.path_length_loss(num, iteration)
