@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine import MessageHub
 from mmengine.optim import OptimWrapper
 
@@ -127,6 +128,17 @@ def test_scale_of_the_path_length(where, sizes):
     model.generator.register_forward_hook(record, with_kwargs=True)
     train(model, optimizers(model), range(0, 16, 4))
     assert seen == sizes
+
+
+@pytest.mark.parametrize('antialias', [False, True])
+def test_filter_of_the_real_images(antialias):
+    model = mspie(train_settings=dict(antialias=antialias))
+    reals = batch(size=64)['inputs'][0][None]
+    expected = F.interpolate(
+        reals, size=(48, 48), mode='bilinear',
+        **(dict(antialias=True) if antialias else dict(align_corners=True)))
+    actual = model.match_reals(reals, dict(chosen_scale=2))
+    torch.testing.assert_close(actual, expected)
 
 
 def test_resume_is_exact():
