@@ -10,7 +10,7 @@ mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512.py \
 """
 import argparse
 import os.path as osp
-from typing import List, Union
+from typing import List, Tuple, Union
 
 from mmengine.config import Config
 
@@ -28,6 +28,14 @@ def scale(text: str) -> Union[int, str]:
     return text if text in ('all', 'largest') else int(text)
 
 
+def size(text: str) -> Tuple[int, int]:
+    """One value of ``--sizes``: a height and a width, or one for both."""
+    sides = [int(side) for side in text.split('x')]
+    if len(sides) > 2 or min(sides) < 1:
+        raise ValueError
+    return sides[0], sides[-1]
+
+
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = make_parser(__doc__)
@@ -41,6 +49,14 @@ def parse_args() -> argparse.Namespace:
         metavar='SCALE',
         help="'largest', 'all', or the numbers of extra cells, as in 0 2 4; "
         'prints a table where there are several')
+    parser.add_argument(
+        '--sizes',
+        nargs='+',
+        type=size,
+        metavar='SIZE',
+        help='further sizes in pixels, also ones that were never trained, as '
+        'in 40 48x64 (height x width); the images of a model of one size are '
+        'resized, and real images are delivered at the largest one at least')
     parser.add_argument(
         '--out',
         metavar='FILE',
@@ -57,6 +73,8 @@ def load_config(args: argparse.Namespace) -> Config:
                          'evaluation (`test_evaluator`).')
     if args.scales:
         cfg.test_evaluator.scales = chosen_scales(args.scales)
+    if args.sizes:
+        add_sizes(cfg, args.sizes)
     # A runner that cannot train leaves the work dir to one that does.
     for name in _OF_TRAINING:
         cfg[name] = None
@@ -68,6 +86,16 @@ def load_config(args: argparse.Namespace) -> Config:
         dict(type='ResultsHook', path=out, checkpoint=args.checkpoint)
     ]
     return cfg
+
+
+def add_sizes(cfg: Config, sizes: List[Tuple[int, int]]) -> None:
+    """Let a model be evaluated at further sizes."""
+    from mmpe.datasets import deliver_size
+    cfg.test_evaluator.sizes = sizes
+    cfg.test_evaluator.setdefault('scales', 'all')
+    deliver_size(
+        cfg.test_dataloader.dataset.get('pipeline') or [],
+        tuple(map(max, zip(*sizes))))
 
 
 def chosen_scales(values: List[Union[int, str]]) -> Union[str, List[int]]:

@@ -223,6 +223,10 @@ COMMANDS = {
             'word among scales': ['--scales', '0', 'all'],
             'scale that there is not': ['--scales', '99'],
             'negative scale': ['--scales', '-4'],
+            'word as size': ['--sizes', 'huge'],
+            'size of three numbers': ['--sizes', '32x32x32'],
+            'size of zero': ['--sizes', '0'],
+            'size that cannot be drawn': ['--sizes', '41'],
             'file in the way': ['--out', F + 'text.png/results.json'],
         }),
     'test (config)': command(
