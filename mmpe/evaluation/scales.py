@@ -3,7 +3,6 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch.nn as nn
 
-from mmpe.models.mspie import chosen_scale_for
 from mmpe.utils.wrappers import unwrap
 
 __all__ = ['EvaluationScale', 'evaluation_scales', 'evaluation_sizes']
@@ -84,10 +83,8 @@ def evaluation_sizes(model: nn.Module, sizes: Sequence[Tuple[int, int]]
     model = unwrap(model)
     sizes = [tuple(size) for size in sizes]
     if getattr(model, 'multi_input_scales', None):
-        return [
-            _at(model, chosen_scale_for(size, model.num_upblocks))
-            for size in sizes
-        ]
+        return [EvaluationScale(model.kwargs_for_size(size), size)
+                for size in sizes]
     own = _only_scale(model, 'all').size
     return [EvaluationScale({}, size, size != own) for size in sizes]
 
