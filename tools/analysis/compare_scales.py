@@ -321,33 +321,35 @@ def sizes_to_measure(runs: List[Run], measured: Measurements,
 def measure(runs: List[Run], measured: Measurements, reals: Reals,
             args: argparse.Namespace) -> None:
     """Measure what is not in the file yet."""
-    work = list(sizes_to_measure(runs, measured, args))
-    for run, checkpoint, sizes in ProgressBar(work, 'Checkpoints'):
+    work = []
+    for run, checkpoint, sizes in sizes_to_measure(runs, measured, args):
         entry = measured.entry(run.row, run.name, Path(checkpoint).stem)
-        missing = [x for x in sizes if label(x) not in entry['distances']]
-        if not missing:
-            continue
-        start = time.perf_counter()
-        sampler = run.sampler
-        if checkpoint != run.checkpoints[-1]:
-            sampler = load(run.config, checkpoint, args.device)
-        images = {}
-        for size in missing:
-            images[size] = draw(sampler, size, reals.num, args.seed)
-            entry['distances'][label(size)] = reals.distances(
-                images[size], sampler)
+        sizes = [x for x in sizes if label(x) not in entry['distances']]
         if len(run.sizes) > 1 and not entry['similarity']:
-            entry['similarity'] = consistency({
-                size: images[size] if size in images else draw(
-                    sampler, size, reals.num, args.seed)
-                for size in run.sizes
-            })
+            sizes.append(None)
         iteration = iteration_of(checkpoint)
         entry.update(
             iteration=iteration,
             minutes=run.minutes(iteration),
-            seconds=entry['seconds'] + time.perf_counter() - start,
             trained=[label(size) for size in run.sizes])
+        work += [(run, checkpoint, entry, size) for size in sizes]
+    last, images = None, {}
+    for run, checkpoint, entry, size in ProgressBar(work, 'Figures'):
+        start = time.perf_counter()
+        if checkpoint != last:
+            last, images = checkpoint, {}
+            sampler = run.sampler if checkpoint == run.checkpoints[-1] else \
+                load(run.config, checkpoint, args.device)
+        for x in run.sizes if size is None else [size]:
+            if x not in images:
+                images[x] = draw(sampler, x, reals.num, args.seed)
+        if size is None:
+            entry['similarity'] = consistency(
+                {x: images[x] for x in run.sizes})
+        else:
+            entry['distances'][label(size)] = reals.distances(
+                images[size], sampler)
+        entry['seconds'] += time.perf_counter() - start
         measured.save()
 
 
