@@ -8,7 +8,7 @@ import numpy as np
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.tables import markdown_table
 
-__all__ = ['Measurements', 'draw_curves', 'tables']
+__all__ = ['Measurements', 'curve_sizes', 'draw_curves', 'tables']
 
 _KEYS = ('row', 'run', 'checkpoint', 'iteration', 'minutes', 'seconds',
          'trained', 'distances', 'similarity')
@@ -210,6 +210,31 @@ def _cell(values: Optional[List[float]]) -> str:
         f'{mean} ± {(max(values) - min(values)) / 2:.2g}')
 
 
+def curve_sizes(measured: Measurements) -> List[str]:
+    """Sizes at which curves can be drawn.
+
+    Args:
+        measured: What is measured, or is going to be.
+
+    Returns:
+        Labels of the trained sizes, smallest first.
+
+    Raises:
+        ValueError: There are no two checkpoints of one run whose iteration is
+            known.
+    """
+    sizes = {
+        label for runs in measured.rows().values()
+        for entries in runs.values()
+        if len([x for x in entries if x['iteration']]) > 1
+        for entry in entries for label in entry['trained']
+    }
+    if not sizes:
+        raise ValueError('Curves need at least two checkpoints of a run, '
+                         'iter_*.pth.')
+    return sorted(sizes, key=_area)
+
+
 def draw_curves(measured: Measurements, path: PathLike) -> Path:
     """Draw distances over the iterations of the training.
 
@@ -221,19 +246,10 @@ def draw_curves(measured: Measurements, path: PathLike) -> Path:
         The path.
 
     Raises:
-        ValueError: There are no two checkpoints of one run whose iteration is
-            known.
+        ValueError: There is nothing to draw; see :func:`curve_sizes`.
     """
     from matplotlib.figure import Figure
-    rows = measured.rows()
-    labels = sorted({
-        label for runs in rows.values() for entries in runs.values()
-        if len([x for x in entries if x['iteration']]) > 1
-        for entry in entries for label in entry['trained']
-    }, key=_area)
-    if not labels:
-        raise ValueError('Curves need at least two checkpoints of a run, '
-                         'iter_*.pth.')
+    rows, labels = measured.rows(), curve_sizes(measured)
     figure = Figure((3.2 * len(labels) + 1, 5.5), layout='constrained')
     axes = figure.subplots(len(_DRAWN), len(labels), squeeze=False)
     for line, name in zip(axes, _DRAWN):

@@ -206,6 +206,19 @@ COMMANDS = {
             'unknown argument of a network':
             ['--cfg-options', 'model.generator.widht=1'],
             'negative width': ['--cfg-options', 'model.generator.width=-1'],
+            'unknown augmentation':
+            ['--cfg-options', 'model.augmentation.type=Rotation'],
+            'unknown transform':
+            ['--cfg-options', 'model.augmentation.type=Augmentation',
+             'model.augmentation.transforms=rotation'],
+            'probability beyond 1':
+            ['--cfg-options', 'model.augmentation.type=Augmentation',
+             'model.augmentation.probability=2'],
+            'no images to adapt to':
+            ['--cfg-options', 'model.augmentation.type=AdaptiveAugmentation',
+             'model.augmentation.num_images=0'],
+            'unknown loss':
+            ['--cfg-options', 'model.loss_config.adversarial=hinge'],
             'batch of zero':
             ['--cfg-options', 'train_dataloader.batch_size=0'],
             'unknown dataset':
@@ -338,6 +351,7 @@ COMMANDS = {
             'size of three numbers': ['--sizes', '32x32x32'],
             'size of zero': ['--sizes', '0'],
             'size that cannot be drawn': ['--sizes', '41'],
+            'curves of one checkpoint': ['--curves', 'curves.png'],
             'text as results': ['--results', F + 'text.json'],
             'folder as results': ['--results', F + 'folder'],
             'file in the way': ['--sheet', F + 'text.png/sheet.png'],

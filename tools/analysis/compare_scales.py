@@ -40,7 +40,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmpe.analysis.comparison import Measurements, draw_curves, tables
+from mmpe.analysis.comparison import (Measurements, curve_sizes, draw_curves,
+                                      tables)
 from mmpe.datasets import deliver_size
 from mmpe.evaluation import EffLite0Distances, SlicedWassersteinDistance
 from mmpe.functional.distances import resize_images, self_ssim
@@ -333,6 +334,8 @@ def measure(runs: List[Run], measured: Measurements, reals: Reals,
             minutes=run.minutes(iteration),
             trained=[label(size) for size in run.sizes])
         work += [(run, checkpoint, entry, size) for size in sizes]
+    if args.curves:
+        curve_sizes(measured)  # before any work
     last, images = None, {}
     for run, checkpoint, entry, size in ProgressBar(work, 'Figures'):
         start = time.perf_counter()
