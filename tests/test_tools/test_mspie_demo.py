@@ -6,6 +6,7 @@ from glob import glob
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 
 from tests.test_inference.conftest import CONFIGS, trained  # noqa: F401
@@ -182,6 +183,28 @@ def test_compare(run_tool, trained, photographs,  # noqa: F811
         np.mean(similarities[:3]), abs=1e-3)
     with Image.open(sheet) as image:
         assert image.size[1] > 32 + 48 + 64 + 64
+
+
+@pytest.mark.parametrize('row, trained_sizes', [
+    ('mspie_spe_32-48-64', {'32x32', '48x48', '64x64'}),
+    ('stylegan2_64', {'64x64'}),
+])
+def test_evaluation_at_sizes_never_trained(
+        run_tool, trained, photographs, tmp_path, row,  # noqa: F811
+        trained_sizes):
+    config, checkpoint = trained(row)
+    settings = Config.fromfile(config)
+    settings.test_evaluator.metrics = [
+        dict(type='SWD', fake_nums=4, patches_per_image=4)
+    ]
+    settings.dump(config)
+    out = tmp_path / 'figures.json'
+    run_tool('tools/test.py', config, checkpoint, '--data-root', photographs,
+             '--work-dir', tmp_path / 'work', '--out', out, '--sizes', '40',
+             '56x72')
+    names = set(json.loads(out.read_text())['results'])
+    assert {name.split('/')[0] for name in names} == {
+        *trained_sizes, '40x40', '56x72'}
 
 
 @pytest.fixture
