@@ -15,8 +15,8 @@ from typing import List, Tuple, Union
 from mmengine.config import Config
 
 import mmpe  # noqa: F401  (installs the host bridge)
-from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
-                                     read_config)
+from mmpe.utils.command_line import (image_size, make_parser, one_line_errors,
+                                     parse, read_config)
 from mmpe.utils.files import check_folder
 
 _OF_TRAINING = ('train_cfg', 'train_dataloader', 'optim_wrapper',
@@ -26,14 +26,6 @@ _OF_TRAINING = ('train_cfg', 'train_dataloader', 'optim_wrapper',
 def scale(text: str) -> Union[int, str]:
     """One value of ``--scales``."""
     return text if text in ('all', 'largest') else int(text)
-
-
-def size(text: str) -> Tuple[int, int]:
-    """One value of ``--sizes``: a height and a width, or one for both."""
-    sides = [int(side) for side in text.split('x')]
-    if len(sides) > 2 or min(sides) < 1:
-        raise ValueError
-    return sides[0], sides[-1]
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--sizes',
         nargs='+',
-        type=size,
+        type=image_size,
         metavar='SIZE',
         help='further sizes in pixels, also ones that were never trained, as '
         'in 40 48x64 (height x width); the images of a model of one size are '

@@ -48,20 +48,13 @@ from mmpe.functional.distances import resize_images, self_ssim
 from mmpe.inference import StyleGAN2Sampler, load
 from mmpe.inference.loading import find_training
 from mmpe.utils import register_all_modules
-from mmpe.utils.command_line import one_line_errors, open_config
+from mmpe.utils.command_line import (image_size, one_line_errors,
+                                     open_config)
 from mmpe.utils.files import check_folder
 from mmpe.utils.images import contact_sheet, save_image
 from mmpe.utils.progress import ProgressBar
 
 Size = Tuple[int, int]
-
-
-def size(text: str) -> Size:
-    """One value of ``--sizes``: a height and a width, or one for both."""
-    sides = [int(side) for side in text.split('x')]
-    if len(sides) > 2 or min(sides) < 1:
-        raise ValueError
-    return sides[0], sides[-1]
 
 
 def parse_args() -> argparse.Namespace:
@@ -92,7 +85,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--sizes',
         nargs='+',
-        type=size,
+        type=image_size,
         default=[],
         metavar='SIZE',
         help='further sizes, also ones that were never trained, as in 40 '
