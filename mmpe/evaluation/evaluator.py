@@ -48,9 +48,9 @@ class MultiScaleEvaluator(Evaluator):
     size (``CrossScaleConsistency``, those of MMagic) are left as they are.
 
     With several scales the names of the results begin with the size (e.g.
-    ``512x512/FID-50k/fid``), and a table of them is printed; also, in one
-    line, how far real images that are shrunk as in training lie from those
-    of the evaluation.
+    ``512x512/FID-50k/fid``), and a table of them is printed; and, unless
+    there are further ``sizes``, how far real images that are shrunk as in
+    training lie from those of the evaluation.
 
     Args:
         metrics: The metrics or their configs.
@@ -85,9 +85,11 @@ class MultiScaleEvaluator(Evaluator):
             found = self._found(module)
             if len(found) > 1:
                 self.labels = [scale.label for scale in found]
-            note = is_main_process() and filter_note(module, dataloader, found)
-            if note:
-                print_log(note, 'current')
+            if is_main_process() and not self.sizes:
+                # With more sizes the images may be larger than in training.
+                note = filter_note(module, dataloader, found)
+                if note:
+                    print_log(note, 'current')
             self.metrics = [
                 copied for metric in self.metrics
                 for copied in self._at_scales(metric, found)
