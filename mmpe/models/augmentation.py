@@ -137,7 +137,8 @@ class AdaptiveAugmentation(Augmentation):
         """Count signs, and change the probability when it is time.
 
         Args:
-            real_scores: (N, 1), scores of augmented real images.
+            real_scores: (N, 1), scores of augmented real images; of the
+                relativistic loss, by how much they exceed their partners'.
             iteration: Which one it is.
         """
         signs = real_scores.detach().float().sign()

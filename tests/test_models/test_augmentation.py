@@ -165,6 +165,22 @@ def test_second_derivative_of_r1():
     assert torch.autograd.gradcheck(penalty, weight.requires_grad_())
 
 
+def test_differences_are_observed_with_the_relativistic_loss():
+    model = mspie(
+        augmentation=dict(ADAPTIVE, probability=0.),
+        loss_config=dict(adversarial='relativistic'))
+    shift = [0.]
+    model.discriminator.register_forward_hook(
+        lambda module, args, output: output * 0 + shift[0] + torch.arange(
+            len(output))[:, None])
+    signs = []
+    for shift[0] in (-100., 100.):  # fakes come first, and score less
+        model.augmentation.signs.zero_()
+        model.disc_loss(images(2), images(2), 2)
+        signs.append(model.augmentation.signs.tolist())
+    assert signs == [[2, 2], [2, 2]]
+
+
 def test_resume_is_exact():
     def build():
         model = mspie(augmentation=ADAPTIVE)

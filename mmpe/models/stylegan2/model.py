@@ -211,16 +211,19 @@ class StyleGAN2(BaseGAN):
         else:
             fake_scores, real_scores = self._scores(
                 self.augmented(fakes), self.augmented(reals))
+        signs_of = real_scores
         if self.loss_config['adversarial'] == 'relativistic':
             losses = dict(loss_disc=relativistic_loss(real_scores,
                                                       fake_scores))
+            # A score alone says nothing: only differences are trained.
+            signs_of = real_scores - fake_scores
         else:
             losses = dict(
                 loss_disc_fake=logistic_loss(fake_scores, False),
                 loss_disc_real=logistic_loss(real_scores, True))
         if self.augmentation is not None:
             losses['augmentation'] = self.augmentation.probability.clone()
-            self.augmentation.observe(real_scores, iteration)
+            self.augmentation.observe(signs_of, iteration)
         if with_penalties:
             losses['loss_r1_gp'] = self._penalty('r1', real_scores, reals)
         if with_r2:
