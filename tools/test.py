@@ -10,13 +10,13 @@ mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512.py \
 """
 import argparse
 import os.path as osp
-from typing import List, Union
+from typing import List, Tuple, Union
 
 from mmengine.config import Config
 
 import mmpe  # noqa: F401  (installs the host bridge)
-from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
-                                     read_config)
+from mmpe.utils.command_line import (image_size, make_parser, one_line_errors,
+                                     parse, read_config)
 from mmpe.utils.files import check_folder
 
 _OF_TRAINING = ('train_cfg', 'train_dataloader', 'optim_wrapper',
@@ -42,6 +42,14 @@ def parse_args() -> argparse.Namespace:
         help="'largest', 'all', or the numbers of extra cells, as in 0 2 4; "
         'prints a table where there are several')
     parser.add_argument(
+        '--sizes',
+        nargs='+',
+        type=image_size,
+        metavar='SIZE',
+        help='further sizes in pixels, also ones that were never trained, as '
+        'in 40 48x64 (height x width); the images of a model of one size are '
+        'resized, and real images are delivered at the largest one at least')
+    parser.add_argument(
         '--out',
         metavar='FILE',
         help='where to write the figures as JSON (default: '
@@ -57,6 +65,8 @@ def load_config(args: argparse.Namespace) -> Config:
                          'evaluation (`test_evaluator`).')
     if args.scales:
         cfg.test_evaluator.scales = chosen_scales(args.scales)
+    if args.sizes:
+        add_sizes(cfg, args.sizes)
     # A runner that cannot train leaves the work dir to one that does.
     for name in _OF_TRAINING:
         cfg[name] = None
@@ -68,6 +78,16 @@ def load_config(args: argparse.Namespace) -> Config:
         dict(type='ResultsHook', path=out, checkpoint=args.checkpoint)
     ]
     return cfg
+
+
+def add_sizes(cfg: Config, sizes: List[Tuple[int, int]]) -> None:
+    """Let a model be evaluated at further sizes."""
+    from mmpe.datasets import deliver_size
+    cfg.test_evaluator.sizes = sizes
+    cfg.test_evaluator.setdefault('scales', 'all')
+    deliver_size(
+        cfg.test_dataloader.dataset.get('pipeline') or [],
+        tuple(map(max, zip(*sizes))))
 
 
 def chosen_scales(values: List[Union[int, str]]) -> Union[str, List[int]]:

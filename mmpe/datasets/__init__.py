@@ -1,12 +1,14 @@
 """Datasets: one photograph as a pyramid, folders of images."""
 import mmagic.datasets  # noqa: F401
 
-from .image_folder import ImageFolderDataset, LoadPhotograph
+from .image_folder import (ImageFolderDataset, LoadPhotograph,
+                           deliver_size)
 from .resumable_sampler import ResumableSampler
 from .singan_dataset import (SinGANDataset, create_real_pyramid,
                              num_scales_of, read_photograph)
 
 __all__ = [
     'ImageFolderDataset', 'LoadPhotograph', 'ResumableSampler',
-    'SinGANDataset', 'create_real_pyramid', 'num_scales_of', 'read_photograph'
+    'SinGANDataset', 'create_real_pyramid', 'deliver_size', 'num_scales_of',
+    'read_photograph'
 ]

@@ -1,7 +1,7 @@
 """Folders of images, for models that learn from many."""
 from logging import WARNING
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from mmagic.datasets import BasicImageDataset
 from mmcv.transforms import BaseTransform
@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmpe.registry import DATASETS, TRANSFORMS, build_from
 from .singan_dataset import read_photograph
 
-__all__ = ['ImageFolderDataset', 'LoadPhotograph']
+__all__ = ['ImageFolderDataset', 'LoadPhotograph', 'deliver_size']
 
 _PIPELINE = [dict(type='LoadPhotograph'), dict(type='PackInputs', keys='gt')]
 
@@ -130,3 +130,20 @@ class ImageFolderDataset(BasicImageDataset):
                     raise
                 print_log(f'Skipped: {error}', 'current', WARNING)
         raise ValueError(f'No image in {self.data_root!r} can be read.')
+
+
+def deliver_size(pipeline: List[dict], size: Tuple[int, int]) -> None:
+    """Let a pipeline resize images to no fewer pixels than a size.
+
+    Else real images of a size above its own would be blurred ones.
+
+    Args:
+        pipeline: Configs of its transforms, changed in place.
+        size: Height and width.
+    """
+    for transform in pipeline:
+        if transform['type'] == 'Resize' and isinstance(
+                transform.get('scale'), (list, tuple)):
+            # OpenCV's order: width and height.
+            transform['scale'] = tuple(
+                max(*sides) for sides in zip(transform['scale'], size[::-1]))

@@ -7,12 +7,12 @@ from .efflite import EffLite0Distances
 from .evaluator import MultiScaleEvaluator, results_table
 from .inception import FrechetInceptionDistance, KernelInceptionDistance
 from .precision_recall import PrecisionAndRecall
-from .scales import EvaluationScale, evaluation_scales
+from .scales import EvaluationScale, evaluation_scales, evaluation_sizes
 from .sliced_wasserstein import SlicedWassersteinDistance
 
 __all__ = [
     'CrossScaleConsistency', 'EffLite0Distances', 'EvaluationScale',
     'FrechetInceptionDistance', 'KernelInceptionDistance',
     'MultiScaleEvaluator', 'PrecisionAndRecall', 'SlicedWassersteinDistance',
-    'evaluation_scales', 'results_table'
+    'evaluation_scales', 'evaluation_sizes', 'results_table'
 ]

@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from mmpe.functional.distances import resize_images
 from .references import (DEFAULT_CACHE_DIR, Arrays, Size, chosen_indices,
                          dataset_identity, extract_real_features,
                          read_reference, reference_key, write_reference)
@@ -100,6 +101,7 @@ class FakeImageMetric(GenerativeMetric):
         super().__init__(fake_nums, real_nums, fake_key, real_key or 'gt_img',
                          need_cond_input, sample_model, collect_device, prefix)
         self.real_size = None if real_size is None else tuple(real_size)
+        self.resizes_fakes = False
         self._set_sampling(sample_kwargs or {})
 
     def _set_sampling(self, sample_kwargs: dict) -> None:
@@ -113,7 +115,8 @@ class FakeImageMetric(GenerativeMetric):
         """A copy that evaluates one scale; networks are shared.
 
         Args:
-            scale: Adds to ``sample_kwargs`` and gives ``real_size``.
+            scale: Adds to ``sample_kwargs``, gives ``real_size``, and says
+                whether the fakes are resized to it, too.
             prefix: Prefix of the copy.
 
         Returns:
@@ -124,6 +127,7 @@ class FakeImageMetric(GenerativeMetric):
         metric.prefix = prefix
         if scale.size is not None:
             metric.real_size = scale.size
+        metric.resizes_fakes = scale.resized
         metric._set_sampling({**self.sample_kwargs, **scale.sample_kwargs})
         return metric
 
@@ -164,7 +168,10 @@ class FakeImageMetric(GenerativeMetric):
         missing = self.fake_nums_per_device - len(self.fake_results)
         images = [self.fake_image(sample) for sample in data_samples[:missing]]
         if images:
-            self.fake_results += self.rows_of(torch.stack(images)).split(1)
+            images = torch.stack(images)
+            if self.resizes_fakes:
+                images = resize_images(images, self.real_size)
+            self.fake_results += self.rows_of(images).split(1)
 
     def rows_of(self, images: Tensor) -> Tensor:
         """What is kept of images (N, C, H, W): rows (N, ...) on the CPU."""

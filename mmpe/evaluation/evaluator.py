@@ -1,5 +1,5 @@
 """An evaluator that takes the sizes from the model."""
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch.nn as nn
 from mmagic.evaluation.evaluator import Evaluator
@@ -10,7 +10,9 @@ from torch.utils.data import DataLoader
 
 from mmpe.registry import EVALUATORS
 from mmpe.utils.tables import markdown_table
-from .scales import EvaluationScale, Scale, evaluation_scales
+from .filters import filter_note
+from .scales import (EvaluationScale, Scale, evaluation_scales,
+                     evaluation_sizes)
 
 __all__ = ['MultiScaleEvaluator', 'results_table']
 
@@ -46,23 +48,29 @@ class MultiScaleEvaluator(Evaluator):
     size (``CrossScaleConsistency``, those of MMagic) are left as they are.
 
     With several scales the names of the results begin with the size (e.g.
-    ``512x512/FID-50k/fid``), and a table of them is printed.
+    ``512x512/FID-50k/fid``), and a table of them is printed; and, unless
+    there are further ``sizes``, how far real images that are shrunk as in
+    training lie from those of the evaluation.
 
     Args:
         metrics: The metrics or their configs.
         scales: 'largest', 'all', a scale or a list of scales. None changes
             nothing in the metrics, as MMagic's evaluator.
+        sizes: Further sizes (H, W), also ones the model was not trained at;
+            see :func:`~mmpe.evaluation.scales.evaluation_sizes`. They need
+            ``scales``.
 
     Raises:
-        ValueError: The model does not have these scales.
+        ValueError: The model does not have these scales or sizes.
     """
 
     def __init__(self,
                  metrics: Union[dict, BaseMetric, Sequence],
-                 scales: Union[str, Scale, Sequence[Scale], None] = None
-                 ) -> None:
+                 scales: Union[str, Scale, Sequence[Scale], None] = None,
+                 sizes: Sequence[Tuple[int, int]] = ()) -> None:
         super().__init__(metrics)
         self.scales = scales
+        self.sizes = [tuple(size) for size in sizes]
         self.labels: List[str] = []
 
     def prepare_metrics(self, module: nn.Module,
@@ -74,14 +82,31 @@ class MultiScaleEvaluator(Evaluator):
             dataloader: Loader of the real images.
         """
         if not self.is_ready and self.metrics and self.scales is not None:
-            found = evaluation_scales(module, self.scales)
+            found = self._found(module)
             if len(found) > 1:
                 self.labels = [scale.label for scale in found]
+            if is_main_process() and not self.sizes:
+                # With more sizes the images may be larger than in training.
+                note = filter_note(module, dataloader, found)
+                if note:
+                    print_log(note, 'current')
             self.metrics = [
                 copied for metric in self.metrics
                 for copied in self._at_scales(metric, found)
             ]
         super().prepare_metrics(module, dataloader)
+
+    def _found(self, module: nn.Module) -> List[EvaluationScale]:
+        """All scales and sizes, each once, smallest image first."""
+        found = evaluation_scales(module, self.scales)
+        if not self.sizes:
+            return found
+        known = {scale.size for scale in found}
+        more = [size for size in dict.fromkeys(self.sizes)
+                if size not in known]
+        return sorted(
+            found + evaluation_sizes(module, more),
+            key=lambda scale: scale.size[0] * scale.size[1])
 
     def _at_scales(self, metric: BaseMetric,
                    scales: Sequence[EvaluationScale]) -> List[BaseMetric]:

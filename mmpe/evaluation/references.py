@@ -24,7 +24,7 @@ from mmpe.utils.files import check_stored
 from mmpe.utils.progress import ProgressBar
 
 __all__ = [
-    'DEFAULT_CACHE_DIR', 'chosen_indices', 'dataset_identity',
+    'DEFAULT_CACHE_DIR', 'RealImages', 'chosen_indices', 'dataset_identity',
     'extract_real_features', 'read_reference', 'reference_key',
     'write_reference'
 ]
@@ -61,11 +61,12 @@ def chosen_indices(num_images: int, real_nums: int) -> List[int]:
     return order[:real_nums].sort().values.tolist()
 
 
-class _RealImages(Dataset):
+class RealImages(Dataset):
     """Real images as float BGR or grey tensors (C, H, W) of one size."""
 
-    def __init__(self, dataset: Dataset, indices: List[int], real_key: str,
-                 size: Optional[Size]) -> None:
+    def __init__(self, dataset: Dataset, indices: List[int],
+                 real_key: str = 'gt_img',
+                 size: Optional[Size] = None) -> None:
         self.dataset = dataset
         self.indices = indices
         self.real_key = real_key
@@ -132,7 +133,7 @@ def extract_real_features(extract: Callable[[Tensor], Tensor],
     # The last rank goes on with the first images, so that all have as many.
     padded = indices * (1 + share * get_world_size() // len(indices))
     mine = padded[get_rank() * share:(get_rank() + 1) * share]
-    images = _RealImages(dataloader.dataset, mine, real_key, size)
+    images = RealImages(dataloader.dataset, mine, real_key, size)
     _warn_if_enlarged(images)
     batches = DataLoader(
         images,
@@ -154,7 +155,7 @@ def extract_real_features(extract: Callable[[Tensor], Tensor],
     return torch.cat(all_gather(features))[:len(indices)]
 
 
-def _warn_if_enlarged(images: _RealImages) -> None:
+def _warn_if_enlarged(images: RealImages) -> None:
     if images.size is None:
         return
     size = tuple(images.original(0).shape[-2:])

@@ -5,7 +5,7 @@ import torch.nn as nn
 
 from mmpe.utils.wrappers import unwrap
 
-__all__ = ['EvaluationScale', 'evaluation_scales']
+__all__ = ['EvaluationScale', 'evaluation_scales', 'evaluation_sizes']
 
 Scale = Union[int, Tuple[int, int]]
 
@@ -16,10 +16,12 @@ class EvaluationScale(NamedTuple):
     Attributes:
         sample_kwargs: Arguments that make the generator draw this size.
         size: Height and width, or None where the model does not say.
+        resized: Whether its images get this size by resizing them.
     """
 
     sample_kwargs: dict
     size: Optional[Tuple[int, int]]
+    resized: bool = False
 
     @property
     def label(self) -> str:
@@ -60,6 +62,31 @@ def evaluation_scales(
     found = sorted((_at(model, scale) for scale in _listed(scales, trained)),
                    key=lambda scale: scale.size[0] * scale.size[1])
     return found[-1:] if scales == 'largest' else found
+
+
+def evaluation_sizes(model: nn.Module, sizes: Sequence[Tuple[int, int]]
+                     ) -> List[EvaluationScale]:
+    """How a model is evaluated at sizes it may never have been trained at.
+
+    Args:
+        model: The model, wrapped or not.
+        sizes: (H, W). A multi-scale model draws them, the images of any other
+            one are resized.
+
+    Returns:
+        One for each size, in this order.
+
+    Raises:
+        ValueError: A multi-scale model cannot draw a size; names the nearest
+            one.
+    """
+    model = unwrap(model)
+    sizes = [tuple(size) for size in sizes]
+    if getattr(model, 'multi_input_scales', None):
+        return [EvaluationScale(model.kwargs_for_size(size), size)
+                for size in sizes]
+    own = _only_scale(model, 'all').size
+    return [EvaluationScale({}, size, size != own) for size in sizes]
 
 
 def _listed(scales: Union[str, Scale, Sequence[Scale]],

@@ -1,5 +1,5 @@
 """Sliced Wasserstein distance of patches; needs no network."""
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 import torch
 from mmengine.dist import get_rank
@@ -11,9 +11,12 @@ from mmpe.registry import METRICS
 from .base import FeatureMetric, check_at_least
 from .references import Size
 
-__all__ = ['SlicedWassersteinDistance', 'normalised_patches']
+__all__ = [
+    'MIN_SIZE', 'SlicedWassersteinDistance', 'normalised_patches',
+    'patch_distance'
+]
 
-_MIN_SIZE = 16
+MIN_SIZE = 16
 _MAX_LEVELS = 4
 
 
@@ -37,7 +40,7 @@ class _PatchExtractor:
             return []
         sizes = [self.image_size]
         while (len(sizes) < _MAX_LEVELS
-               and min(-(-side // 2) for side in sizes[-1]) >= _MIN_SIZE):
+               and min(-(-side // 2) for side in sizes[-1]) >= MIN_SIZE):
             sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
         return sizes
 
@@ -49,8 +52,8 @@ class _PatchExtractor:
                 'Real and generated images must have one size, but got '
                 f'{self.image_size} and {size}; see the argument '
                 '`real_size`.')
-        if min(size) < _MIN_SIZE:
-            raise ValueError(f'Images must be at least {_MIN_SIZE} pixels '
+        if min(size) < MIN_SIZE:
+            raise ValueError(f'Images must be at least {MIN_SIZE} pixels '
                              f'high and wide, but got {size}.')
         self.image_size = size
         images = images.float()
@@ -177,3 +180,23 @@ class SlicedWassersteinDistance(FeatureMetric):
         ]
         figures = {str(size[0]): v for size, v in zip(sizes, values)}
         return dict(figures, avg=sum(values) / len(values))
+
+
+def patch_distance(reals: Iterable[Tensor],
+                   fakes: Iterable[Tensor]) -> float:
+    """Sliced Wasserstein distance of two sets of images.
+
+    Args:
+        reals, fakes: As many batches of images (N, C, H, W) each, all of one
+            size.
+
+    Returns:
+        The mean of all levels, see :class:`SlicedWassersteinDistance`.
+    """
+    metric = SlicedWassersteinDistance(1)
+    metric.network = _PatchExtractor(metric.patch_size,
+                                     metric.patches_per_image, metric.seed)
+    rows = [torch.cat([metric.rows_of(x) for x in images])
+            for images in (reals, fakes)]
+    metric.reference = metric.summarise(rows[0])
+    return metric.figures(rows[1])['avg']

@@ -9,7 +9,7 @@ from .dtypes import at_least_float32
 
 __all__ = [
     'input_gradient', 'logistic_loss', 'path_length_penalty', 'path_lengths',
-    'r1_penalty'
+    'r1_penalty', 'relativistic_loss'
 ]
 
 
@@ -26,6 +26,24 @@ def logistic_loss(scores: Tensor, is_real: bool) -> Tensor:
     """
     scores = at_least_float32(scores)
     return F.softplus(-scores if is_real else scores).mean()
+
+
+def relativistic_loss(scores: Tensor, others: Tensor) -> Tensor:
+    """Relativistic pairing loss, ``mean(softplus(others - scores))``.
+
+    Each score is to exceed that of its partner (Huang et al., "The GAN is
+    dead; long live the GAN!", NeurIPS 2024).
+
+    Args:
+        scores: Of real images in the step of the discriminator, of fakes in
+            that of the generator; any shape.
+        others: Of as many images of the other kind.
+
+    Returns:
+        Float32 scalar, not negative.
+    """
+    return F.softplus(
+        at_least_float32(others) - at_least_float32(scores)).mean()
 
 
 def input_gradient(scores: Tensor, images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from .patch_diffusion import PatchSampler
 from .singan import SinGANSampler
 from .stylegan2 import StyleGAN2Sampler
 
-__all__ = ['is_photograph', 'load']
+__all__ = ['find_training', 'is_photograph', 'load']
 
 Sampler = Union[SinGANSampler, StyleGAN2Sampler, PatchSampler]
 # The first class that a model belongs to decides.
@@ -74,7 +74,7 @@ def load(row_or_config: Union[PathLike, Config],
             row_or_config
     elif not isinstance(row_or_config, Config) and Path(
             row_or_config).is_dir():
-        row_or_config, latest = _find_training(Path(row_or_config))
+        row_or_config, latest = find_training(Path(row_or_config))
         checkpoint = checkpoint or latest
     model_config = _read_config(row_or_config).get('model')
     if not isinstance(model_config, dict) or 'type' not in model_config:
@@ -142,8 +142,18 @@ def _load_photograph(config: ConfigDict, source: Optional[PathLike],
     return PatchSampler(model.to(device).eval())
 
 
-def _find_training(folder: Path) -> Tuple[Path, Path]:
-    """Config and latest checkpoint of a training's folder."""
+def find_training(folder: Path) -> Tuple[Path, Path]:
+    """Config and latest checkpoint of a training's folder.
+
+    Args:
+        folder: Its work dir.
+
+    Returns:
+        Paths of both.
+
+    Raises:
+        ValueError: There is not one config, or no checkpoint.
+    """
     configs = sorted(folder.glob('*.py'))
     checkpoint = latest_checkpoint(folder)
     if len(configs) != 1 or checkpoint is None:

@@ -2,6 +2,7 @@
 # Our registry falls back on MMagic's only for what has been imported.
 import mmagic.models  # noqa: F401
 
+from .augmentation import *  # noqa: F401, F403
 from .data_preprocessor import *  # noqa: F401, F403
 from .layers import *  # noqa: F401, F403
 from .moving_average import *  # noqa: F401, F403

@@ -6,14 +6,14 @@ import os
 import os.path as osp
 import re
 import sys
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Tuple
 
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.runner import Runner
 
 __all__ = [
-    'SettingsAction', 'make_parser', 'one_line_errors', 'open_config', 'parse',
-    'read_config'
+    'SettingsAction', 'image_size', 'make_parser', 'one_line_errors',
+    'open_config', 'parse', 'read_config'
 ]
 
 # What mmengine says of a wrong name in a config, where it uses the name.
@@ -34,6 +34,24 @@ class SettingsAction(DictAction):
                 parser.error(f'{option_string} must be of the form NAME=VALUE,'
                              f' but got {value!r}')
         super().__call__(parser, namespace, values, option_string)
+
+
+def image_size(text: str) -> Tuple[int, int]:
+    """A size on the command line, as the type of an argument.
+
+    Args:
+        text: '48x64' for 48 rows of 64 pixels, or '48' for a square.
+
+    Returns:
+        Height and width.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    sides = [int(side) for side in text.split('x')]
+    if len(sides) > 2 or min(sides) < 1:
+        raise ValueError
+    return sides[0], sides[-1]
 
 
 def make_parser(description: Optional[str]) -> argparse.ArgumentParser:

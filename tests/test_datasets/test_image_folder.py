@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from mmagic.models.data_preprocessors import DataPreprocessor
 from mmpe.datasets import (ImageFolderDataset, LoadPhotograph,
-                           ResumableSampler)
+                           ResumableSampler, deliver_size)
 
 
 @pytest.fixture
@@ -167,3 +167,16 @@ def test_ranks_share_the_images(monkeypatch):
     together = [index for step in zip(*shares) for index in step]
     monkeypatch.undo()
     assert together == order(42, seed=2)
+
+
+def test_a_pipeline_delivers_more_pixels():
+    pipeline = [
+        dict(type='LoadPhotograph'),
+        dict(type='Resize', keys=['gt'], scale=(64, 48)),
+        dict(type='Resize', keys=['gt'], scale=0.5)
+    ]
+    deliver_size(pipeline, (32, 40))
+    assert pipeline[1]['scale'] == (64, 48)
+    deliver_size(pipeline, (96, 48))
+    assert pipeline[1]['scale'] == (64, 96)  # width and height
+    assert pipeline[2]['scale'] == 0.5

@@ -54,7 +54,7 @@ def test_real_images_may_be_the_inputs(folder):
     sample = loader.dataset.get_data_info(2)
     results = pack(load(dict(sample, img_path=sample['gt_path'])))
     assert results['data_samples'].get('gt_img') is None
-    images = R._RealImages([results], [0], 'gt_img', None)
+    images = R.RealImages([results], [0], 'gt_img', None)
     torch.testing.assert_close(_mean_colour(images[0][None]), expected)
 
 

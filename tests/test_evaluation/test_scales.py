@@ -1,17 +1,22 @@
 """Evaluation at a model's scales, and consistency between them."""
+import re
+
 import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from PIL import Image
 from torch.nn import functional as F
 
 from mmagic.evaluation.evaluator import Evaluator
 from mmpe.evaluation import (CrossScaleConsistency, MultiScaleEvaluator,
                              PrecisionAndRecall, SlicedWassersteinDistance,
-                             evaluation_scales, results_table)
+                             evaluation_scales, evaluation_sizes,
+                             results_table)
 from mmpe.functional.distances import ssim
-from .tiny import TinyGAN, run_evaluator
+from mmpe.evaluation.filters import filter_note
+from .tiny import TinyGAN, make_loader, run_evaluator, save_images
 
 
 def test_scales_of_a_model():
@@ -22,7 +27,7 @@ def test_scales_of_a_model():
         0, 2, 4
     ]
     largest, = evaluation_scales(model, 'largest')
-    assert largest == (dict(chosen_scale=4), (32, 32))
+    assert largest == (dict(chosen_scale=4), (32, 32), False)
     wide, = evaluation_scales(model, (1, 3))
     assert (wide.size, wide.label) == ((20, 28), '20x28')
     assert [x.size for x in evaluation_scales(model, [3, 1])] == [(20, 20),
@@ -32,27 +37,94 @@ def test_scales_of_a_model():
 def test_a_model_of_one_scale():
     for scales in ('all', 'largest'):
         only, = evaluation_scales(TinyGAN(), scales)
-        assert only == ({}, (16, 16))
+        assert only == ({}, (16, 16), False)
     with pytest.raises(ValueError, match='which has one scale, but got 2'):
         evaluation_scales(TinyGAN(), 2)
 
 
-def test_mspie_models_have_the_interface():
+def _mspie(scales=(0, 2, 4), **settings):
     from mmpe.models.mspie import MSPIEStyleGAN2
     head = dict(type='CSG')
-    model = MSPIEStyleGAN2(
+    return MSPIEStyleGAN2(
         dict(
             type='MSStyleGANv2Generator',
             out_size=32,
             style_channels=8,
-            channel_multiplier=1,
+            width=1 / 32,
             head_pos_encoding=head,
             deconv2conv=True,
             up_after_conv=True),
         data_preprocessor=dict(type='DataPreprocessor'),
-        train_settings=dict(multi_input_scales=[0, 2, 4]))
+        train_settings=dict(multi_input_scales=list(scales), **settings))
+
+
+def test_mspie_models_have_the_interface():
+    model = _mspie()
     found = evaluation_scales(model)
     assert [scale.size for scale in found] == [(32, 32), (48, 48), (64, 64)]
+    found = evaluation_sizes(model, [(40, 40), (48, 96)])
+    assert [(x.sample_kwargs, x.label, x.resized) for x in found] == [
+        (dict(chosen_scale=(1, 1)), '40x40', False),
+        (dict(chosen_scale=(2, 8)), '48x96', False)
+    ]
+    with pytest.raises(ValueError, match=r'nearest is \(40, 48\)'):
+        evaluation_sizes(model, [(41, 48)])
+
+
+def test_sizes_of_a_model_of_one_scale(folder, loader, monkeypatch):
+    model = TinyGAN()
+    found = evaluation_sizes(model, [(16, 16), (20, 24)])
+    assert [(x.size, x.resized) for x in found] == [((16, 16), False),
+                                                    ((20, 24), True)]
+    metric = _swd(4)
+    seen = []
+    rows_of = metric.rows_of
+    monkeypatch.setattr(
+        SlicedWassersteinDistance, 'rows_of', lambda self, images:
+        seen.append(tuple(images.shape[-2:])) or rows_of.__func__(
+            self, images))
+    evaluator = MultiScaleEvaluator([metric], 'all', [(20, 24), (16, 16)])
+    results = run_evaluator(evaluator, model, loader)
+    assert set(seen) == {(16, 16), (20, 24)}
+    assert list(results) == ['16x16/SWD/16', '16x16/SWD/avg', '20x24/SWD/20',
+                             '20x24/SWD/avg']
+
+
+def _note(tmp_path, **settings):
+    rng = np.random.default_rng(0)
+    rows = np.linspace(0, 1, 64)[:, None, None]
+    for index in range(12):  # waves, and grains that a filter takes away
+        waves = 128 + 100 * np.sin(9 * rows + rng.random((1, 64, 3)))
+        image = waves + rng.normal(0, 30, (64, 64, 3))
+        Image.fromarray(np.uint8(image.clip(0, 255))).save(
+            tmp_path / f'{index}.png')
+    loader = make_loader(tmp_path)
+    model = _mspie(**settings)
+    return filter_note(model, loader, evaluation_scales(model))
+
+
+def test_note_about_the_filter(tmp_path):
+    note = _note(tmp_path)
+    values = re.findall(r'(\d+)x\d+ ([\d.]+) \(([\d.]+)\)', note)
+    assert [size for size, *_ in values] == ['32', '48']  # not 64
+    distance, noise = map(float, values[0][1:])
+    assert distance > 1.2 * noise > 0
+
+
+def test_no_note_where_filters_agree(tmp_path, loader):
+    assert _note(tmp_path, antialias=True) is None
+    model = TinyGAN([0, 2])
+    assert filter_note(model, loader, evaluation_scales(model)) is None
+
+
+def test_evaluation_prints_the_note(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmpe.evaluation.evaluator.print_log',
+                        lambda text, *_: said.append(text))
+    loader = make_loader(save_images(tmp_path / 'reals', 6, (64, 64)))
+    evaluator = MultiScaleEvaluator([_swd(4)], 'all')
+    evaluator.prepare_metrics(_mspie(), loader)
+    assert [text.count('another filter') for text in said] == [1]
 
 
 @pytest.mark.parametrize('scales, message', [

@@ -5,7 +5,7 @@ import torch
 
 from mmpe.functional.gan_losses import (input_gradient, logistic_loss,
                                         path_length_penalty, path_lengths,
-                                        r1_penalty)
+                                        r1_penalty, relativistic_loss)
 
 
 def test_logistic_loss():
@@ -15,6 +15,14 @@ def test_logistic_loss():
     assert float(logistic_loss(scores, True)) == pytest.approx(real)
     assert float(logistic_loss(scores, False)) == pytest.approx(fake)
     assert logistic_loss(scores.bfloat16(), True).dtype == torch.float32
+
+
+def test_relativistic_loss():
+    scores, others = torch.tensor([[0.5], [-2.]]), torch.tensor([[1.], [0.]])
+    expected = (math.log1p(math.exp(0.5)) + math.log1p(math.exp(2.))) / 2
+    assert float(relativistic_loss(scores, others)) == pytest.approx(expected)
+    assert relativistic_loss(scores.bfloat16(),
+                             others).dtype == torch.float32
 
 
 def test_r1_of_a_linear_score_is_the_norm_of_its_weight():

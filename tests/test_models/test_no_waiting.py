@@ -57,6 +57,15 @@ def test_stylegan2():
     assert_only_images(waits_of_style(build_from(MODELS, STYLEGAN2)))
 
 
+@pytest.mark.parametrize('kind', ['Augmentation', 'AdaptiveAugmentation'])
+def test_augmentation(kind):
+    more = dict(interval=1) if kind == 'AdaptiveAugmentation' else {}
+    config = dict(STYLEGAN2, augmentation=dict(type=kind, **more))
+    assert_only_images(waits_of_style(build_from(MODELS, config)))
+    assert_only_images(
+        waits_of_style(mspie(augmentation=config['augmentation'])))
+
+
 def waits_of_singan(cfg, sizes):
     """What waits in a scale's iterations, but for its first and last ones."""
     model, wrappers = build(cfg, DEVICE)

@@ -206,6 +206,19 @@ COMMANDS = {
             'unknown argument of a network':
             ['--cfg-options', 'model.generator.widht=1'],
             'negative width': ['--cfg-options', 'model.generator.width=-1'],
+            'unknown augmentation':
+            ['--cfg-options', 'model.augmentation.type=Rotation'],
+            'unknown transform':
+            ['--cfg-options', 'model.augmentation.type=Augmentation',
+             'model.augmentation.transforms=rotation'],
+            'probability beyond 1':
+            ['--cfg-options', 'model.augmentation.type=Augmentation',
+             'model.augmentation.probability=2'],
+            'no images to adapt to':
+            ['--cfg-options', 'model.augmentation.type=AdaptiveAugmentation',
+             'model.augmentation.num_images=0'],
+            'unknown loss':
+            ['--cfg-options', 'model.loss_config.adversarial=hinge'],
             'batch of zero':
             ['--cfg-options', 'train_dataloader.batch_size=0'],
             'unknown dataset':
@@ -223,6 +236,10 @@ COMMANDS = {
             'word among scales': ['--scales', '0', 'all'],
             'scale that there is not': ['--scales', '99'],
             'negative scale': ['--scales', '-4'],
+            'word as size': ['--sizes', 'huge'],
+            'size of three numbers': ['--sizes', '32x32x32'],
+            'size of zero': ['--sizes', '0'],
+            'size that cannot be drawn': ['--sizes', '41'],
             'file in the way': ['--out', F + 'text.png/results.json'],
         }),
     'test (config)': command(
@@ -322,12 +339,36 @@ COMMANDS = {
         groups=[OPTIONS, DEVICES],
         other='singan',
         more={
-            **numbers('num', 'columns'),
+            **numbers('num', 'columns', 'last', 'every'),
             'model without checkpoint': ['--model', ROW_F],
             'model of a photograph':
             ['--model', F + 'singan.py', F + 'singan.pth'],
+            'row without a folder': ['--run', 'spe'],
+            'no folder of a training': ['--run', 'spe', F + 'none'],
+            'folder without a training': ['--run', 'spe', F + 'images'],
+            'folder of another training': ['--run', 'spe', F + 'training'],
+            'word as size': ['--sizes', 'huge'],
+            'size of three numbers': ['--sizes', '32x32x32'],
+            'size of zero': ['--sizes', '0'],
+            'size that cannot be drawn': ['--sizes', '41'],
+            'curves of one checkpoint': ['--curves', 'curves.png'],
+            'text as results': ['--results', F + 'text.json'],
+            'folder as results': ['--results', F + 'folder'],
             'file in the way': ['--sheet', F + 'text.png/sheet.png'],
+            'file in the way of results':
+            ['--results', F + 'text.png/results.json'],
+            'file in the way of curves':
+            ['--curves', F + 'text.png/curves.png'],
         }),
+    'compare_scales (results)': command(
+        'tools/analysis/compare_scales.py', '--results', F + 'text.json',
+        more={
+            'text as results': [],
+            'no results': ['--results', F + 'none.json'],
+            'damaged results': ['--results', F + 'damaged.json'],
+        }),
+    'compare_scales (nothing)': command(
+        'tools/analysis/compare_scales.py', more={'no arguments': []}),
     'get_flops': command(
         'tools/analysis/get_flops.py', FAST, '--photo-size', '80', '100',
         groups=[CFG_OPTIONS],

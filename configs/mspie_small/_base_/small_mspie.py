@@ -1,11 +1,13 @@
 # Sizes of 32, 48 and 64 pixels: (4 + extra cells) * 2^3. The discriminator's
 # last map has 4 x 4 cells or more; 2 x 2 would leave little of a small image.
+# Real images are shrunk as they are in evaluation, not as in the paper's rows.
 _base_ = './small.py'
 
 small_model = dict(
     generator=dict(out_size=32),
     discriminator=dict(in_size=32, pool_size=(4, 4)),
-    train_settings=dict(num_upblocks=3, multi_input_scales=[0, 2, 4]))
+    train_settings=dict(
+        num_upblocks=3, multi_input_scales=[0, 2, 4], antialias=True))
 
 test_evaluator = _base_.test_evaluator
 test_evaluator.metrics.append(

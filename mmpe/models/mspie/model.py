@@ -6,15 +6,16 @@ from mmagic.structures import DataSample
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
+from mmpe.functional.distances import resize_images
 from mmpe.functional.resample import resize_bilinear
 from mmpe.models.stylegan2.model import StyleGAN2, current_iteration
 from mmpe.registry import MODELS
-from .scales import ScaleSampler, Size, output_size
+from .scales import ScaleSampler, Size, chosen_scale_for, output_size
 
 __all__ = ['MSPIEStyleGAN2']
 
 _SETTINGS = ('num_upblocks', 'multi_input_scales', 'multi_scale_probability',
-             'scale_seed', 'path_length_scale')
+             'scale_seed', 'path_length_scale', 'antialias')
 
 
 @MODELS.register_module()
@@ -31,7 +32,9 @@ class MSPIEStyleGAN2(StyleGAN2):
             ``scale_seed``, 0 by default; ``num_upblocks``, which must fit the
             generator where it is given; ``path_length_scale``, 'base' by
             default, as all released models were trained, or 'sampled' for the
-            size of the iteration.
+            size of the iteration; ``antialias``, whether real images are
+            filtered when they shrink, as evaluation does it; False by
+            default, as all released models were trained.
         kwargs: As for :class:`StyleGAN2`.
 
     Raises:
@@ -54,6 +57,7 @@ class MSPIEStyleGAN2(StyleGAN2):
         if self.path_length_scale not in ('base', 'sampled'):
             raise ValueError("Argument `path_length_scale` must be 'base' or "
                              f"'sampled', but got {self.path_length_scale!r}.")
+        self.antialias = settings.get('antialias', False)
         self.scale_sampler = ScaleSampler(
             settings.get('multi_input_scales', [0]),
             settings.get('multi_scale_probability'),
@@ -78,6 +82,14 @@ class MSPIEStyleGAN2(StyleGAN2):
         """Height and width of its images at a scale."""
         return output_size(chosen_scale, self.num_upblocks)
 
+    def kwargs_for_size(self, size: Size) -> dict:
+        """Arguments with which the generator draws a size (H, W).
+
+        Raises:
+            ValueError: It cannot make this size; names the nearest one.
+        """
+        return dict(chosen_scale=chosen_scale_for(size, self.num_upblocks))
+
     def sample_kwargs(self, iteration: int) -> dict:
         """The scale of an iteration."""
         return dict(chosen_scale=self.scale_sampler.at(iteration))
@@ -90,9 +102,8 @@ class MSPIEStyleGAN2(StyleGAN2):
 
     def match_reals(self, images: Tensor, sample_kwargs: dict) -> Tensor:
         """Real images (N, C, H, W), resized to the scale."""
-        return resize_bilinear(
-            images, output_size(sample_kwargs['chosen_scale'],
-                                self.num_upblocks))
+        resize = resize_images if self.antialias else resize_bilinear
+        return resize(images, self.size_of(sample_kwargs['chosen_scale']))
 
     def train_discriminator(self, inputs: dict, data_samples: DataSample,
                             optimizer_wrapper: OptimWrapper

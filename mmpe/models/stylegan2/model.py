@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmpe.functional.gan_losses import (input_gradient, logistic_loss,
                                         path_length_penalty, path_lengths,
-                                        r1_penalty)
+                                        r1_penalty, relativistic_loss)
 from mmpe.models.base_gan import BaseGAN
 from mmpe.registry import MODELS, build_from
 from mmpe.utils.compiling import compile_networks, eagerly
@@ -22,7 +22,9 @@ __all__ = ['StyleGAN2', 'current_iteration']
 ModelType = Union[dict, nn.Module]
 
 _LOSS_DEFAULTS = dict(
+    adversarial='logistic',
     r1_loss_weight=80.,
+    r2_loss_weight=0.,
     r1_interval=16,
     norm_mode='pixel',
     g_reg_interval=4,
@@ -39,7 +41,9 @@ class StyleGAN2(BaseGAN):
 
     The non-saturating logistic loss; every ``r1_interval`` iterations the R1
     penalty of the discriminator, every ``g_reg_interval`` updates of the
-    generator the path length penalty.
+    generator the path length penalty. Or, as in R3GAN (NeurIPS 2024), the
+    relativistic pairing loss with R1 and R2, the same penalty at generated
+    images.
 
     Args:
         generator: Generator, or its config.
@@ -51,7 +55,11 @@ class StyleGAN2(BaseGAN):
         loss_config: ``r1_loss_weight`` 80, ``r1_interval`` 16, ``norm_mode``
             'pixel' (or 'HWC'), ``g_reg_interval`` 4, ``g_reg_weight`` 8 and
             ``pl_batch_shrink`` 2: the path length penalty sees this part of a
-            batch.
+            batch; ``adversarial`` 'logistic' (or 'relativistic') and
+            ``r2_loss_weight`` 0, for none.
+        augmentation: What is done with all images before the discriminator
+            sees them, see :mod:`mmpe.models.augmentation`, or its config;
+            None for nothing.
 
     Raises:
         ValueError: ``loss_config`` has an unknown key or an invalid value.
@@ -64,7 +72,8 @@ class StyleGAN2(BaseGAN):
                  generator_steps: int = 1,
                  discriminator_steps: int = 1,
                  ema_config: Optional[dict] = None,
-                 loss_config: Optional[dict] = None) -> None:
+                 loss_config: Optional[dict] = None,
+                 augmentation: Optional[ModelType] = None) -> None:
         loss_config = _checked_losses(loss_config or {})
         generator = _built(generator)
         if discriminator is not None:
@@ -78,6 +87,8 @@ class StyleGAN2(BaseGAN):
             ema_config=ema_config,
             loss_config=loss_config)
         self.register_buffer('mean_path_length', torch.tensor(0.))
+        self.augmentation = (None if augmentation is None else
+                             _built(augmentation))
         self._iters_per_gen_update = discriminator_steps
 
     # --- what multi-scale training changes ----------------------------------
@@ -159,14 +170,19 @@ class StyleGAN2(BaseGAN):
 
         Args:
             inputs: Not used.
-            data_samples: Stacked samples; only their number matters.
+            data_samples: Stacked samples, with real images in ``gt_img``; of
+                the logistic loss only their number matters.
             optimizer_wrapper: The generator's optimiser.
 
         Returns:
             Scalars to log.
         """
+        iteration, more = current_iteration(), {}
+        if self.loss_config['adversarial'] == 'relativistic':
+            more['reals'] = self.match_reals(data_samples.gt_img,
+                                             self.sample_kwargs(iteration))
         loss, log_vars = self.parse_losses(
-            self.gen_loss(len(data_samples.gt_img), current_iteration()))
+            self.gen_loss(len(data_samples.gt_img), iteration, **more))
         optimizer_wrapper.update_params(loss)
         return log_vars
 
@@ -182,24 +198,48 @@ class StyleGAN2(BaseGAN):
         Returns:
             Scalars by name.
         """
-        with_r1 = iteration % self.loss_config['r1_interval'] == 0
-        if with_r1:
-            # The same scores serve both terms.
+        with_penalties = iteration % self.loss_config['r1_interval'] == 0
+        with_r2 = with_penalties and self.loss_config['r2_loss_weight'] > 0
+        if with_penalties:
+            # The same scores serve all terms. Penalties are on the images as
+            # they are, whatever is done with them afterwards.
             reals = reals.detach().requires_grad_()
+            fakes = fakes.detach().requires_grad_(with_r2)
             with eagerly(self.discriminator):
-                real_scores = self.discriminator(reals)
-            fake_scores = self.discriminator(fakes)
+                real_scores = self.discriminator(self.augmented(reals))
+                fake_scores = self.discriminator(self.augmented(fakes))
         else:
-            fake_scores, real_scores = self._scores(fakes, reals)
-        losses = dict(
-            loss_disc_fake=logistic_loss(fake_scores, False),
-            loss_disc_real=logistic_loss(real_scores, True))
-        if with_r1:
-            penalty = r1_penalty(
-                input_gradient(real_scores, reals),
-                self.loss_config['norm_mode'])
-            losses['loss_r1_gp'] = penalty * self.loss_config['r1_loss_weight']
+            fake_scores, real_scores = self._scores(
+                self.augmented(fakes), self.augmented(reals))
+        signs_of = real_scores
+        if self.loss_config['adversarial'] == 'relativistic':
+            losses = dict(loss_disc=relativistic_loss(real_scores,
+                                                      fake_scores))
+            # A score alone says nothing: only differences are trained.
+            signs_of = real_scores - fake_scores
+        else:
+            losses = dict(
+                loss_disc_fake=logistic_loss(fake_scores, False),
+                loss_disc_real=logistic_loss(real_scores, True))
+        if self.augmentation is not None:
+            losses['augmentation'] = self.augmentation.probability.clone()
+            self.augmentation.observe(signs_of, iteration)
+        if with_penalties:
+            losses['loss_r1_gp'] = self._penalty('r1', real_scores, reals)
+        if with_r2:
+            losses['loss_r2_gp'] = self._penalty('r2', fake_scores, fakes)
         return losses
+
+    def _penalty(self, name: str, scores: Tensor, images: Tensor) -> Tensor:
+        """Weighted penalty of the scores' gradient at images."""
+        penalty = r1_penalty(
+            input_gradient(scores, images), self.loss_config['norm_mode'])
+        return penalty * self.loss_config[f'{name}_loss_weight']
+
+    def augmented(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) as the discriminator is to see them."""
+        return images if self.augmentation is None else (
+            self.augmentation(images))
 
     def _scores(self, *batches: Tensor) -> Sequence[Tensor]:
         """Scores of each batch (N, C, H, W); at once where that is known."""
@@ -209,19 +249,29 @@ class StyleGAN2(BaseGAN):
                 num_batches=len(batches)).chunk(len(batches))
         return [self.discriminator(images) for images in batches]
 
-    def gen_loss(self, num: int, iteration: int) -> Dict[str, Tensor]:
+    def gen_loss(self,
+                 num: int,
+                 iteration: int,
+                 reals: Optional[Tensor] = None) -> Dict[str, Tensor]:
         """Losses of the generator.
 
         Args:
             num: Number of images.
             iteration: Which one it is; decides about the path length.
+            reals: (num, C, H, W), for the relativistic loss alone.
 
         Returns:
             Scalars by name.
         """
         fakes = self.generator(
             None, num_batches=num, **self.sample_kwargs(iteration))
-        losses = dict(loss_gen=logistic_loss(self.discriminator(fakes), True))
+        if reals is None:
+            scores = self.discriminator(self.augmented(fakes))
+            losses = dict(loss_gen=logistic_loss(scores, True))
+        else:
+            losses = dict(
+                loss_gen=relativistic_loss(*self._scores(
+                    self.augmented(fakes), self.augmented(reals))))
         update = iteration // self._iters_per_gen_update
         if update % self.loss_config['g_reg_interval'] == 0:
             losses['loss_path_regular'] = self.path_length_loss(num, iteration)
@@ -270,6 +320,10 @@ def _checked_losses(config: dict) -> dict:
                          f'{sorted(_LOSS_DEFAULTS)}, but got '
                          f'{sorted(unknown)}.')
     config = {**_LOSS_DEFAULTS, **config}
+    if config['adversarial'] not in ('logistic', 'relativistic'):
+        raise ValueError("Argument `adversarial` of `loss_config` must be "
+                         "'logistic' or 'relativistic', but got "
+                         f"{config['adversarial']!r}.")
     for key in ('r1_interval', 'g_reg_interval', 'pl_batch_shrink'):
         if not (isinstance(config[key], int) and config[key] > 0):
             raise ValueError(f'Argument `{key}` of `loss_config` must be a '

@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine import MessageHub
 from mmengine.optim import OptimWrapper
 
@@ -44,6 +45,47 @@ def test_other_discriminators_score_one_batch_at_a_time():
     assert actual.keys() == expected.keys()
     for key, value in actual.items():
         torch.testing.assert_close(value, expected[key])
+
+
+def test_relativistic_loss_and_both_penalties():
+    model = mspie(
+        loss_config=dict(
+            adversarial='relativistic', r2_loss_weight=3., r1_loss_weight=2.,
+            r1_interval=2))
+    torch.manual_seed(0)
+    reals, fakes = torch.randn(2, 4, 3, 32, 32)
+    losses = model.disc_loss(fakes, reals, iteration=2)
+    x, y = (images.clone().requires_grad_() for images in (reals, fakes))
+    real, fake = model.discriminator(x), model.discriminator(y)
+    expected = dict(
+        loss_disc=(fake - real).exp().log1p().mean(),
+        loss_r1_gp=2 * _squared_gradient(real, x),
+        loss_r2_gp=3 * _squared_gradient(fake, y))
+    assert losses.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(losses[name], value)
+    without, = model.disc_loss(fakes, reals, iteration=1).items()
+    assert without[0] == 'loss_disc'
+    torch.testing.assert_close(without[1], losses['loss_disc'])
+
+    model.generator.forward = lambda *args, **kwargs: fakes
+    loss = model.gen_loss(4, 1, reals)['loss_gen']
+    torch.testing.assert_close(loss, (real - fake).exp().log1p().mean())
+
+
+def _squared_gradient(scores, images):
+    gradient, = torch.autograd.grad(
+        scores.sum(), images, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean()
+
+
+def test_relativistic_training():
+    model = mspie(loss_config=dict(
+        adversarial='relativistic', r2_loss_weight=1., r1_interval=2))
+    logs = train(model, optimizers(model), range(6))
+    assert len({int(log['scale']) for log in logs}) > 1
+    assert all(torch.isfinite(log['loss']) for log in logs)
+    assert ['loss_r2_gp' in log for log in logs] == 3 * [True, False]
 
 
 def test_regularisers_are_lazy():
@@ -127,6 +169,17 @@ def test_scale_of_the_path_length(where, sizes):
     model.generator.register_forward_hook(record, with_kwargs=True)
     train(model, optimizers(model), range(0, 16, 4))
     assert seen == sizes
+
+
+@pytest.mark.parametrize('antialias', [False, True])
+def test_filter_of_the_real_images(antialias):
+    model = mspie(train_settings=dict(antialias=antialias))
+    reals = batch(size=64)['inputs'][0][None]
+    expected = F.interpolate(
+        reals, size=(48, 48), mode='bilinear',
+        **(dict(antialias=True) if antialias else dict(align_corners=True)))
+    actual = model.match_reals(reals, dict(chosen_scale=2))
+    torch.testing.assert_close(actual, expected)
 
 
 def test_resume_is_exact():
@@ -217,6 +270,7 @@ def test_bad_train_settings(settings, message):
 
 @pytest.mark.parametrize('config, message', [
     (dict(r1_weight=3), r"`loss_config` must have keys .*\['r1_weight'\]"),
+    (dict(adversarial='hinge'), "must be 'logistic' or 'relativistic'"),
     (dict(r1_interval=0), '`r1_interval` of `loss_config` must be a positive'),
 ])
 def test_bad_losses(config, message):

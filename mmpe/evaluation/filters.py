@@ -1,0 +1,79 @@
+"""How far training and evaluation shrink real images apart."""
+from typing import List, Optional, Sequence
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from mmpe.functional.distances import resize_images
+from mmpe.utils.wrappers import unwrap
+from .references import RealImages, chosen_indices
+from .scales import EvaluationScale
+from .sliced_wasserstein import MIN_SIZE, patch_distance
+
+__all__ = ['filter_note']
+
+_MOST_IMAGES = 200
+
+
+def filter_note(model: nn.Module, dataloader: DataLoader,
+                scales: Sequence[EvaluationScale]) -> Optional[str]:
+    """Say how far real images as trained lie from those of the evaluation.
+
+    A model learns from real images that its ``match_reals`` has shrunk, but
+    is compared with anti-aliased ones. What lies between both is no fault of
+    the model.
+
+    Args:
+        model: The model, wrapped or not.
+        dataloader: Gives the real images, of which 200 are looked at.
+        scales: The sizes.
+
+    Returns:
+        The sliced Wasserstein distance at each size where they differ, in one
+        line; None where they differ at none.
+    """
+    model = unwrap(model)
+    if not hasattr(model, 'match_reals'):
+        return None
+    num = min(_MOST_IMAGES, len(dataloader.dataset))
+    images = RealImages(dataloader.dataset,
+                        chosen_indices(len(dataloader.dataset), num))
+    parts = []
+    for scale in scales:
+        distances = _distances(model, images, scale)
+        if distances:
+            parts.append(f'{scale.label} {distances[0]:.1f} '
+                         f'({distances[1]:.1f})')
+    if not parts:
+        return None
+    return ('In training the real images were shrunk with another filter. '
+            'Sliced Wasserstein distance from those of the evaluation, and of '
+            'two draws of the latter: ' + ', '.join(parts))
+
+
+def _distances(model: nn.Module, images: RealImages,
+               scale: EvaluationScale) -> Optional[List[float]]:
+    """Between both filters, and of one with itself; None if they agree."""
+
+    def evaluated(index: int) -> Tensor:
+        return resize_images(images.original(index)[None], scale.size)
+
+    def trained(index: int) -> Tensor:
+        return model.match_reals(
+            images.original(index)[None], scale.sample_kwargs)
+
+    size = images.original(0).shape[-2:]
+    if scale.size is None or min(scale.size) < MIN_SIZE or not any(
+            x < y for x, y in zip(scale.size, size)):
+        return None
+    first = trained(0)
+    if (first.shape != evaluated(0).shape
+            or torch.allclose(first, evaluated(0))):
+        return None
+    return [
+        patch_distance(*(map(shrink, range(len(images)))
+                         for shrink in (evaluated, other)))
+        for other in (trained, evaluated)
+    ]
