@@ -1,6 +1,5 @@
 """FIR filtering of feature maps, with optional up- and downsampling."""
-from functools import lru_cache
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -204,17 +203,17 @@ def resample_area(x: Tensor,
     if tuple(x.shape[-2:]) == tuple(size) and region == (0., 0., 1., 1.):
         return x
     rows, columns = (
-        area_matrix(length, out, start, extent).to(x)
+        area_matrix(length, out, start, extent, x.device).to(x.dtype)
         for length, out, start, extent in zip(x.shape[-2:], size, region[:2],
                                               region[2:]))
     return filter_by_products(x, rows, columns)
 
 
-@lru_cache(maxsize=64)
 def area_matrix(length: int,
                 out_length: int,
                 start: float = 0.,
-                extent: float = 1.) -> Tensor:
+                extent: float = 1.,
+                device: Optional[torch.device] = None) -> Tensor:
     """Matrix whose product with an axis gives means over intervals of it.
 
     Args:
@@ -222,14 +221,15 @@ def area_matrix(length: int,
         out_length: Number of equal intervals.
         start: Where the first one begins, as a fraction of the axis.
         extent: Length of all, as a fraction of the axis.
+        device: Device of the result.
 
     Returns:
         Float32 (out_length, length); rows add up to 1 inside the axis.
     """
-    edges = length * (
-        start + extent * torch.arange(out_length + 1, dtype=torch.float64) /
-        out_length)
-    cells = torch.arange(length, dtype=torch.float64)
-    overlap = torch.minimum(edges[1:, None], cells + 1) - torch.maximum(
-        edges[:-1, None], cells)
-    return (overlap.clamp_(min=0) / (edges[1] - edges[0])).float()
+    step = length * extent / out_length
+    edges = length * start + step * torch.arange(
+        out_length + 1, device=device)[:, None]
+    cells = torch.arange(length, device=device)
+    overlap = torch.minimum(edges[1:], cells + 1) - torch.maximum(
+        edges[:-1], cells)
+    return overlap.clamp_(min=0) / step

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from mmpe.models import MSPIEStyleGAN2, StyleGAN2
-from mmpe.models.mspie import chosen_scale_for
 from mmpe.utils.images import to_rgb
 
 __all__ = ['StyleGAN2Sampler']
@@ -75,8 +74,7 @@ class StyleGAN2Sampler:
         """
         size = self.size if size is None else tuple(size)
         if isinstance(self.model, MSPIEStyleGAN2):
-            return dict(
-                chosen_scale=chosen_scale_for(size, self.model.num_upblocks))
+            return self.model.kwargs_for_size(size)
         if size != self.size:
             raise ValueError('Argument `size` must be the only size of a '
                              f'{type(self.model).__name__}, {self.size}, but '
@@ -215,10 +213,12 @@ class StyleGAN2Sampler:
         if not 0 <= truncation <= 1:
             raise ValueError('Argument `truncation` must be from 0 to 1, but '
                              f'got {truncation}.')
-        return list(self._draw(codes, truncation, self.options(size)))
+        size = self.size if size is None else tuple(size)
+        return list(self._draw(codes, truncation, size))
 
     def _draw(self, codes: Tensor, truncation: float,
-              options: dict) -> Iterator[np.ndarray]:
+              size: Size) -> Iterator[np.ndarray]:
+        options = self.options(size)
         for part in codes.split(self.batch_size):
             images = self.generator(
                 part,
@@ -227,7 +227,8 @@ class StyleGAN2Sampler:
                 randomize_noise=False,
                 **options)
             for image in self.model.data_preprocessor.destruct(images):
-                yield to_rgb(image)
+                # Cells may reach beyond the picture.
+                yield to_rgb(image)[:size[0], :size[1]]
 
 
 def _check_positive(**numbers: int) -> None:

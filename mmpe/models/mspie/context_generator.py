@@ -11,7 +11,7 @@ is that of its centre in the picture, whatever the number of cells. So the grid
 may be a coarse or a fine one, or lie over a part of the picture, and the
 generator draws the same picture with other pixels.
 """
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -207,6 +207,7 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
                 truncation: float = 1,
                 truncation_latent: Optional[Tensor] = None,
                 input_is_latent: bool = False,
+                injected_noise: Optional[Sequence[Optional[Tensor]]] = None,
                 randomize_noise: bool = True,
                 chosen_scale: Union[int, Tuple[int, int]] = 0,
                 region: Region = WHOLE_PICTURE
@@ -224,7 +225,7 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
             truncation: Truncation factor, 1 for none.
             truncation_latent: Mean style code; computed if None.
             input_is_latent: Whether ``styles`` are style codes.
-            randomize_noise: Without a meaning here, where layers add no
+            injected_noise, randomize_noise: Not used, since layers add no
                 noise.
             chosen_scale: Extra cells of the first map, one number or
                 (dh, dw).

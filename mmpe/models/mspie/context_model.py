@@ -1,13 +1,14 @@
 """MS-PIE whose images of a latent are one picture at every size."""
-from typing import Dict, Optional
+import math
+from typing import Dict
 
-import torch
 from torch import Tensor
 
 from mmpe.functional.resample import resample_area
-from mmpe.models.mspie.model import MSPIEStyleGAN2
 from mmpe.registry import MODELS
-from .scales import BASE_CELLS, RegionSampler, other_scale
+from .model import MSPIEStyleGAN2
+from .scales import (BASE_CELLS, WHOLE_PICTURE, RegionSampler, Size,
+                     other_scale)
 
 __all__ = ['ContextMSPIEStyleGAN2']
 
@@ -62,6 +63,25 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         self.consistency_weight = consistency_weight
         self.consistency_interval = consistency_interval
 
+    def kwargs_for_size(self, size: Size) -> dict:
+        """Arguments with which the generator draws at least a size (H, W).
+
+        The grid of a size that is no whole number of cells ends beyond the
+        picture, on the right and at the bottom.
+
+        Raises:
+            ValueError: ``size`` is not a height and a width.
+        """
+        if len(size) != 2 or min(size) < 1:
+            raise ValueError('Argument `size` must be a height and a width of '
+                             f'at least 1, but got {tuple(size)}.')
+        step = 2**self.num_upblocks
+        cells = [math.ceil(side / step) for side in size]
+        extent = [number * step / side for number, side in zip(cells, size)]
+        return dict(
+            chosen_scale=tuple(number - BASE_CELLS for number in cells),
+            region=(0., 0., *extent))
+
     def sample_kwargs(self, iteration: int) -> dict:
         """The scale and the part of the picture of an iteration."""
         region = self.region_sampler.at(iteration)
@@ -73,7 +93,7 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         """The part of real images (N, C, H, W), at the scale."""
         return resample_area(images,
                              self.size_of(sample_kwargs['chosen_scale']),
-                             sample_kwargs.get('region', (0., 0., 1., 1.)))
+                             sample_kwargs.get('region', WHOLE_PICTURE))
 
     def gen_loss(self, num: int, iteration: int) -> Dict[str, Tensor]:
         """Losses of the generator.

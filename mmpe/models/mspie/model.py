@@ -9,7 +9,7 @@ from torch import Tensor
 from mmpe.functional.resample import resize_bilinear
 from mmpe.models.stylegan2.model import StyleGAN2, current_iteration
 from mmpe.registry import MODELS
-from .scales import ScaleSampler, Size, output_size
+from .scales import ScaleSampler, Size, chosen_scale_for, output_size
 
 __all__ = ['MSPIEStyleGAN2']
 
@@ -77,6 +77,14 @@ class MSPIEStyleGAN2(StyleGAN2):
     def size_of(self, chosen_scale: Union[int, Size]) -> Size:
         """Height and width of its images at a scale."""
         return output_size(chosen_scale, self.num_upblocks)
+
+    def kwargs_for_size(self, size: Size) -> dict:
+        """Arguments with which the generator draws a size (H, W).
+
+        Raises:
+            ValueError: It cannot make this size; names the nearest one.
+        """
+        return dict(chosen_scale=chosen_scale_for(size, self.num_upblocks))
 
     def sample_kwargs(self, iteration: int) -> dict:
         """The scale of an iteration."""
