@@ -131,7 +131,7 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
                                              kwargs['chosen_scale'], iteration)
         images = [outputs['fake_img'], self.generator(
             outputs['latent'], input_is_latent=True, **kwargs)]
-        size = min((image.shape[-2:] for image in images))
+        size = min(image.shape[-2:] for image in images)
         x, y = (resample_area(image, size) for image in images)
         return (x - y).abs().mean() * (
             self.consistency_weight * self.consistency_interval)

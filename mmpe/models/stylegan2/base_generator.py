@@ -93,7 +93,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
     def _build_layers(self, head_channels: int) -> None:
         """Make all layers and the buffers of their fixed noise."""
         channels = self.channels[4]
-        self.conv1 = StyledConv(self.make_conv(head_channels, channels, 0, False))
+        self.conv1 = StyledConv(
+            self.make_conv(head_channels, channels, 0, False))
         self.to_rgb1 = ToRGB(channels, self.style_channels, self.out_channels)
         self.convs = nn.ModuleList()
         self.to_rgbs = nn.ModuleList()
