@@ -69,25 +69,21 @@ class StyleGenerator(nn.Module):
 
     Args:
         generator: Generator of StyleGAN2 or MS-PIE.
-        options: What makes it draw at least the size.
-        size: Height and width of the images.
+        options: What makes it draw the size.
     """
 
-    def __init__(self, generator: nn.Module, options: dict,
-                 size: Size) -> None:
+    def __init__(self, generator: nn.Module, options: dict) -> None:
         super().__init__()
         from mmpe.models.stylegan2.base_generator import as_pair
         self.generator = generator
         self.options = options
-        self.size = size
         self.layer_noise = generator.fixed_noise(
             as_pair(options.get('chosen_scale', 0)))
 
     def forward(self, noise: Tensor) -> Tensor:
         """Images (N, 3, H, W)."""
-        images = self.generator(
+        return self.generator(
             noise, injected_noise=self.layer_noise, **self.options)
-        return images[..., :self.size[0], :self.size[1]]
 
     def inputs(self, num: int) -> Tuple[Tensor, ...]:
         """Noise for a number of images."""
@@ -145,8 +141,7 @@ def load_generator(config: str, checkpoint: str,
     from mmpe.models import ContextSinGAN
     sampler = load(config, checkpoint)
     if not isinstance(sampler, SinGANSampler):
-        return StyleGenerator(sampler.generator, sampler.options(size),
-                              size or sampler.size)
+        return StyleGenerator(sampler.generator, sampler.options(size))
     model = sampler.model
     if isinstance(model, ContextSinGAN):
         raise ValueError('A ContextSinGAN cannot be exported: the positions '

@@ -213,12 +213,10 @@ class StyleGAN2Sampler:
         if not 0 <= truncation <= 1:
             raise ValueError('Argument `truncation` must be from 0 to 1, but '
                              f'got {truncation}.')
-        size = self.size if size is None else tuple(size)
-        return list(self._draw(codes, truncation, size))
+        return list(self._draw(codes, truncation, self.options(size)))
 
     def _draw(self, codes: Tensor, truncation: float,
-              size: Size) -> Iterator[np.ndarray]:
-        options = self.options(size)
+              options: dict) -> Iterator[np.ndarray]:
         for part in codes.split(self.batch_size):
             images = self.generator(
                 part,
@@ -227,8 +225,7 @@ class StyleGAN2Sampler:
                 randomize_noise=False,
                 **options)
             for image in self.model.data_preprocessor.destruct(images):
-                # Cells may reach beyond the picture.
-                yield to_rgb(image)[:size[0], :size[1]]
+                yield to_rgb(image)
 
 
 def _check_positive(**numbers: int) -> None:

@@ -11,6 +11,7 @@ is that of its centre in the picture, whatever the number of cells. So the grid
 may be a coarse or a fine one, or lie over a part of the picture, and the
 generator draws the same picture with other pixels.
 """
+import math
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
@@ -198,6 +199,21 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
         return self.head_pos_enc.encode_positions(
             positions, (self.position_range, ) * 2)[None]
 
+    def _grid_over(self, size: Size) -> Tuple[Size, Region]:
+        """Cells that cover a picture of any size, and where they end.
+
+        They end beyond the picture, on the right and at the bottom, where the
+        size is no whole number of cells.
+        """
+        if len(size) != 2 or min(size) < 1:
+            raise ValueError('Argument `size` must be a height and a width of '
+                             f'at least 1, but got {tuple(size)}.')
+        step = self.out_size // BASE_CELLS
+        cells = [math.ceil(side / step) for side in size]
+        extent = [number * step / side for number, side in zip(cells, size)]
+        return tuple(number - BASE_CELLS for number in cells), (0., 0.,
+                                                                *extent)
+
     def forward(self,
                 styles: Styles,
                 num_batches: int = -1,
@@ -210,7 +226,8 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
                 injected_noise: Optional[Sequence[Optional[Tensor]]] = None,
                 randomize_noise: bool = True,
                 chosen_scale: Union[int, Tuple[int, int]] = 0,
-                region: Region = WHOLE_PICTURE
+                region: Region = WHOLE_PICTURE,
+                size: Optional[Size] = None
                 ) -> Union[Tensor, Dict[str, object]]:
         """Make images.
 
@@ -231,10 +248,17 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
                 (dh, dw).
             region: Part of the picture that is drawn, (top, left, height,
                 width) as fractions of its sides.
+            size: Height and width of the whole picture, any ones, in place of
+                ``chosen_scale`` and ``region``.
 
         Returns:
             Float32 images (N, 3, H, W), or a dict with them as ``fake_img``.
+
+        Raises:
+            ValueError: ``size`` is not a height and a width.
         """
+        if size is not None:
+            chosen_scale, region = self._grid_over(size)
         codes, noise = self._style_codes(styles, None, num_batches,
                                          input_is_latent)
         codes = self._truncate(codes, truncation, truncation_latent)
@@ -245,6 +269,8 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
             as_pair(chosen_scale),
             add_noise=False,
             region=region)
+        if size is not None:
+            outputs['fake_img'] = outputs['fake_img'][..., :size[0], :size[1]]
         if not (return_noise or return_latents):
             return outputs['fake_img']
         del outputs['feats'], outputs['injected_noise']

@@ -1,5 +1,4 @@
 """MS-PIE whose images of a latent are one picture at every size."""
-import math
 from typing import Dict
 
 from torch import Tensor
@@ -7,8 +6,7 @@ from torch import Tensor
 from mmpe.functional.resample import resample_area
 from mmpe.registry import MODELS
 from .model import MSPIEStyleGAN2
-from .scales import (BASE_CELLS, WHOLE_PICTURE, RegionSampler, Size,
-                     other_scale)
+from .scales import WHOLE_PICTURE, RegionSampler, Size, other_scale
 
 __all__ = ['ContextMSPIEStyleGAN2']
 
@@ -64,23 +62,8 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         self.consistency_interval = consistency_interval
 
     def kwargs_for_size(self, size: Size) -> dict:
-        """Arguments with which the generator draws at least a size (H, W).
-
-        The grid of a size that is no whole number of cells ends beyond the
-        picture, on the right and at the bottom.
-
-        Raises:
-            ValueError: ``size`` is not a height and a width.
-        """
-        if len(size) != 2 or min(size) < 1:
-            raise ValueError('Argument `size` must be a height and a width of '
-                             f'at least 1, but got {tuple(size)}.')
-        step = 2**self.num_upblocks
-        cells = [math.ceil(side / step) for side in size]
-        extent = [number * step / side for number, side in zip(cells, size)]
-        return dict(
-            chosen_scale=tuple(number - BASE_CELLS for number in cells),
-            region=(0., 0., *extent))
+        """Arguments with which the generator draws a size (H, W), any one."""
+        return dict(size=tuple(size))
 
     def sample_kwargs(self, iteration: int) -> dict:
         """The scale and the part of the picture of an iteration."""
