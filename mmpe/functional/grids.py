@@ -11,8 +11,8 @@ from torch import Tensor
 
 __all__ = [
     'GROWTHS', 'axis_positions', 'cartesian_grid', 'centered_positions',
-    'context_positions', 'counted_positions', 'sinusoidal_encoding',
-    'sinusoidal_grid'
+    'context_positions', 'counted_positions', 'region_positions',
+    'sinusoidal_encoding', 'sinusoidal_grid'
 ]
 
 GROWTHS = ('stretch', 'extend', 'centre', 'tile')
@@ -72,6 +72,35 @@ def context_positions(cells: Tensor, length: int, trained_length: int,
         inside = inside.clamp(0, length - 1)
     return axis_positions(inside, length, trained_length,
                           growth) + (cells - inside)
+
+
+def region_positions(length: int,
+                     start: float,
+                     extent: float,
+                     position_range: float,
+                     context: int = 0,
+                     device: Optional[torch.device] = None) -> Tensor:
+    """Positions on one axis of a grid that lies over a part of the picture.
+
+    Centres of cells have the positions of the places they cover, so that a
+    finer grid counts in smaller steps (after Ntavelis et al., "Arbitrary-Scale
+    Image Synthesis", CVPR 2022, Sec. 3).
+
+    Args:
+        length: Number of cells in the region.
+        start: Where the region begins, as a fraction of the picture.
+        extent: Its length, as a fraction of the picture.
+        position_range: Number of positions on the picture's side.
+        context: Further cells on each side, beyond the region.
+        device: Device of the result.
+
+    Returns:
+        Float32 (length + 2 * context, ), counted from 0; whole numbers for
+        ``position_range`` cells over the whole picture.
+    """
+    cells = torch.arange(-context, length + context, device=device)
+    places = start + (cells + 0.5) * (extent / length)
+    return places * position_range - 0.5
 
 
 def cartesian_grid(height: int,

@@ -1,5 +1,5 @@
 """FIR filtering of feature maps, with optional up- and downsampling."""
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,8 @@ from torch.autograd.function import FunctionCtx
 from .dtypes import at_least_float32
 
 __all__ = [
-    'filter_by_products', 'fir_filter2d', 'fir_kernel', 'fir_matrix',
-    'resize_bilinear'
+    'area_matrix', 'filter_by_products', 'fir_filter2d', 'fir_kernel',
+    'fir_matrix', 'resample_area', 'resize_bilinear'
 ]
 
 # Zeros before and after the rows, and before and after the columns.
@@ -183,3 +183,53 @@ def resize_bilinear(x: Tensor, size: Tuple[int, int]) -> Tensor:
     if tuple(x.shape[-2:]) == tuple(size):
         return x
     return F.interpolate(x, size=size, mode='bilinear', align_corners=True)
+
+
+def resample_area(x: Tensor,
+                  size: Tuple[int, int],
+                  region: Sequence[float] = (0., 0., 1., 1.)) -> Tensor:
+    """Means over the areas that pixels of another size cover.
+
+    Args:
+        x: (N, C, H, W).
+        size: Height and width of the result.
+        region: Part of ``x``, (top, left, height, width) as fractions of its
+            sides.
+
+    Returns:
+        (N, C, *size); ``x`` itself where nothing changes.
+    """
+    region = tuple(region)
+    if tuple(x.shape[-2:]) == tuple(size) and region == (0., 0., 1., 1.):
+        return x
+    rows, columns = (
+        area_matrix(length, out, start, extent, x.device).to(x.dtype)
+        for length, out, start, extent in zip(x.shape[-2:], size, region[:2],
+                                              region[2:]))
+    return filter_by_products(x, rows, columns)
+
+
+def area_matrix(length: int,
+                out_length: int,
+                start: float = 0.,
+                extent: float = 1.,
+                device: Optional[torch.device] = None) -> Tensor:
+    """Matrix whose product with an axis gives means over intervals of it.
+
+    Args:
+        length: Length of the axis.
+        out_length: Number of equal intervals.
+        start: Where the first one begins, as a fraction of the axis.
+        extent: Length of all, as a fraction of the axis.
+        device: Device of the result.
+
+    Returns:
+        Float32 (out_length, length); rows add up to 1 inside the axis.
+    """
+    step = length * extent / out_length
+    edges = length * start + step * torch.arange(
+        out_length + 1, device=device)[:, None]
+    cells = torch.arange(length, device=device)
+    overlap = torch.minimum(edges[1:], cells + 1) - torch.maximum(
+        edges[:-1], cells)
+    return overlap.clamp_(min=0) / step

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from mmpe.models import MSPIEStyleGAN2, StyleGAN2
-from mmpe.models.mspie import chosen_scale_for
 from mmpe.utils.images import to_rgb
 
 __all__ = ['StyleGAN2Sampler']
@@ -75,8 +74,7 @@ class StyleGAN2Sampler:
         """
         size = self.size if size is None else tuple(size)
         if isinstance(self.model, MSPIEStyleGAN2):
-            return dict(
-                chosen_scale=chosen_scale_for(size, self.model.num_upblocks))
+            return self.model.kwargs_for_size(size)
         if size != self.size:
             raise ValueError('Argument `size` must be the only size of a '
                              f'{type(self.model).__name__}, {self.size}, but '

@@ -5,7 +5,8 @@ import torch
 
 from mmpe.functional.grids import (GROWTHS, axis_positions, cartesian_grid,
                                    centered_positions, counted_positions,
-                                   sinusoidal_encoding, sinusoidal_grid)
+                                   region_positions, sinusoidal_encoding,
+                                   sinusoidal_grid)
 
 
 @pytest.mark.parametrize('height, width', [(2, 2), (4, 7), (9, 3)])
@@ -96,3 +97,10 @@ def test_axis_positions_of_the_trained_axis_are_its_cells(growth):
 def test_axis_positions_name_what_there_is():
     with pytest.raises(ValueError, match="'stretch'.*'tile'.*but got 'grow'"):
         axis_positions(torch.arange(3), 3, 2, 'grow')
+
+
+def test_region_positions_are_centres_of_cells():
+    assert region_positions(4, 0., 1., 4).tolist() == [0, 1, 2, 3]
+    assert region_positions(2, 0., 1., 4).tolist() == [.5, 2.5]
+    assert region_positions(2, .5, .5, 4, context=1).tolist() == [1, 2, 3, 4]
+    assert region_positions(4, .25, .5, 4).tolist() == [.75, 1.25, 1.75, 2.25]

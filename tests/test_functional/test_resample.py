@@ -2,8 +2,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmpe.functional.resample import (filter_by_products, fir_filter2d,
-                                      fir_kernel, fir_matrix, resize_bilinear)
+from mmpe.functional.resample import (area_matrix, filter_by_products,
+                                      fir_filter2d, fir_kernel, fir_matrix,
+                                      resample_area, resize_bilinear)
 from mmpe.models.layers.resample import EdgeFIRUpsampler, FIRFilter
 
 from tests.test_models.oracle import upfirdn2d
@@ -120,3 +121,30 @@ def test_half_precision_stays_and_float32_does_too(up, down):
         assert torch.equal(layer(x.bfloat16()), half)
     assert exact.dtype == torch.float32 and half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), exact, rtol=0.02, atol=0.02)
+
+
+def test_area_means():
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 12, 8)
+    torch.testing.assert_close(resample_area(x, (4, 4)),
+                               F.avg_pool2d(x, (3, 2)))
+    # 3 pixels of 8 cells each: the first takes all of two, and 2/3 of a third.
+    row = resample_area(x, (12, 3))[..., 0]
+    torch.testing.assert_close(
+        row, (x[..., 0] + x[..., 1] + x[..., 2] * 2 / 3) * 3 / 8)
+    assert resample_area(x, (12, 8)) is x
+
+
+def test_area_means_of_a_part():
+    x = torch.rand(1, 1, 12, 8)
+    part = resample_area(x, (3, 2), (.5, .25, .5, .5))
+    torch.testing.assert_close(part, F.avg_pool2d(x[..., 6:, 2:6], 2))
+
+
+@pytest.mark.parametrize('length, out, start, extent', [(7, 3, 0., 1.),
+                                                        (64, 48, .2, .7),
+                                                        (5, 9, 0., 1.)])
+def test_area_matrices_keep_a_constant(length, out, start, extent):
+    matrix = area_matrix(length, out, start, extent)
+    assert (matrix >= 0).all()
+    torch.testing.assert_close(matrix.sum(dim=1), torch.ones(out))

@@ -9,6 +9,7 @@ from mmpe.registry import MODELS, build_from
 
 from .no_waiting import DEVICE, waits
 from .test_mspie.networks import POLICIES, batch, mspie
+from .test_mspie.test_context import GENERATOR as CONTEXT
 from .test_singan.conftest import HEADS, SIZES, context_cfg, model_cfg
 from .test_singan.training import build, train
 
@@ -51,6 +52,17 @@ def test_mspie(row, scale):
     assert_only_images(
         waits_of_style(
             mspie(row, train_settings=dict(multi_input_scales=[scale]))))
+
+
+@pytest.mark.parametrize('probability', [0., 1.])
+def test_mspie_with_context(probability):
+    assert_only_images(
+        waits_of_style(
+            mspie(
+                type='ContextMSPIEStyleGAN2',
+                generator=CONTEXT,
+                region_probability=probability,
+                consistency_interval=1)))
 
 
 def test_stylegan2():

@@ -118,7 +118,7 @@ class MSStyleGANv2Generator(BaseStyleGenerator):
         head = ResizedEncodingHead if interp_head else EncodingHead
         return head(self.head_pos_enc, size)
 
-    def make_conv(self, in_channels: int, out_channels: int,
+    def make_conv(self, in_channels: int, out_channels: int, block: int,
                   upsample: bool) -> ModulatedConv2d:
         """A convolution of the chosen padding and upsampling policy."""
         policy, kwargs = self._upsampling if upsample \
@@ -131,7 +131,7 @@ class MSStyleGANv2Generator(BaseStyleGenerator):
             padding=not self.no_pad,
             **kwargs)
 
-    def make_skip_upsample(self) -> nn.Module:
+    def make_skip_upsample(self, block: int) -> nn.Module:
         """Filtered upsampling, with zeros around the image or without."""
         if self.skip_padding == 'none':
             return EdgeFIRUpsampler.upsampler()

@@ -5,9 +5,15 @@ import numpy as np
 
 from mmpe.models.stylegan2.base_generator import as_pair
 
-__all__ = ['BASE_CELLS', 'ScaleSampler', 'chosen_scale_for', 'output_size']
+__all__ = [
+    'BASE_CELLS', 'WHOLE_PICTURE', 'Region', 'RegionSampler', 'ScaleSampler',
+    'chosen_scale_for', 'other_scale', 'output_size'
+]
 
 Size = Tuple[int, int]
+# Top, left, height and width, as fractions of the picture's sides.
+Region = Tuple[float, float, float, float]
+WHOLE_PICTURE: Region = (0., 0., 1., 1.)
 # Cells of the first feature map per axis, without extra ones.
 BASE_CELLS = 4
 
@@ -89,6 +95,49 @@ class ScaleSampler:
         index = np.searchsorted(
             np.cumsum(self.probabilities), draw, side='right')
         return self.scales[min(int(index), len(self.scales) - 1)]
+
+
+class RegionSampler:
+    """Draws the part of the picture that an iteration shows.
+
+    It depends on seed and iteration only; see :class:`ScaleSampler`.
+
+    Args:
+        probability: Part of the iterations that show less than the whole.
+        smallest: Shortest side of a part, as a fraction of the picture's.
+        seed: Seed.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+
+    def __init__(self, probability: float, smallest: float,
+                 seed: int = 0) -> None:
+        if not 0 <= probability <= 1:
+            raise ValueError('Argument `region_probability` must be from 0 to '
+                             f'1, but got {probability}.')
+        if not 0 < smallest <= 1:
+            raise ValueError('Argument `smallest_region` must be above 0 and '
+                             f'at most 1, but got {smallest}.')
+        self.probability = probability
+        self.smallest = smallest
+        self.seed = seed
+
+    def at(self, iteration: int) -> Optional[Region]:
+        """The part in an iteration, a square one; None for the whole."""
+        # Other numbers than the scale's, which come from two words.
+        draws = np.random.default_rng((self.seed, iteration, 1)).random(4)
+        if draws[0] >= self.probability:
+            return None
+        side = self.smallest + (1 - self.smallest) * draws[1]
+        top, left = (1 - side) * draws[2:]
+        return float(top), float(left), float(side), float(side)
+
+
+def other_scale(scales: Sequence[int], scale: int, iteration: int) -> int:
+    """Another one of the scales, in turn; the same where there is no other."""
+    others = [other for other in scales if other != scale] or [scale]
+    return others[iteration // len(others) % len(others)]
 
 
 def _checked_probabilities(probabilities: Optional[Sequence[float]],

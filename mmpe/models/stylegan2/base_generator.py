@@ -75,30 +75,40 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
     # --- construction -------------------------------------------------------
 
     @abstractmethod
-    def make_conv(self, in_channels: int, out_channels: int,
+    def make_conv(self, in_channels: int, out_channels: int, block: int,
                   upsample: bool) -> ModulatedConv2d:
-        """A convolution of the generator's padding and upsampling policy."""
+        """A convolution of the generator's padding and upsampling policy.
+
+        Args:
+            in_channels: Input channels.
+            out_channels: Output channels.
+            block: How often the map has been doubled behind it.
+            upsample: Whether it is the one that doubles it.
+        """
 
     @abstractmethod
-    def make_skip_upsample(self) -> nn.Module:
-        """What doubles the size of the image so far."""
+    def make_skip_upsample(self, block: int) -> nn.Module:
+        """What doubles the size of the image so far, in a block from 1 on."""
 
     def _build_layers(self, head_channels: int) -> None:
         """Make all layers and the buffers of their fixed noise."""
         channels = self.channels[4]
-        self.conv1 = StyledConv(self.make_conv(head_channels, channels, False))
+        self.conv1 = StyledConv(
+            self.make_conv(head_channels, channels, 0, False))
         self.to_rgb1 = ToRGB(channels, self.style_channels, self.out_channels)
         self.convs = nn.ModuleList()
         self.to_rgbs = nn.ModuleList()
         for power in range(3, self.log_size + 1):
             in_channels, channels = channels, self.channels[2**power]
+            block = power - 2
             self.convs.append(
-                StyledConv(self.make_conv(in_channels, channels, True)))
+                StyledConv(
+                    self.make_conv(in_channels, channels, block, True)))
             self.convs.append(
-                StyledConv(self.make_conv(channels, channels, False)))
+                StyledConv(self.make_conv(channels, channels, block, False)))
             self.to_rgbs.append(
                 ToRGB(channels, self.style_channels, self.out_channels,
-                      self.make_skip_upsample()))
+                      self.make_skip_upsample(block)))
         size = self.noise_sizes()[-1]
         if size != (self.out_size, self.out_size):
             raise ValueError(
@@ -260,7 +270,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
                    latent: Tensor,
                    noises: Sequence[Optional[Tensor]],
                    chosen_scale: Size = (0, 0),
-                   add_noise: bool = True
+                   add_noise: bool = True,
+                   **first_map_kwargs
                    ) -> Tuple[Tensor, List[Tuple[Tensor, Tensor]]]:
         """Make images from style codes.
 
@@ -269,6 +280,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             noises: Noise per layer; None to draw it.
             chosen_scale: Extra cells (dh, dw) of the first map.
             add_noise: Whether noise is added.
+            first_map_kwargs: Further arguments for :meth:`first_map`.
 
         Returns:
             The images (N, out_channels, H, W), float32, and for each
@@ -276,7 +288,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             product the features are.
         """
         codes = latent.unbind(dim=1)
-        x = in_map_format(self.first_map(chosen_scale).to(latent))
+        x = in_map_format(
+            self.first_map(chosen_scale, **first_map_kwargs).to(latent))
         factor = torch.ones_like(x[:, :, 0, 0])
         image, features = None, []
         for block, to_rgb in enumerate((self.to_rgb1, *self.to_rgbs)):
@@ -297,7 +310,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
     def _generate(self, codes: List[Tensor], inject_index: Optional[int],
                   injected_noise: Optional[Sequence[Optional[Tensor]]],
                   randomize_noise: bool, chosen_scale: Size,
-                  add_noise: bool = True) -> Dict[str, object]:
+                  add_noise: bool = True,
+                  **first_map_kwargs) -> Dict[str, object]:
         """Images from one or two style codes, and what they were made of."""
         latent, inject_index = codes_per_layer(codes, self.num_latents,
                                                inject_index)
@@ -305,7 +319,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             injected_noise = [None] * self.num_injected_noises \
                 if randomize_noise else self.fixed_noise(chosen_scale)
         image, features = self.synthesize(latent, injected_noise, chosen_scale,
-                                          add_noise)
+                                          add_noise, **first_map_kwargs)
         return dict(
             fake_img=image,
             latent=latent,

@@ -115,7 +115,7 @@ class StyleGAN2Generator(BaseStyleGenerator):
         if pretrained is not None:
             load_pretrained(self, **pretrained)
 
-    def make_conv(self, in_channels: int, out_channels: int,
+    def make_conv(self, in_channels: int, out_channels: int, block: int,
                   upsample: bool) -> ModulatedConv2d:
         """Padded convolution, transposed and filtered where it upsamples."""
         args = (in_channels, out_channels, 3, self.style_channels)
@@ -123,7 +123,7 @@ class StyleGAN2Generator(BaseStyleGenerator):
             return TransposedConvUp(*args, blur_kernel=self.blur_kernel)
         return ModulatedConv2d(*args)
 
-    def make_skip_upsample(self) -> nn.Module:
+    def make_skip_upsample(self, block: int) -> nn.Module:
         """Filtered upsampling with zeros around the image."""
         return FIRFilter.upsampler()
 

@@ -45,16 +45,17 @@ def mspie(row='f', train_settings=None, loss_config=None, **kwargs):
     return build_from(
         MODELS,
         dict(
-            type='MSPIEStyleGAN2',
-            generator=generator(row),
-            discriminator=dict(
-                type='MSStyleGAN2Discriminator',
-                in_size=32,
-                width=1 / 32,
-                with_adaptive_pool=True),
-            ema_config=dict(type='ExponentialMovingAverage', momentum=0.1),
-            loss_config=dict(norm_mode='HWC', **(loss_config or {})),
-            train_settings=dict(settings, **(train_settings or {})),
+            dict(
+                type='MSPIEStyleGAN2',
+                generator=generator(row),
+                discriminator=dict(
+                    type='MSStyleGAN2Discriminator',
+                    in_size=32,
+                    width=1 / 32,
+                    with_adaptive_pool=True),
+                ema_config=dict(type='ExponentialMovingAverage', momentum=0.1),
+                loss_config=dict(norm_mode='HWC', **(loss_config or {})),
+                train_settings=dict(settings, **(train_settings or {}))),
             **kwargs))
 
 

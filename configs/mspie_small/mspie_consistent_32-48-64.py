@@ -1,0 +1,19 @@
+# One picture at every size: positions that belong to the picture, context
+# instead of padding, parts of finer grids, and images of a latent compared.
+_base_ = ['../_base_/models/mspie_zero-pad.py', './_base_/small_mspie.py']
+
+model = _base_.small_model
+model.type = 'ContextMSPIEStyleGAN2'
+model.generator = dict(
+    _delete_=True,
+    type='MSContextStyleGANv2Generator',
+    out_size=32,
+    style_channels=64,
+    num_mlps=4,
+    width=1 / 16,
+    head_pos_encoding=dict(type='SPE', embedding_dim=16))
+
+# Parts of finer grids need more pixels than the largest scale.
+pipeline = _base_.pipeline
+pipeline[2].scale = (192, 192)
+train_dataloader = dict(dataset=dict(pipeline=pipeline))
