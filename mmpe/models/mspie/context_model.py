@@ -1,8 +1,9 @@
 """MS-PIE whose images of a latent are one picture at every size."""
-from typing import Dict
+from typing import Dict, Optional
 
 from torch import Tensor
 
+from mmpe.functional.distances import resize_images
 from mmpe.functional.resample import resample_area
 from mmpe.registry import MODELS
 from .model import MSPIEStyleGAN2
@@ -24,7 +25,7 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
 
     The generator is a :class:`MSContextStyleGANv2Generator`. Real images
     should be at least as large as the largest scale divided by
-    ``smallest_region``; they are averaged over the area of a pixel.
+    ``smallest_region``.
 
     Args:
         args: As for :class:`MSPIEStyleGAN2`.
@@ -32,8 +33,7 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         smallest_region: Shortest side of a part, as a fraction of the
             picture's; drawn uniformly between this and 1.
         consistency_weight: Weight of the mean absolute difference between the
-            images of a latent at two scales, both averaged over the cells of
-            the smaller one.
+            images of a latent at two scales, resized to the smaller one.
         consistency_interval: Updates of the generator from one such
             comparison to the next; the weight is multiplied by it.
         kwargs: As for :class:`MSPIEStyleGAN2`.
@@ -73,23 +73,31 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         return dict(chosen_scale=max(self.multi_input_scales), region=region)
 
     def match_reals(self, images: Tensor, sample_kwargs: dict) -> Tensor:
-        """The part of real images (N, C, H, W), at the scale."""
-        return resample_area(images,
-                             self.size_of(sample_kwargs['chosen_scale']),
-                             sample_kwargs.get('region', WHOLE_PICTURE))
+        """The part of real images (N, C, H, W), at the scale.
 
-    def gen_loss(self, num: int, iteration: int) -> Dict[str, Tensor]:
+        They go through the largest scale, as those of the other models do.
+        """
+        images = resample_area(images,
+                               self.size_of(max(self.multi_input_scales)),
+                               sample_kwargs.get('region', WHOLE_PICTURE))
+        return super().match_reals(images, sample_kwargs)
+
+    def gen_loss(self,
+                 num: int,
+                 iteration: int,
+                 reals: Optional[Tensor] = None) -> Dict[str, Tensor]:
         """Losses of the generator.
 
         Args:
             num: Number of images.
             iteration: Which one it is; decides about the path length and the
                 comparison of scales.
+            reals: As for :class:`StyleGAN2`.
 
         Returns:
             Scalars by name.
         """
-        losses = super().gen_loss(num, iteration)
+        losses = super().gen_loss(num, iteration, reals)
         update = iteration // self._iters_per_gen_update
         # Half-way between two path length penalties.
         if self.consistency_weight and (
@@ -115,6 +123,6 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         images = [outputs['fake_img'], self.generator(
             outputs['latent'], input_is_latent=True, **kwargs)]
         size = min(image.shape[-2:] for image in images)
-        x, y = (resample_area(image, size) for image in images)
+        x, y = (resize_images(image, size) for image in images)
         return (x - y).abs().mean() * (
             self.consistency_weight * self.consistency_interval)

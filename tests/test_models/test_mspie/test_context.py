@@ -4,7 +4,7 @@ import copy
 import pytest
 import torch
 
-from mmpe.functional.resample import resample_area
+from mmpe.functional.distances import resize_images
 from mmpe.models.mspie.scales import RegionSampler, other_scale
 from mmpe.registry import MODELS, build_from
 
@@ -128,14 +128,18 @@ def test_networks_see_the_same_parts():
 
 
 def test_real_images_are_cut_like_the_generators():
-    network = model()
+    network = model(train_settings=dict(antialias=True))
     images = torch.rand(2, 3, 96, 96)
     actual = network.match_reals(
         images, dict(chosen_scale=4, region=(1 / 3, 0., 2 / 3, 2 / 3)))
     torch.testing.assert_close(actual, images[..., 32:, :64])
-    whole = network.match_reals(images, dict(chosen_scale=2))
+    images = torch.rand(2, 3, 128, 128)
+    whole = torch.nn.functional.avg_pool2d(images, 2)
     torch.testing.assert_close(
-        whole, torch.nn.functional.avg_pool2d(images, 2))
+        network.match_reals(images, dict(chosen_scale=4)), whole)
+    torch.testing.assert_close(
+        network.match_reals(images, dict(chosen_scale=2)),
+        resize_images(whole, (48, 48)))
 
 
 def test_consistency_is_the_difference_of_two_scales():
@@ -148,7 +152,7 @@ def test_consistency_is_the_difference_of_two_scales():
     x, y = drawn
     assert x.shape != y.shape
     size = min(x.shape[-2:], y.shape[-2:])
-    difference = resample_area(x, size) - resample_area(y, size)
+    difference = resize_images(x, size) - resize_images(y, size)
     torch.testing.assert_close(loss, 6 * difference.abs().mean())
     loss.backward()
     assert network.generator.conv1.conv.weight_orig.grad.abs().sum() > 0
@@ -165,8 +169,12 @@ def test_training_makes_the_scales_agree():
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
 
 
-def test_it_trains_and_logs():
-    network = model(loss_config=dict(r1_interval=3, g_reg_interval=2))
+@pytest.mark.parametrize('adversarial', ['logistic', 'relativistic'])
+def test_it_trains_and_logs(adversarial):
+    network = model(
+        loss_config=dict(
+            adversarial=adversarial, r1_interval=3, g_reg_interval=2),
+        augmentation=dict(type='Augmentation'))
     before = copy.deepcopy(network.generator.state_dict())
     logs = train(network, optimizers(network), range(8), size=96)
     assert ['loss_consistency' in log for log in logs] == 2 * [
