@@ -2,6 +2,6 @@
 # zero padding.
 _base_ = '../singan_fast/singan_zero-pad_fast.py'
 
-model = dict(iters_per_scale=300, lr_scheduler_args=dict(milestones=[240]))
+model = dict(iters_per_scale=200, lr_scheduler_args=dict(milestones=[160]))
 train_dataloader = dict(dataset=dict(max_size=80))
-default_hooks = dict(checkpoint=dict(interval=300))
+default_hooks = dict(checkpoint=dict(interval=200))

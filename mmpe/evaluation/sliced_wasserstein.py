@@ -11,7 +11,7 @@ from mmpe.registry import METRICS
 from .base import FeatureMetric, check_at_least
 from .references import Size
 
-__all__ = ['SlicedWassersteinDistance', 'normalised_patches']
+__all__ = ['SlicedWassersteinDistance', 'normalised_patches', 'swd_of_images']
 
 _MIN_SIZE = 16
 _MAX_LEVELS = 4
@@ -177,3 +177,23 @@ class SlicedWassersteinDistance(FeatureMetric):
         ]
         figures = {str(size[0]): v for size, v in zip(sizes, values)}
         return dict(figures, avg=sum(values) / len(values))
+
+
+def swd_of_images(fake: Tensor, real: Tensor, seed: int = 0) -> float:
+    """Sliced Wasserstein distance of two sets of images.
+
+    Args:
+        fake, real: BGR images (N, 3, H, W) and (M, 3, H, W) in [0, 255].
+        seed: Seed of places and directions.
+
+    Returns:
+        ``avg`` of :class:`SlicedWassersteinDistance`.
+
+    Raises:
+        ValueError: Sizes differ, or images are too small.
+    """
+    metric = SlicedWassersteinDistance(len(fake), seed=seed)
+    metric.network = _PatchExtractor(metric.patch_size,
+                                     metric.patches_per_image, seed)
+    metric.reference = metric.summarise(metric.rows_of(real))
+    return metric.figures(metric.rows_of(fake))['avg']

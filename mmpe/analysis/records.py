@@ -1,0 +1,316 @@
+"""What is measured of a trained model, for the claims."""
+from copy import deepcopy
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mmpe.evaluation.networks import EffLite0Features
+from mmpe.evaluation.perceptual import EffLite0SIFIDFeatures, sifid
+from mmpe.evaluation.single_image import layout_correlation, patch_swd
+from mmpe.evaluation.sliced_wasserstein import swd_of_images
+from mmpe.functional.distances import kernel_distance
+from mmpe.inference import load
+from mmpe.registry import DATASETS, build_from
+from .analyse import decibels, plain
+from .features import collect, feature_layers
+from .measures import (border_distance, decibel, jackknife, layout_agreement,
+                       location_share, padding_part, padding_reach, profile)
+from .padding import pad_with
+from .probes import read_place, shuffled_places
+from .subjects import Subject, from_checkpoint
+from .trainings import Trained
+
+__all__ = ['FACTORS', 'Folder', 'measure', 'measure_features']
+
+Record = Dict[str, Any]
+# Sizes of images, as factors on those of training.
+FACTORS = (1., 1.5, 2.)
+_LATENTS = 64
+_SAMPLES = 16  # of a SinGAN
+_FAKES = 128  # of other networks
+_MAX_REAL = 256
+_WHITE = 255.
+
+
+class Folder:
+    """A folder of images, and their features, at any size.
+
+    Args:
+        data_root: The folder.
+        config: Config of a training, which says how images are made square.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: It holds no images.
+    """
+
+    def __init__(self, data_root: str, config: str) -> None:
+        self._settings = Config.fromfile(config).train_dataloader.dataset
+        self._settings.update(data_root=data_root, mirror=False)
+        self._images: Dict[int, Tensor] = {}
+        self._features: Dict[int, Tensor] = {}
+        self.network = EffLite0Features()
+        self._dataset(1)
+
+    def _dataset(self, size: int) -> Dataset:
+        settings = deepcopy(self._settings)
+        for step in settings.pipeline:
+            if step.type == 'Resize':
+                step.scale = (size, size)
+        return build_from(DATASETS, settings)
+
+    def images(self, size: int) -> Tensor:
+        """At most 256 images (N, 3, size, size), BGR in [-1, 1]."""
+        if size not in self._images:
+            dataset = self._dataset(size)
+            step = max(1, -(-len(dataset) // _MAX_REAL))
+            self._images[size] = torch.stack([
+                dataset[index]['data_samples'].gt_img
+                for index in range(0, len(dataset), step)
+            ]) / (_WHITE / 2) - 1
+        return self._images[size]
+
+    def features(self, size: int) -> Tensor:
+        """Those of EfficientNet-Lite0, (N, 1280)."""
+        if size not in self._features:
+            self._features[size] = self.extract(self.images(size))
+        return self._features[size]
+
+    def extract(self, images: Tensor) -> Tensor:
+        """Features (N, 1280) of BGR images (N, 3, H, W) in [-1, 1]."""
+        pixels = (images + 1) * (_WHITE / 2)
+        return torch.cat([self.network(part) for part in pixels.split(32)])
+
+
+def measure(trained: Trained, folder: Optional[Folder] = None) -> Record:
+    """Measure a trained model.
+
+    Args:
+        trained: The training.
+        folder: Images that it was trained on; not needed for SinGANs.
+
+    Returns:
+        Figures, as JSON takes them.
+    """
+    subject = from_checkpoint(trained.config, trained.checkpoint)
+    record = measure_features(subject)
+    if 'singan' in trained.name:
+        return {**record, **_of_photograph(subject, trained)}
+    return {**record, **_of_folder(subject, trained, folder)}
+
+
+def measure_features(subject: Subject,
+                     num: int = _LATENTS,
+                     seed: int = 0) -> Record:
+    """Places in the features of a network, as it is.
+
+    Args:
+        subject: The network.
+        num: Number of latents.
+        seed: Their seed.
+
+    Returns:
+        ``layers``, the location share of each with its error; and of the
+        ``deepest`` layer and the ``output`` ``share`` with profile, the probe
+        in zones (``near``, ``middle``) and in ``rings`` of one distance to
+        the border, in parts of the error of guessing, ``relation``, how the
+        mean over latents changes between neighbours, and where there is
+        padding ``ppp_snr_db`` and ``padding_db_profile``.
+    """
+    sizes = feature_layers(subject.model, lambda: subject.run(2, seed))
+    features = collect(subject.model, lambda: subject.run(num, seed),
+                       list(sizes), sizes)
+    layers = []
+    for name, x in features.items():
+        share, error = jackknife(lambda x: location_share(x).ratio, x)
+        layers.append(
+            dict(name=name, size=list(x.shape[2:]), share=share, error=error))
+    deep = [name for name, x in features.items() if name and x.shape[1] > 4]
+    named = dict(deepest=deep[-1], output='')
+    record = dict(layers=layers)
+    unpadded = _unpadded(subject, num, seed, {
+        name: sizes[name] for name in named.values()
+    })
+    for key, name in named.items():
+        record[key] = _of_layer(features[name], unpadded.get(name))
+    return plain(record)
+
+
+def _unpadded(subject: Subject, num: int, seed: int,
+              sizes: Dict[str, Tuple[int, int]]) -> Dict[str, Tensor]:
+    """Features without padding, or none where nothing is padded."""
+    if not subject.margin:
+        return {}
+    try:
+        with pad_with(subject.model, 'none', subject.margin,
+                      subject.first_map):
+            return collect(subject.model, lambda: subject.run(num, seed),
+                           list(sizes), sizes)
+    except ValueError:  # maps with borders of their own: nothing is padded
+        return {}
+
+
+def _of_layer(x: Tensor, unpadded: Optional[Tensor]) -> Record:
+    """Figures of one layer."""
+    share = location_share(x)
+    record = dict(
+        size=list(x.shape[2:]),
+        share_profile=share.profile.tolist(),
+        share_map=share.part.float().tolist())
+    record['share'], record['share_error'] = jackknife(
+        lambda x: location_share(x).ratio, x)
+    for zone in ('near', 'middle'):
+        record[zone] = _reading(x, zone)
+    record['shuffled'] = _reading(shuffled_places(x), 'all')
+    distance = border_distance(*x.shape[2:])
+    # The innermost cells are too few to be told apart.
+    last = max(1, min(x.shape[2:]) // 2 - 1)
+    rings = range(0, last, max(1, last // 10))
+    record['rings'] = list(rings)
+    record['ring_errors'] = [
+        _reading(x, distance == ring)['error'] for ring in rings
+    ]
+    record['relation_profile'] = _relation(x)
+    if unpadded is not None:
+        reach = padding_reach(x, unpadded)
+        record['ppp_snr_db'] = decibel(padding_part(x, unpadded).ratio)
+        record['padding_db_profile'] = decibels(reach.profile)
+    return record
+
+
+def _reading(x: Tensor, zone: Any) -> Record:
+    """How well x and y are read: R2 and error in parts of guessing."""
+    results = [result for target, result in read_place(x, zone).items()
+               if target != 'border' and result]
+    return dict(
+        r2=float(np.mean([result.r2 for result in results])),
+        r2_error=float(max(result.r2_error for result in results)),
+        cells=float(np.mean([result.cells for result in results])),
+        error=float(
+            np.mean([result.cells / result.guess for result in results])))
+
+
+def _relation(x: Tensor) -> List[float]:
+    """Distance between means of neighbours, over that to the border.
+
+    Of the means over even and odd latents, so that noise cancels.
+    """
+    x = x.double()
+    x = x / x.var(dim=(0, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
+    even, odd = x[0::2].mean(0), x[1::2].mean(0)
+    squared = torch.zeros(x.shape[2:], dtype=x.dtype)
+    count = torch.zeros_like(squared)
+    for axis in (1, 2):
+        step = (even.diff(dim=axis) * odd.diff(dim=axis)).mean(0)
+        for first in (0, 1):
+            index = slice(first, first + step.shape[axis - 1])
+            part = (index, slice(None)) if axis == 1 else (slice(None), index)
+            squared[part] += step
+            count[part] += 1
+    return profile(squared / count).clamp(min=0).sqrt().tolist()
+
+
+# --- folders of images ------------------------------------------------------
+
+
+def _of_folder(subject: Subject, trained: Trained, folder: Folder) -> Record:
+    """Layout and fidelity beside the data."""
+    name = trained.name
+    base = subject.run(1, 0).shape[-1]
+    options = {}
+    if name.startswith(('mspie', 'stylegan2')):
+        options['injected_noise'] = None  # that of the model
+    sizes = {}
+    for factor in FACTORS if name.startswith('mspie') else (1., ):
+        if name.startswith('mspie'):
+            options['chosen_scale'] = round(4 * (factor - 1))
+        size = round(base * factor)
+        images = _drawn(subject, **options)
+        sizes[str(size)] = dict(
+            _layouts(images, folder.images(size)),
+            **_fidelity(images, folder, size))
+    record = dict(sizes=sizes, **sizes[str(base)])
+    record['data_layout'] = layout_agreement(folder.images(base))
+    if not name.startswith('mspie'):
+        with pad_with(subject.model, 'none', subject.margin):
+            record['unpadded'] = _layouts(
+                _drawn(subject), folder.images(base))
+    return plain(record)
+
+
+def _drawn(subject: Subject, **options) -> Tensor:
+    return subject.run(_FAKES, 0, **options).clamp(-1, 1)
+
+
+def _layouts(images: Tensor, real: Tensor) -> Record:
+    """Agreement of layouts with the data and with one another."""
+    layout, error = jackknife(lambda x: layout_agreement(x, real), images)
+    return dict(
+        layout_data=layout,
+        layout_data_error=error,
+        layout=layout_agreement(images))
+
+
+def _fidelity(images: Tensor, folder: Folder, size: int) -> Record:
+    """Sliced Wasserstein distance, and kernel distance times 1000."""
+    real = folder.features(size)
+    fake = folder.extract(images)
+    kid, _ = kernel_distance(
+        real, fake, num_subsets=20, subset_size=min(len(real), len(fake), 100))
+    pixels = [(x + 1) * (_WHITE / 2) for x in (images, folder.images(size))]
+    return dict(swd=swd_of_images(*pixels), kid=1000 * kid)
+
+
+# --- photographs ------------------------------------------------------------
+
+
+def _of_photograph(subject: Subject, trained: Trained) -> Record:
+    """Layout and fidelity beside the photograph, at several sizes."""
+    sampler = load(trained.config, trained.checkpoint)
+    photograph, (height, width) = sampler.photograph, sampler.size
+    network = EffLite0SIFIDFeatures()
+    sizes = {}
+    for factor in FACTORS:
+        size = (round(height * factor), round(width * factor))
+        images = sampler.sample(_SAMPLES, size, 0)
+        sizes[str(factor)] = _sizes(images, photograph)
+    images = sampler.sample(_SAMPLES, None, 0)
+    swd = patch_swd(images, photograph)
+    record = dict(
+        sizes=sizes,
+        layout_data=sizes['1.0']['stretched'],
+        swd=float(np.mean(list(swd.values()))),
+        sifid=sifid(images, photograph, network))
+    unpadded = _images(subject, photograph.shape[:2])
+    if unpadded is not None:
+        record['unpadded'] = dict(
+            layout_data=_mean_layout(unpadded, photograph))
+    return plain(record)
+
+
+def _sizes(images: Sequence[np.ndarray], photograph: np.ndarray) -> Record:
+    """Layout of a larger image: of all of it, and of its first part."""
+    height, width = photograph.shape[:2]
+    return dict(
+        stretched=_mean_layout(images, photograph),
+        kept=_mean_layout([x[:height, :width] for x in images], photograph))
+
+
+def _mean_layout(images: Sequence[np.ndarray],
+                 photograph: np.ndarray) -> float:
+    return float(np.mean([layout_correlation(x, photograph) for x in images]))
+
+
+def _images(subject: Subject,
+            size: Tuple[int, int]) -> Optional[List[np.ndarray]]:
+    """Samples of a SinGAN without its padding, uint8 RGB."""
+    found = _unpadded(subject, _SAMPLES, 0, {'': size})
+    if not found:
+        return None
+    pixels = ((found[''].clamp(-1, 1) + 1) * (_WHITE / 2)).round()
+    return [x.permute(1, 2, 0).numpy()[..., ::-1].astype(np.uint8)
+            for x in pixels]
