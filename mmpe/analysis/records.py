@@ -27,10 +27,12 @@ from .trainings import Trained
 __all__ = ['FACTORS', 'Folder', 'measure', 'measure_features']
 
 Record = Dict[str, Any]
+Pictures = Dict[str, np.ndarray]
 # Sizes of images, as factors on those of training.
 FACTORS = (1., 1.5, 2.)
 _LATENTS = 64
 _SAMPLES = 16  # of a SinGAN
+_SHOWN = 6  # in figures
 _FAKES = 128  # of other networks
 _MAX_REAL = 256
 _WHITE = 255.
@@ -86,7 +88,8 @@ class Folder:
         return torch.cat([self.network(part) for part in pixels.split(32)])
 
 
-def measure(trained: Trained, folder: Optional[Folder] = None) -> Record:
+def measure(trained: Trained,
+            folder: Optional[Folder] = None) -> Tuple[Record, Pictures]:
     """Measure a trained model.
 
     Args:
@@ -94,13 +97,15 @@ def measure(trained: Trained, folder: Optional[Folder] = None) -> Record:
         folder: Images that it was trained on; not needed for SinGANs.
 
     Returns:
-        Figures, as JSON takes them.
+        Figures, as JSON takes them, and a few samples, uint8 RGB (N, H, W,
+        3), by what they show.
     """
     subject = from_checkpoint(trained.config, trained.checkpoint)
-    record = measure_features(subject)
     if 'singan' in trained.name:
-        return {**record, **_of_photograph(subject, trained)}
-    return {**record, **_of_folder(subject, trained, folder)}
+        record, pictures = _of_photograph(subject, trained)
+    else:
+        record, pictures = _of_folder(subject, trained, folder)
+    return {**record, **measure_features(subject)}, pictures
 
 
 def measure_features(subject: Subject,
@@ -217,29 +222,39 @@ def _relation(x: Tensor) -> List[float]:
 # --- folders of images ------------------------------------------------------
 
 
-def _of_folder(subject: Subject, trained: Trained, folder: Folder) -> Record:
+def _of_folder(subject: Subject, trained: Trained,
+               folder: Folder) -> Tuple[Record, Pictures]:
     """Layout and fidelity beside the data."""
     name = trained.name
     base = subject.run(1, 0).shape[-1]
     options = {}
     if name.startswith(('mspie', 'stylegan2')):
         options['injected_noise'] = None  # that of the model
-    sizes = {}
+    sizes, pictures = {}, {}
     for factor in FACTORS if name.startswith('mspie') else (1., ):
         if name.startswith('mspie'):
             options['chosen_scale'] = round(4 * (factor - 1))
         size = round(base * factor)
         images = _drawn(subject, **options)
-        sizes[str(size)] = dict(
+        pictures[str(factor)] = _pixels(images[:_SHOWN])
+        sizes[str(factor)] = dict(
             _layouts(images, folder.images(size)),
+            size=size,
             **_fidelity(images, folder, size))
-    record = dict(sizes=sizes, **sizes[str(base)])
+    record = dict(sizes=sizes, **sizes['1.0'])
     record['data_layout'] = layout_agreement(folder.images(base))
     if not name.startswith('mspie'):
         with pad_with(subject.model, 'none', subject.margin):
-            record['unpadded'] = _layouts(
-                _drawn(subject), folder.images(base))
-    return plain(record)
+            images = _drawn(subject)
+        pictures['unpadded'] = _pixels(images[:_SHOWN])
+        record['unpadded'] = _layouts(images, folder.images(base))
+    return plain(record), pictures
+
+
+def _pixels(images: Tensor) -> np.ndarray:
+    """BGR images in [-1, 1] as uint8 RGB (N, H, W, 3)."""
+    pixels = ((images.clamp(-1, 1) + 1) * (_WHITE / 2)).round()
+    return pixels.flip(1).permute(0, 2, 3, 1).numpy().astype(np.uint8)
 
 
 def _drawn(subject: Subject, **options) -> Tensor:
@@ -268,28 +283,31 @@ def _fidelity(images: Tensor, folder: Folder, size: int) -> Record:
 # --- photographs ------------------------------------------------------------
 
 
-def _of_photograph(subject: Subject, trained: Trained) -> Record:
+def _of_photograph(subject: Subject,
+                   trained: Trained) -> Tuple[Record, Pictures]:
     """Layout and fidelity beside the photograph, at several sizes."""
     sampler = load(trained.config, trained.checkpoint)
     photograph, (height, width) = sampler.photograph, sampler.size
-    network = EffLite0SIFIDFeatures()
-    sizes = {}
+    sizes, pictures = {}, dict(photograph=photograph[None])
     for factor in FACTORS:
         size = (round(height * factor), round(width * factor))
         images = sampler.sample(_SAMPLES, size, 0)
         sizes[str(factor)] = _sizes(images, photograph)
-    images = sampler.sample(_SAMPLES, None, 0)
-    swd = patch_swd(images, photograph)
+        pictures[str(factor)] = np.stack(images[:_SHOWN])
+        if factor == 1:
+            swd = patch_swd(images, photograph)
+            fidelity = dict(
+                swd=float(np.mean(list(swd.values()))),
+                sifid=sifid(images, photograph, EffLite0SIFIDFeatures()))
     record = dict(
-        sizes=sizes,
-        layout_data=sizes['1.0']['stretched'],
-        swd=float(np.mean(list(swd.values()))),
-        sifid=sifid(images, photograph, network))
-    unpadded = _images(subject, photograph.shape[:2])
-    if unpadded is not None:
+        sizes=sizes, layout_data=sizes['1.0']['stretched'], **fidelity)
+    found = _unpadded(subject, _SAMPLES, 0, {'': photograph.shape[:2]})
+    if found:
+        images = _pixels(found[''])
+        pictures['unpadded'] = images[:_SHOWN]
         record['unpadded'] = dict(
-            layout_data=_mean_layout(unpadded, photograph))
-    return plain(record)
+            layout_data=_mean_layout(images, photograph))
+    return plain(record), pictures
 
 
 def _sizes(images: Sequence[np.ndarray], photograph: np.ndarray) -> Record:
@@ -303,14 +321,3 @@ def _sizes(images: Sequence[np.ndarray], photograph: np.ndarray) -> Record:
 def _mean_layout(images: Sequence[np.ndarray],
                  photograph: np.ndarray) -> float:
     return float(np.mean([layout_correlation(x, photograph) for x in images]))
-
-
-def _images(subject: Subject,
-            size: Tuple[int, int]) -> Optional[List[np.ndarray]]:
-    """Samples of a SinGAN without its padding, uint8 RGB."""
-    found = _unpadded(subject, _SAMPLES, 0, {'': size})
-    if not found:
-        return None
-    pixels = ((found[''].clamp(-1, 1) + 1) * (_WHITE / 2)).round()
-    return [x.permute(1, 2, 0).numpy()[..., ::-1].astype(np.uint8)
-            for x in pixels]

@@ -14,7 +14,7 @@ from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.progress import ProgressBar
 from mmpe.zoo import root
 
-__all__ = ['Trained', 'train_all']
+__all__ = ['Trained', 'config_of', 'train_all']
 
 _FINISHED = 'finished.json'
 _DECISIVE = ('model', 'train_dataloader', 'optim_wrapper', 'train_cfg',
@@ -79,15 +79,20 @@ def train_all(names: Sequence[str],
     return [training.result() for training in trainings]
 
 
+def config_of(name: str) -> str:
+    """Path of a config in ``configs/analysis``, named without suffix."""
+    return str(root() / 'configs/analysis' / f'{name}.py')
+
+
 class _Training:
     """One training, in its folder."""
 
     def __init__(self, name: str, seed: int, images: str, folder: Path,
                  options: Optional[dict]) -> None:
         self.name, self.seed, self.images = name, seed, images
-        self.config = root() / 'configs/analysis' / f'{name}.py'
+        self.config = config_of(name)
         self.folder = folder / f'{name}-{seed}'
-        cfg = open_config(str(self.config))
+        cfg = open_config(self.config)
         self.options = _options_of(cfg, options or {})
         cfg.merge_from_dict(self.options)
         decisive = json.dumps({key: cfg.get(key) for key in _DECISIVE},
@@ -112,7 +117,7 @@ class _Training:
         command = [
             sys.executable,
             str(root() / 'tools/train.py'),
-            str(self.config), '--data-root', self.images, '--work-dir',
+            self.config, '--data-root', self.images, '--work-dir',
             str(self.folder), '--seed', str(self.seed), '--no-validate'
         ]
         if self.options:
@@ -140,7 +145,7 @@ class _Training:
     def result(self) -> Trained:
         """The finished training."""
         finished = json.loads((self.folder / _FINISHED).read_text())
-        return Trained(self.name, self.seed, str(self.config),
+        return Trained(self.name, self.seed, self.config,
                        str(self.folder / finished['checkpoint']))
 
 
