@@ -20,8 +20,8 @@ model = dict(
         max_channels=64),
     # thousands of images
     nkimgs_per_scale={
-        '8': 2,
-        '16': 3,
+        '8': 1,
+        '16': 2,
         '32': 100
     },
     transition_kimgs=1,
@@ -36,4 +36,4 @@ optim_wrapper = dict(
     lr_schedule=dict(generator=dict(), discriminator=dict()))
 
 train_dataloader = dict(batch_size=16)
-train_cfg = dict(type='ImageTrainLoop', max_iters=700)
+train_cfg = dict(type='ImageTrainLoop', max_iters=450)

@@ -7,7 +7,8 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from mmpe.datasets import read_photograph
-from mmpe.utils.files import PathLike, atomic_write
+from mmpe.engine.photographs import bundled_photograph
+from mmpe.utils.files import PathLike, atomic_write, check_folder
 from mmpe.utils.progress import ProgressBar
 from mmpe.version import __version__
 from .claim_figures import draw_claim
@@ -39,7 +40,7 @@ def trainings_of(letters: Sequence[str]) -> List[str]:
 def study(letters: Sequence[str],
           seeds: Sequence[int],
           data_root: Optional[PathLike],
-          photograph: PathLike,
+          photograph: Optional[PathLike],
           folder: PathLike,
           options: Optional[dict] = None) -> str:
     """Train, measure and draw what claims need.
@@ -51,7 +52,8 @@ def study(letters: Sequence[str],
         letters: Some of :data:`mmpe.analysis.claims.CLAIMS`.
         seeds: Random seeds of trainings and samples.
         data_root: Folder of images; None if no training needs one.
-        photograph: What SinGANs and patch diffusion are made of.
+        photograph: What SinGANs and patch diffusion are made of; None for
+            one of scikit-image.
         folder: Where everything is written: ``trainings``, ``records``,
             ``claims.md``, ``claims.json`` and for each claim a PNG file.
         options: Settings that override those of all trainings.
@@ -66,12 +68,16 @@ def study(letters: Sequence[str],
         OSError: A training has failed, or a file cannot be written.
     """
     folder = Path(folder)
+    check_folder(folder)
     names = trainings_of(letters)
-    read_photograph(photograph)  # what is wrong shows before any work
+    # What is wrong shows before any work.
+    if photograph is not None:
+        read_photograph(photograph)
     images = None
     for name in names:
         if 'singan' not in name and images is None:
             images = Folder(str(data_root), config_of(name))
+    photograph = photograph or bundled_photograph(folder)
     trained = train_all(names, seeds, str(data_root), photograph,
                         folder / 'trainings', options)
     records, samples = _measured(trained, images, folder / 'records')

@@ -9,6 +9,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 from mmengine.config import Config
 
 from mmpe.checkpoint import latest_checkpoint
+from mmpe.engine.runner import fit_to_photograph
 from mmpe.utils.command_line import open_config
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.progress import ProgressBar
@@ -17,8 +18,7 @@ from mmpe.zoo import root
 __all__ = ['Trained', 'config_of', 'train_all']
 
 _FINISHED = 'finished.json'
-_DECISIVE = ('model', 'train_dataloader', 'optim_wrapper', 'train_cfg',
-             'custom_hooks')
+_DECISIVE = ('model', 'optim_wrapper', 'train_cfg', 'custom_hooks')
 
 
 class Trained(NamedTuple):
@@ -61,7 +61,8 @@ def train_all(names: Sequence[str],
 
     Raises:
         FileNotFoundError: There is no such config.
-        ValueError: A folder holds another training.
+        ValueError: A folder holds another training, or the photograph is too
+            small.
         OSError: A training has failed, or a file cannot be written.
     """
     trainings = []
@@ -95,14 +96,20 @@ class _Training:
         cfg = open_config(self.config)
         self.options = _options_of(cfg, options or {})
         cfg.merge_from_dict(self.options)
-        decisive = json.dumps({key: cfg.get(key) for key in _DECISIVE},
-                              sort_keys=True, default=str)
+        cfg.train_dataloader.dataset.data_root = images
+        self.cfg = cfg
+        dataset = dict(cfg.train_dataloader.dataset, data_root=None)
+        decisive = json.dumps(
+            [dataset, *(cfg.get(key) for key in _DECISIVE)],
+            sort_keys=True,
+            default=str)
         self.settings = dict(
             images=str(Path(images).resolve()),
             config=hashlib.sha256(decisive.encode()).hexdigest()[:16])
 
     def check(self) -> None:
-        """See that the folder is new, or of this training."""
+        """See that it can start, and its folder is new or belongs to it."""
+        fit_to_photograph(self.cfg)
         path = self.folder / 'settings.json'
         if path.is_file() and json.loads(path.read_text()) != self.settings:
             raise ValueError(f'The folder {str(self.folder)!r} holds a '

@@ -43,10 +43,9 @@ from mmpe.analysis import (ARCHITECTURES, MODES, Subject, analyse,
 from mmpe.analysis.claims import CLAIMS
 from mmpe.analysis.report import AllResults, draw_figures, tables
 from mmpe.analysis.study import study, trainings_of
-from mmpe.engine.photographs import bundled_photograph
 from mmpe.utils import register_all_modules
 from mmpe.utils.command_line import SettingsAction, one_line_errors
-from mmpe.utils.files import atomic_write, check_folder
+from mmpe.utils.files import atomic_write
 from mmpe.utils.progress import ProgressBar
 from mmpe.version import __version__
 
@@ -164,17 +163,15 @@ def run_claims(args: argparse.Namespace) -> None:
     # A training ends with this process, also after SIGTERM.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(args.work_dir)
-    check_folder(folder)
-    photograph = args.photograph or bundled_photograph(folder)
     try:
-        text = study(args.claim, args.seeds, args.data_root, photograph,
+        text = study(args.claim, args.seeds, args.data_root, args.photograph,
                      folder, args.cfg_options)
     except KeyboardInterrupt:
         sys.exit('Stopped. The same command goes on from here.')
     print(text)
     print(f'The table is in {folder / "claims.md"} and '
-          f'{folder / "claims.json"}, the figures are '
-          + ', '.join(str(folder / f'claim_{x}.png') for x in args.claim))
+          f'{folder / "claims.json"}, the figures are in '
+          f'{folder / "claim_*.png"}')
 
 
 def plan(args: argparse.Namespace) -> Plan:
