@@ -15,7 +15,7 @@ from torch import Tensor
 __all__ = [
     'Shares', 'border_distance', 'decibel', 'eq_t', 'jackknife',
     'layout_agreement', 'location_share', 'padding_part', 'padding_reach',
-    'profile', 'shift_error'
+    'profile', 'shift_error', 'without_phases'
 ]
 
 Size = Tuple[int, int]
@@ -145,6 +145,20 @@ def _phase_means(x: Tensor, period: int) -> Tensor:
     height, width = (side // period for side in x.shape[1:])
     cells = x.unflatten(2, (width, period)).unflatten(1, (height, period))
     return cells.mean(dim=(1, 3)).repeat(1, height, width)
+
+
+def without_phases(features: Tensor, period: int) -> Tensor:
+    """Features without what tells the phases of an upsampling apart.
+
+    Args:
+        features: (N, C, H, W); H and W are multiples of the period.
+        period: As for :func:`location_share`.
+
+    Returns:
+        (N, C, H, W), without the mean over latents and over the places of
+        one phase.
+    """
+    return features - _phase_means(features.mean(0), period)
 
 
 def padding_part(padded: Tensor, unpadded: Tensor) -> Shares:

@@ -18,7 +18,8 @@ from mmpe.registry import DATASETS, build_from
 from .analyse import decibels, plain
 from .features import collect, feature_layers
 from .measures import (border_distance, decibel, jackknife, layout_agreement,
-                       location_share, padding_part, padding_reach, profile)
+                       location_share, padding_part, padding_reach, profile,
+                       without_phases)
 from .padding import pad_with
 from .probes import read_place, shuffled_places
 from .subjects import Subject, from_checkpoint
@@ -124,13 +125,17 @@ def measure_features(subject: Subject,
         in zones (``near``, ``middle``) and in ``rings`` of one distance to
         the border, in parts of the error of guessing, ``relation``, how the
         mean over latents changes between neighbours, and where there is
-        padding ``ppp_snr_db`` and ``padding_db_profile``.
+        padding ``ppp_snr_db`` and ``padding_db_profile``. Phases of
+        upsampling, which repeat with the cells of the smallest map, are left
+        out.
     """
     sizes = feature_layers(subject.model, lambda: subject.run(2, seed))
     features = collect(subject.model, lambda: subject.run(num, seed),
                        list(sizes), sizes)
+    padded = dict(features)
     layers = []
     for name, x in features.items():
+        x = features[name] = without_phases(x, _period(sizes, name))
         share, error = jackknife(lambda x: location_share(x).ratio, x)
         layers.append(
             dict(name=name, size=list(x.shape[2:]), share=share, error=error))
@@ -141,8 +146,19 @@ def measure_features(subject: Subject,
         name: sizes[name] for name in named.values()
     })
     for key, name in named.items():
-        record[key] = _of_layer(features[name], unpadded.get(name))
+        padding = {}
+        if name in unpadded:
+            padding = _padding(padded[name], unpadded[name])
+        record[key] = dict(_of_layer(features[name]), **padding)
     return plain(record)
+
+
+def _period(sizes: Dict[str, Tuple[int, int]], name: str) -> int:
+    """Cells of a layer for one of the smallest map, if that is a number."""
+    ratios = {side / least
+              for side, least in zip(sizes[name], min(sizes.values()))}
+    ratio = ratios.pop()
+    return int(ratio) if not ratios and ratio == int(ratio) else 1
 
 
 def _unpadded(subject: Subject, num: int, seed: int,
@@ -159,7 +175,15 @@ def _unpadded(subject: Subject, num: int, seed: int,
         return {}
 
 
-def _of_layer(x: Tensor, unpadded: Optional[Tensor]) -> Record:
+def _padding(padded: Tensor, unpadded: Tensor) -> Record:
+    """What padding adds to a layer."""
+    reach = padding_reach(padded, unpadded)
+    return dict(
+        ppp_snr_db=decibel(padding_part(padded, unpadded).ratio),
+        padding_db_profile=decibels(reach.profile))
+
+
+def _of_layer(x: Tensor) -> Record:
     """Figures of one layer."""
     share = location_share(x)
     record = dict(
@@ -180,10 +204,6 @@ def _of_layer(x: Tensor, unpadded: Optional[Tensor]) -> Record:
         _reading(x, distance == ring)['error'] for ring in rings
     ]
     record['relation_profile'] = _relation(x)
-    if unpadded is not None:
-        reach = padding_reach(x, unpadded)
-        record['ppp_snr_db'] = decibel(padding_part(x, unpadded).ratio)
-        record['padding_db_profile'] = decibels(reach.profile)
     return record
 
 
