@@ -11,13 +11,13 @@ model = dict(
         noise_size=64,
         out_scale=32,
         base_channels=1024,
-        max_channels=64),
+        max_channels=32),
     discriminator=dict(
         type='PGGANDiscriminator',
         in_scale=32,
         label_size=0,
         base_channels=1024,
-        max_channels=64),
+        max_channels=32),
     # thousands of images
     nkimgs_per_scale={
         '8': 1,
@@ -26,7 +26,7 @@ model = dict(
     },
     transition_kimgs=1,
     ema_config=dict(
-        type='ExponentialMovingAverage', momentum=1 - 0.5**(16 / 2000)))
+        type='ExponentialMovingAverage', momentum=1 - 0.5**(16 / 1000)))
 
 optim_wrapper = dict(
     constructor='PGGANOptimWrapperConstructor',
@@ -36,4 +36,4 @@ optim_wrapper = dict(
     lr_schedule=dict(generator=dict(), discriminator=dict()))
 
 train_dataloader = dict(batch_size=16)
-train_cfg = dict(type='ImageTrainLoop', max_iters=450)
+train_cfg = dict(type='ImageTrainLoop', max_iters=400)

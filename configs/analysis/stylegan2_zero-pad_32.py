@@ -12,11 +12,11 @@ model = dict(
         width=1 / 16),
     discriminator=dict(
         type='StyleGAN2Discriminator', in_size=32, width=1 / 16),
-    # a half-life of 2000 images
+    # a half-life of 1000 images
     ema_config=dict(
         type='ExponentialMovingAverage',
         interval=1,
-        momentum=1 - 0.5**(16 / 2000)),
+        momentum=1 - 0.5**(8 / 1000)),
     # R1 of strength 0.1, for small images
     loss_config=dict(
         r1_loss_weight=0.1 / 2 * 16,
@@ -32,5 +32,5 @@ optim_wrapper = dict(
     discriminator=dict(
         optimizer=dict(type='Adam', lr=0.0025, betas=(0., 0.99))))
 
-train_dataloader = dict(batch_size=16)
-train_cfg = dict(type='ImageTrainLoop', max_iters=350)
+train_dataloader = dict(batch_size=8)
+train_cfg = dict(type='ImageTrainLoop', max_iters=500)

@@ -162,7 +162,7 @@ def _options_of(cfg: Config, options: dict) -> Dict[str, object]:
     for key, value in options.items():
         part = cfg
         for name in key.split('.'):
-            part = part.get(name) if isinstance(part, dict) else None
+            part = part.get(name) if hasattr(part, 'get') else None
         if part is not None:
             known[key] = value
     return known
