@@ -142,8 +142,7 @@ def _draw_singan(figure: Any, records: Records, samples: Samples) -> None:
     photograph = samples[zero][0]['photograph'][:1]
     _picture_rows(
         figure, 'SinGAN: what the layout comes from (four samples each; dots '
-        'are seeds)', "layout: correlation with the photograph's, 1 is the "
-        'same', [
+        'are seeds)', "layout: correlation with the\nphotograph's, 1 is the same", [
             _Variant('the photograph', 'k', photograph, [[1.]]),
             variant('zero padding', _ZERO, zero),
             variant('the same networks,\nlarger input, cropped', _ZERO, zero,
@@ -170,15 +169,15 @@ def _draw_gans(figure: Any, records: Records, samples: Samples) -> None:
                          [_figures(records, name, 'layout_data')]))
             if cues != 'reflect':
                 variants.append(
-                    _Variant('larger input, cropped', colour,
+                    _Variant('the same, larger input', colour,
                              samples[name][0]['unpadded'], [
                                  _figures(records, name, 'unpadded',
                                           'layout_data')
                              ], True))
     _picture_rows(
-        figure, 'What tells a generator the layout of faces: the first map, '
-        'or padding (six samples; dots are seeds)',
-        'layout: agreement with that of the photographs '
+        figure, 'What tells a generator the layout of faces: the first map, or '
+        'zero padding (six samples; dots are seeds)',
+        'layout: agreement with that of the\nphotographs '
         f'(their own: {records["dcgan_flat_32"][0]["data_layout"]:.2f})',
         variants,
         .55,
@@ -191,7 +190,9 @@ def _draw_resizing(figure: Any, records: Records, samples: Samples) -> None:
     for name, label, colour in (
         ('singan_zero-pad_80', 'zero padding', _ZERO),
         ('singan_no-pad_80', 'no padding', _NONE),
+        ('singan_csg_zero-pad_80', 'CSG,\nzero padding', _CSG),
         ('singan_csg_no-pad_80', 'CSG, no padding', _CSG),
+        ('singan_spe_zero-pad_80', 'SPE,\nzero padding', _SPE),
         ('singan_spe_no-pad_80', 'SPE, no padding', _SPE),
         ('context-singan_csg_80', 'ContextSinGAN,\nCSG', _CSG),
         ('context-singan_spe_80', 'ContextSinGAN,\nSPE', _SPE)):
@@ -205,11 +206,11 @@ def _draw_resizing(figure: Any, records: Records, samples: Samples) -> None:
                 ]))
     _picture_rows(
         figure, 'SinGAN at 1, 1.5 and 2 times the size of its training (dots '
-        'are seeds)', 'layout at twice the size: correlation with the '
+        'are seeds)', 'layout at twice the size:\ncorrelation with the '
         "photograph's",
         variants,
-        1.15,
-        limits=(-.4, 1.6),
+        .95,
+        limits=(-.4, 1.7),
         names=('all of it, stretched', 'its first part'))
 
 
@@ -296,16 +297,19 @@ def _draw_balance(figure: Any, records: Records, samples: Samples) -> None:
     names = _padded()
     grid = _panels(
         figure, list(names.values()),
-        ['location share', 'change by padding,\ndB of the features'], 1.6)
-    for name, (share, change) in zip(names, grid.T):
-        for ax, key in ((share, 'share_profile'),
+        ['step of the mean\nfeature, deviations',
+         'change by padding,\ndB of the features'], 1.6)
+    for name, (step, change) in zip(names, grid.T):
+        for ax, key in ((step, 'relation_profile'),
                         (change, 'padding_db_profile')):
             runs = _of_deepest(records, name, key)
             _line(ax, range(len(runs[0])), runs, _ZERO)
-        share.set_ylim(0, None)
+        change.set_xlim(step.get_xlim())  # there may be no change from some on
+        step.set_ylim(0, None)
     figure.suptitle(
-        'Zero padding alone: how much the deepest layer knows of its place, '
-        'from the border (0) to the middle', fontsize=11)
+        'Zero padding alone: how far the deepest layer tells a place from its '
+        'neighbour, from the border (0)\nto the middle, and what padding '
+        'changes', fontsize=11)
 
 
 def _draw_vague(figure: Any, records: Records, samples: Samples) -> None:
@@ -324,21 +328,27 @@ def _draw_vague(figure: Any, records: Records, samples: Samples) -> None:
 
 def _draw_encodings(figure: Any, records: Records, samples: Samples) -> None:
     grid = _panels(
-        figure, ['what the place explains', 'what a step to the neighbour '
-                 'changes'], ['location share'], 2.6)[0]
-    grid[1].set_ylabel('step of the mean feature, in deviations', fontsize=8)
+        figure, [
+            'what a step to the neighbour changes',
+            'the place that is read from one cell'
+        ], ['step of the mean feature, deviations'], 2.6)[0]
+    grid[1].set_ylabel('error, in parts of guessing', fontsize=8)
+    rings = records['singan_zero-pad_80'][0]['deepest']['rings']
     for name, label, colour in (
         ('singan_zero-pad_80', 'zero padding', _ZERO),
         ('singan_csg_no-pad_80', 'CSG, no padding', _CSG),
         ('singan_spe_no-pad_80', 'SPE, no padding', _SPE)):
-        for ax, key in zip(grid, ('share_profile', 'relation_profile')):
-            runs = _of_deepest(records, name, key)
-            _line(ax, range(len(runs[0])), runs, colour, label)
+        runs = _of_deepest(records, name, 'relation_profile')
+        _line(grid[0], range(len(runs[0])), runs, colour, label)
+        _line(grid[1], rings, _of_deepest(records, name, 'ring_errors'),
+              colour)
     for ax in grid:
         ax.set_ylim(0, None)
+    grid[1].axhline(1, color=_GREY, ls='--', lw=1)
     grid[0].legend(fontsize=8, frameon=False)
     figure.suptitle(
-        "SinGAN's deepest layer: is each place told as much as the border?",
+        "SinGAN's deepest layer: is each place told as much as the border? "
+        '(1, dashed: nothing is known)',
         fontsize=11)
 
 
@@ -360,8 +370,9 @@ def _draw_relations(figure: Any, records: Records, samples: Samples) -> None:
         ax.set_ylim(0, None)
         ax.legend(fontsize=8, frameon=False)
     figure.suptitle(
-        'How far apart two places are told to be (the band, the deviation '
-        'over places, has no width)', fontsize=11)
+        'How far apart two places are told to be, wherever they are (the '
+        'lines of SPE coincide)',
+        fontsize=11)
 
 
 def _draw_patches(figure: Any, records: Records, samples: Samples) -> None:
