@@ -141,8 +141,10 @@ def _draw_singan(figure: Any, records: Records, samples: Samples) -> None:
 
     photograph = samples[zero][0]['photograph'][:1]
     _picture_rows(
-        figure, 'SinGAN: what the layout comes from (four samples each; dots '
-        'are seeds)', "layout: correlation with the\nphotograph's, 1 is the same", [
+        figure,
+        'SinGAN: what the layout comes from (four samples each; dots are '
+        'seeds)',
+        "layout: correlation with the\nphotograph's, 1 is the same", [
             _Variant('the photograph', 'k', photograph, [[1.]]),
             variant('zero padding', _ZERO, zero),
             variant('the same networks,\nlarger input, cropped', _ZERO, zero,
@@ -175,8 +177,8 @@ def _draw_gans(figure: Any, records: Records, samples: Samples) -> None:
                                           'layout_data')
                              ], True))
     _picture_rows(
-        figure, 'What tells a generator the layout of faces: the first map, or '
-        'zero padding (six samples; dots are seeds)',
+        figure, 'What tells a generator the layout of faces: the first map, '
+        'or zero padding (six samples; dots are seeds)',
         'layout: agreement with that of the\nphotographs '
         f'(their own: {records["dcgan_flat_32"][0]["data_layout"]:.2f})',
         variants,
@@ -304,7 +306,7 @@ def _draw_balance(figure: Any, records: Records, samples: Samples) -> None:
                         (change, 'padding_db_profile')):
             runs = _of_deepest(records, name, key)
             _line(ax, range(len(runs[0])), runs, _ZERO)
-        change.set_xlim(step.get_xlim())  # there may be no change from some on
+        change.set_xlim(step.get_xlim())  # also where nothing changes
         step.set_ylim(0, None)
     figure.suptitle(
         'Zero padding alone: how far the deepest layer tells a place from its '

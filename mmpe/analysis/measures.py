@@ -168,7 +168,9 @@ def padding_part(padded: Tensor, unpadded: Tensor) -> Shares:
     the features with padding and of those computed on a larger input. Its
     mean over latents is the signal, its variance the noise ("Unveiling the
     Mask of Position-Information Pattern Through the Mist of Image Features",
-    Lin et al., ICML 2023).
+    Lin et al., ICML 2023). The larger input, their optimal padding, goes on
+    mirrored. How channels are summed up is ours, so that the figures of their
+    tables cannot be set beside these.
 
     Args:
         padded, unpadded: (N, C, H, W) of the same latents.

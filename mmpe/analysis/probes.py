@@ -198,9 +198,10 @@ def posenet(features: Tensor) -> Dict[str, Tuple[float, float]]:
     One 3 x 3 convolution without padding reads a position map from features
     that are resized to 28 x 28 (How Much Position Information Do
     Convolutional Neural Networks Encode?, Islam et al., ICLR 2020).
-    It is fitted in closed form instead of by gradient descent, to the first
-    half of the latents, and measured on the other half; of more than 64
-    channels it reads their 64 principal components.
+    The convolution and the kinds of targets are theirs. It is fitted in
+    closed form instead of by gradient descent, to the first half of the
+    latents, and measured on the other half; it reads one layer, not several
+    at once; of more than 64 channels it reads their 64 principal components.
 
     Args:
         features: (N, C, H, W), N at least 4.

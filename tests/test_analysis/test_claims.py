@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from mmpe.analysis.claims import (CLAIMS, HOLDS, NOT, PARTLY, Row,
                                   encoding_relations, spread, table, verdict)
 from mmpe.analysis.patches import SPREADS, measure_patches
 from mmpe.analysis.records import measure_features
-from mmpe.analysis.study import _kept
+from mmpe.analysis.study import _kept, trainings_of
 from mmpe.analysis.trainings import Trained, config_of
 from mmpe.registry import MODELS, build_from
 
@@ -56,6 +57,15 @@ def test_codes_by_their_definition():
     assert relations['SPE']['1.0'][0]['distance'] == pytest.approx(
         relations['SPE']['2.0'][0]['distance'], rel=1e-4)
     assert relations['SPE']['2.0'][1]['variation'] < 1e-3
+
+
+def test_every_config_is_used():
+    names = trainings_of(CLAIMS)
+    folder = Path(config_of('any')).parent
+    assert {path.stem for path in folder.glob('*.py')} == set(names)
+    for name in names:
+        cfg = Config.fromfile(config_of(name))
+        assert 'train_cfg' in cfg and cfg.default_scope == 'mmpe'
 
 
 class Told(nn.Module):
