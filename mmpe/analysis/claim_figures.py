@@ -4,7 +4,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from mmpe.utils.files import PathLike
-from .claims import GANS, SINGAN, Row, encoding_relations
+from .claims import GANS, SINGAN, Row, encoding_relations, spread
 from .patches import SPREADS
 from .report import COLOURS
 
@@ -109,7 +109,7 @@ def _bars(ax: Any, variant: _Variant, names: Sequence[str]) -> None:
         ax.text(
             max(mean, *values, 0) + .02,
             place,
-            f'{mean:.2f} {name}',
+            f'{spread([mean], 2)} {name}',
             va='center',
             fontsize=8)
     ax.set_ylim(len(variant.bars) - .4, -.6)
@@ -363,10 +363,10 @@ def _draw_relations(figure: Any, records: Records, samples: Samples) -> None:
     for ax, (code, factors) in zip(grid, relations.items()):
         for factor, style in zip(factors, ('-', '--', ':')):
             mean = np.array([x['distance'] for x in factors[factor]])
-            spread = mean * [x['variation'] for x in factors[factor]]
+            band = mean * [x['variation'] for x in factors[factor]]
             ax.plot(offsets, mean, style, color=_CODES[code], lw=1.8,
                     label=f'{float(factor):g} x the size')
-            ax.fill_between(offsets, mean - spread, mean + spread,
+            ax.fill_between(offsets, mean - band, mean + band,
                             color=_CODES[code], alpha=.2, lw=0)
         ax.set_xlabel('distance of the places, cells', fontsize=8)
         ax.set_ylim(0, None)
@@ -387,7 +387,7 @@ def _draw_patches(figure: Any, records: Records, samples: Samples) -> None:
     for ax, key in zip(grid, keys):
         for code, colour in _CODES.items():
             _line(ax, SPREADS,
-                  [[run[f'{code} {spread}'][key] for spread in SPREADS]
+                  [[run[f'{code} {x}'][key] for x in SPREADS]
                    for run in runs], colour, f'told by {code}')
         none = [run['none'][key] for run in runs]
         ax.axhspan(min(none), max(none), color=_NONE, alpha=.3, lw=0)

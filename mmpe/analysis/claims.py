@@ -298,11 +298,16 @@ def _resizing(records: Records) -> List[Row]:
     for factor in ('1.5', '2.0'):
         for code, kind, other in (('csg', 'stretched', 'kept'),
                                   ('spe', 'kept', 'stretched')):
-            for padding in ('zero-pad', 'no-pad'):
-                label = padding.replace('-pad', ' padding')
-                path = f'singan_{code}_{padding}_80', 'sizes', factor
+            for label, name in (
+                (f'{SINGAN}, {code.upper()}, zero padding',
+                 f'singan_{code}_zero-pad_80'),
+                (f'{SINGAN}, {code.upper()}, no padding',
+                 f'singan_{code}_no-pad_80'),
+                (f'ContextSinGAN, {code.upper()}',
+                 f'context-singan_{code}_80')):
+                path = name, 'sizes', factor
                 rows.append(
-                    Row(f'{SINGAN}, {code.upper()}, {label}',
+                    Row(label,
                         f'layout at {factor} times the size', _KINDS[kind],
                         _get(records, *path, kind), _KINDS[other],
                         _get(records, *path, other)))
@@ -375,7 +380,7 @@ def verdict(rows: Sequence[Row]) -> str:
 def spread(values: Sequence[float], digits: int) -> str:
     """Mean over seeds, and how far the farthest one is from it."""
     mean = float(np.mean(values))
-    text = f'{mean:.{digits}f}'
+    text = f'{round(mean, digits) + 0.:.{digits}f}'  # no -0
     if len(values) > 1:
         text += f' ± {np.abs(np.array(values) - mean).max():.{digits}f}'
     return text

@@ -14,6 +14,7 @@ from mmpe.evaluation.single_image import layout_correlation, patch_swd
 from mmpe.evaluation.sliced_wasserstein import swd_of_images
 from mmpe.functional.distances import kernel_distance
 from mmpe.inference import load
+from mmpe.models import ContextSinGAN
 from mmpe.registry import DATASETS, build_from
 from .analyse import decibels, plain
 from .features import collect, feature_layers
@@ -312,9 +313,13 @@ def _of_photograph(subject: Subject,
     sampler = load(trained.config, trained.checkpoint)
     photograph, (height, width) = sampler.photograph, sampler.size
     sizes, pictures = {}, dict(photograph=photograph[None])
+    growth = None
+    if isinstance(sampler.model, ContextSinGAN):
+        # what the encoding itself does, not what the config chooses
+        growth = subject.model.generator.head_position_encode.growth
     for factor in FACTORS:
         size = (round(height * factor), round(width * factor))
-        images = sampler.sample(_SAMPLES, size, 0)
+        images = sampler.sample(_SAMPLES, size, 0, growth=growth)
         sizes[str(factor)] = _sizes(images, photograph)
         pictures[str(factor)] = np.stack(images[:_SHOWN])
         if factor == 1:
