@@ -124,9 +124,9 @@ def measure_features(subject: Subject,
         ``layers``, the location share of each with its error; and of the
         ``deepest`` layer and the ``output`` ``share`` with profile, the probe
         in zones (``near``, ``middle``) and in ``rings`` of one distance to
-        the border, in parts of the error of guessing, ``relation``, how the
-        mean over latents changes between neighbours, and where there is
-        padding ``ppp_snr_db`` and ``padding_db_profile``. Phases of
+        the border, in parts of the error of guessing, ``relation_profile``,
+        how the mean over latents changes between neighbours, and where there
+        is padding ``ppp_snr_db`` and ``padding_db_profile``. Phases of
         upsampling, which repeat with the cells of the smallest map, are left
         out.
     """
@@ -150,7 +150,10 @@ def measure_features(subject: Subject,
         padding = {}
         if name in unpadded:
             padding = _padding(padded[name], unpadded[name])
-        record[key] = dict(_of_layer(features[name]), **padding)
+        record[key] = dict(
+            _of_layer(features[name]),
+            relation_profile=_relation(padded[name], _period(sizes, name)),
+            **padding)
     return plain(record)
 
 
@@ -204,7 +207,6 @@ def _of_layer(x: Tensor) -> Record:
     record['ring_errors'] = [
         _reading(x, distance == ring)['error'] for ring in rings
     ]
-    record['relation_profile'] = _relation(x)
     return record
 
 
@@ -220,10 +222,11 @@ def _reading(x: Tensor, zone: Any) -> Record:
             np.mean([result.cells / result.guess for result in results])))
 
 
-def _relation(x: Tensor) -> List[float]:
+def _relation(x: Tensor, period: int) -> List[float]:
     """Distance between means of neighbours, over that to the border.
 
-    Of the means over even and odd latents, so that noise cancels.
+    Neighbours are a period apart, so that phases are compared with
+    themselves. Of the means over even and odd latents, so that noise cancels.
     """
     x = x.double()
     x = x / x.var(dim=(0, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
@@ -231,12 +234,13 @@ def _relation(x: Tensor) -> List[float]:
     squared = torch.zeros(x.shape[2:], dtype=x.dtype)
     count = torch.zeros_like(squared)
     for axis in (1, 2):
-        step = (even.diff(dim=axis) * odd.diff(dim=axis)).mean(0)
-        for first in (0, 1):
-            index = slice(first, first + step.shape[axis - 1])
-            part = (index, slice(None)) if axis == 1 else (slice(None), index)
-            squared[part] += step
-            count[part] += 1
+        moved = x.shape[axis + 1] - period
+        steps = [mean.narrow(axis, period, moved) - mean.narrow(axis, 0, moved)
+                 for mean in (even, odd)]
+        step = (steps[0] * steps[1]).mean(0)
+        for first in (0, period):
+            squared.narrow(axis - 1, first, moved).add_(step)
+            count.narrow(axis - 1, first, moved).add_(1)
     return profile(squared / count).clamp(min=0).sqrt().tolist()
 
 
