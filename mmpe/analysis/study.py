@@ -19,6 +19,7 @@ from .trainings import Trained, config_of, train_all
 
 __all__ = ['study', 'trainings_of']
 
+BUNDLED = 'photograph.png'
 # Of each training, of each seed.
 Samples = Dict[str, List[Pictures]]
 
@@ -77,7 +78,10 @@ def study(letters: Sequence[str],
     for name in names:
         if 'singan' not in name and images is None:
             images = Folder(str(data_root), config_of(name))
-    photograph = photograph or bundled_photograph(folder)
+    bundled = folder / BUNDLED  # written once: later calls go on with it
+    if photograph is None:
+        photograph = bundled if bundled.is_file() else \
+            bundled_photograph(folder)
     trained = train_all(names, seeds, str(data_root), photograph,
                         folder / 'trainings', options)
     records, samples = _measured(trained, images, folder / 'records')

@@ -106,6 +106,17 @@ def test_places_in_features(told):
     assert 'ppp_snr_db' not in found
 
 
+def test_steps_leave_phases_out():
+    torch.manual_seed(0)
+    phases = torch.randn(1, 8, 4, 4).repeat(16, 1, 3, 3)
+    still = torch.rand(16, 1, 1, 1) + phases  # the same in each cell
+    assert max(records._relation(still, 4)) < 1e-6
+    assert min(records._relation(still, 1)) > 0.1
+    ramp = phases + 5 * torch.arange(12.) / 12
+    steps = records._relation(ramp, 4)
+    assert min(steps) > 0.1 and max(steps) < 3 * min(steps)
+
+
 def test_padding_shows_in_a_record():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
