@@ -3,7 +3,7 @@ from .analyse import analyse
 from .features import collect, feature_layers
 from .measures import (border_distance, decibel, eq_t, jackknife,
                        layout_agreement, location_share, padding_part,
-                       padding_reach, profile, shift_error)
+                       padding_reach, profile, shift_error, without_phases)
 from .padding import MODES, change_inputs, pad_with
 from .probes import posenet, posenet_targets, read_place, shuffled_places
 from .subjects import (ARCHITECTURES, Subject, from_checkpoint, from_factory,

@@ -13,7 +13,7 @@ from .padding import change_inputs, pad_with
 from .probes import ZONES, posenet, read_place, shuffled_places
 from .subjects import Subject
 
-__all__ = ['OUTPUT', 'analyse']
+__all__ = ['OUTPUT', 'analyse', 'decibels', 'plain']
 
 # The network's own output stands in the tables under this name.
 OUTPUT = 'output'
@@ -56,11 +56,14 @@ def analyse(subject: Subject,
         - of the output, ``layout``, the agreement of samples, and ``eq_t_db``.
 
     Raises:
-        ValueError: There are too few latents, or the network does not allow a
-            padding.
+        ValueError: There are too few latents, the network pads nothing, or it
+            does not allow a padding.
     """
     if num < 8:
         raise ValueError(f'Argument `num` must be at least 8, but got {num}.')
+    if not subject.margin:
+        raise ValueError('A ContextSinGAN pads nothing: there is no padding '
+                         'to compare with.')
     sizes = feature_layers(subject.model, lambda: subject.run(2, seed),
                            min_size)
     ratios = _ratios(subject, seed, sizes)
@@ -84,7 +87,7 @@ def analyse(subject: Subject,
         if '' in features:
             output, cells = features[''], int(step * ratios[''])
             results[mode][OUTPUT].update(
-                _plain(
+                plain(
                     dict(
                         layout=layout_agreement(output),
                         eq_t_db=eq_t(output, shifted[''], (cells, cells)))))
@@ -158,11 +161,11 @@ def _figures(x: Tensor, unpadded: Tensor, shifted: Tensor, cells: int,
         reach = padding_reach(x, unpadded)
         figures['padding_snr_db'] = decibel(padding_part(x, unpadded).ratio)
         figures['padding_db'] = decibel(reach.ratio)
-        figures['padding_db_profile'] = _decibels(reach.profile)
+        figures['padding_db_profile'] = decibels(reach.profile)
     error = shift_error(x, shifted, (cells, cells))
     figures['shift_error_db'] = decibel(error.ratio)
-    figures['shift_error_db_profile'] = _decibels(error.profile)
-    return _plain(figures)
+    figures['shift_error_db_profile'] = decibels(error.profile)
+    return plain(figures)
 
 
 def _probe(x: Tensor, zone: str) -> Figures:
@@ -172,16 +175,17 @@ def _probe(x: Tensor, zone: str) -> Figures:
     }
 
 
-def _decibels(ratios: Tensor) -> List[float]:
+def decibels(ratios: Tensor) -> List[float]:
+    """Of each ratio of powers, see :func:`mmpe.analysis.measures.decibel`."""
     return [decibel(float(ratio)) for ratio in ratios]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What JSON can hold: five digits, None for what is no number."""
     if isinstance(value, dict):
-        return {key: _plain(x) for key, x in value.items()}
+        return {key: plain(x) for key, x in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(x) for x in value]
+        return [plain(x) for x in value]
     if isinstance(value, float):
         return float(f'{value:.5g}') if math.isfinite(value) else \
             None if math.isnan(value) else str(value)

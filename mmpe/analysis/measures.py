@@ -15,7 +15,7 @@ from torch import Tensor
 __all__ = [
     'Shares', 'border_distance', 'decibel', 'eq_t', 'jackknife',
     'layout_agreement', 'location_share', 'padding_part', 'padding_reach',
-    'profile', 'shift_error'
+    'profile', 'shift_error', 'without_phases'
 ]
 
 Size = Tuple[int, int]
@@ -147,6 +147,20 @@ def _phase_means(x: Tensor, period: int) -> Tensor:
     return cells.mean(dim=(1, 3)).repeat(1, height, width)
 
 
+def without_phases(features: Tensor, period: int) -> Tensor:
+    """Features without what tells the phases of an upsampling apart.
+
+    Args:
+        features: (N, C, H, W); H and W are multiples of the period.
+        period: As for :func:`location_share`.
+
+    Returns:
+        (N, C, H, W), without the mean over latents and over the places of
+        one phase.
+    """
+    return features - _phase_means(features.mean(0), period)
+
+
 def padding_part(padded: Tensor, unpadded: Tensor) -> Shares:
     r"""Signal and noise of what padding adds to features.
 
@@ -154,7 +168,9 @@ def padding_part(padded: Tensor, unpadded: Tensor) -> Shares:
     the features with padding and of those computed on a larger input. Its
     mean over latents is the signal, its variance the noise ("Unveiling the
     Mask of Position-Information Pattern Through the Mist of Image Features",
-    Lin et al., ICML 2023).
+    Lin et al., ICML 2023). The larger input, their optimal padding, goes on
+    mirrored. How channels are summed up is ours, so that the figures of their
+    tables cannot be set beside these.
 
     Args:
         padded, unpadded: (N, C, H, W) of the same latents.

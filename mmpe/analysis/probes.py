@@ -1,5 +1,5 @@
 """Places read from features by linear probes."""
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -30,11 +30,13 @@ class ProbeResult(NamedTuple):
             as good as the mean of the targets.
         r2_error: Its standard error over held-out latents.
         cells: Mean absolute error in cells.
+        guess: That of always saying the mean of the targets.
     """
 
     r2: float
     r2_error: float
     cells: float
+    guess: float
 
 
 class _Ridge:
@@ -111,7 +113,8 @@ def zone_cells(zone: str, height: int, width: int) -> Tensor:
 
 
 def read_place(features: Tensor,
-               zone: str = 'all') -> Dict[str, Optional[ProbeResult]]:
+               zone: Union[str, Tensor] = 'all'
+               ) -> Dict[str, Optional[ProbeResult]]:
     """Read x, y and the distance to the border from the feature of one place.
 
     Ridge regression with an intercept, fitted to the first half of the
@@ -120,7 +123,8 @@ def read_place(features: Tensor,
     Args:
         features: (N, C, H, W), N at least 4.
         zone: Cells to fit to and to measure at: 'all', those 'near' the
-            border (less than a quarter of the map away), or the 'middle'.
+            border (less than a quarter of the map away), or the 'middle'; or
+            a mask (H, W).
 
     Returns:
         A result for each of :data:`TARGETS`; None where the target is the
@@ -129,11 +133,11 @@ def read_place(features: Tensor,
     Raises:
         ValueError: There are fewer latents, or there is no such zone.
     """
-    if zone not in ZONES:
+    if isinstance(zone, str) and zone not in ZONES:
         raise ValueError(f'Argument `zone` must be one of {ZONES}, but got '
                          f'{zone!r}.')
     height, width = features.shape[2:]
-    mask = zone_cells(zone, height, width)
+    mask = zone_cells(zone, height, width) if isinstance(zone, str) else zone
     y, x = torch.meshgrid(
         torch.arange(height), torch.arange(width), indexing='ij')
     targets = torch.stack((x, y, border_distance(height, width)))
@@ -147,9 +151,10 @@ def read_place(features: Tensor,
             results[name] = None
             continue
         parts = 1 - error[:, index].square().mean(-1) / spread
+        guess = (targets[index] - targets[index].mean()).abs().mean()
         results[name] = ProbeResult(
             float(parts.mean()), float(parts.std() / len(parts)**0.5),
-            float(error[:, index].abs().mean()))
+            float(error[:, index].abs().mean()), float(guess))
     return results
 
 
@@ -193,9 +198,10 @@ def posenet(features: Tensor) -> Dict[str, Tuple[float, float]]:
     One 3 x 3 convolution without padding reads a position map from features
     that are resized to 28 x 28 (How Much Position Information Do
     Convolutional Neural Networks Encode?, Islam et al., ICLR 2020).
-    It is fitted in closed form instead of by gradient descent, to the first
-    half of the latents, and measured on the other half; of more than 64
-    channels it reads their 64 principal components.
+    The convolution and the kinds of targets are theirs. It is fitted in
+    closed form instead of by gradient descent, to the first half of the
+    latents, and measured on the other half; it reads one layer, not several
+    at once; of more than 64 channels it reads their 64 principal components.
 
     Args:
         features: (N, C, H, W), N at least 4.

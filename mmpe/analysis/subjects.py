@@ -1,6 +1,7 @@
 """Networks to look at, and how they are sampled."""
 import contextlib
 import importlib
+from copy import deepcopy
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import torch
@@ -18,6 +19,7 @@ from mmpe.models.stylegan2.base_generator import BaseStyleGenerator
 from mmpe.models.stylegan2.generator import StyleGAN2Generator
 from mmpe.registry import MODELS, build_from
 from mmpe.weights import Weights
+from .cues import change_cues
 from .padding import pad_with
 
 __all__ = [
@@ -50,12 +52,14 @@ class Subject(NamedTuple):
     margin: int
     first_map: Optional[str] = None
 
-    def run(self, num: int, seed: int) -> Tensor:
+    def run(self, num: int, seed: int, **options) -> Tensor:
         """Sample the network; the same latents for the same seed.
 
         Args:
             num: Number of latents.
             seed: Their seed.
+            options: Keyword arguments of the network that replace those
+                drawn.
 
         Returns:
             What the network returns, of all latents.
@@ -65,7 +69,7 @@ class Subject(NamedTuple):
         with torch.no_grad():
             for start in range(0, num, _BATCH):
                 args, kwargs = self.draw(min(_BATCH, num - start), generator)
-                outputs.append(self.model(*args, **kwargs))
+                outputs.append(self.model(*args, **{**kwargs, **options}))
         return torch.cat(outputs)
 
 
@@ -238,8 +242,40 @@ def _with_margin(subject: Subject) -> Subject:
     return subject
 
 
+class _ContextSampler(nn.Module):
+    """A ContextSinGAN whose arguments are its noises."""
+
+    def __init__(self, model: ContextSinGAN) -> None:
+        super().__init__()
+        self.generator = model.generator_ema.module if model.with_ema_gen \
+            else model.generator
+        self._model = [model]  # whose other parts are no modules of this one
+
+    def forward(self, *noises: Tensor) -> Tensor:
+        """Random images (N, 3, H, W) of noises (N, C, h, w) of all scales."""
+        return self._model[0]._generate(
+            self.generator,
+            list(noises),
+            'recon',
+            curr_scale=len(noises) - 1)
+
+
+def _of_context_singan(model: ContextSinGAN) -> Subject:
+    shapes = [shape[1:] for shape in model.noise_shapes()]
+
+    def draw(num: int, generator: torch.Generator) -> Arguments:
+        return tuple(
+            torch.randn(num, *shape, generator=generator)
+            for shape in shapes), {}
+
+    return Subject(_ContextSampler(model).eval(), draw, margin=0)
+
+
 def from_checkpoint(config: str, checkpoint: str) -> Subject:
     """A trained generator, with averaged weights where there are some.
+
+    What it was trained without (:class:`mmpe.analysis.cues.CuesHook`) it is
+    without here. A ContextSinGAN pads nothing, so that its margin is 0.
 
     Args:
         config: Config file of SinGAN, StyleGAN2, MS-PIE, or of MMagic's DCGAN
@@ -251,11 +287,23 @@ def from_checkpoint(config: str, checkpoint: str) -> Subject:
         ValueError: The model is none of these, or the checkpoint does not
             belong to it.
     """
-    settings = Config.fromfile(config).get('model')
+    cfg = Config.fromfile(config)
+    settings = cfg.get('model')
     if settings is None:
         raise ValueError(f'The config {config!r} has no `model`.')
     if settings.type in ('DCGAN', 'PGGAN', 'ProgressiveGrowingGAN'):
-        return _of_mmagic(settings.generator, checkpoint)
+        subject = _of_mmagic(settings, checkpoint)
+    else:
+        subject = _of_mmpe(settings, checkpoint)
+    for hook in cfg.get('custom_hooks', []):
+        if hook.type == 'CuesHook':
+            cues = {k: v for k, v in hook.items() if k != 'type'}
+            change_cues(subject.model, **cues)
+    return subject
+
+
+def _of_mmpe(settings: Any, checkpoint: str) -> Subject:
+    """SinGAN, StyleGAN2 or MS-PIE."""
     weights = Weights(checkpoint)
     if settings.get('num_scales', 0) is None:
         settings.num_scales = weights.num_scales
@@ -271,18 +319,20 @@ def from_checkpoint(config: str, checkpoint: str) -> Subject:
     if isinstance(generator, BaseStyleGenerator):
         return _of_stylegan2(generator)
     if isinstance(model, ContextSinGAN):
-        raise ValueError('A ContextSinGAN pads nothing: there is no padding '
-                         'to compare with.')
+        return _of_context_singan(model)
     shapes = [shape[1:] for shape in model.noise_shapes()]
     return _of_singan(generator, shapes, model.noise_weights)
 
 
 def _of_mmagic(settings: Any, checkpoint: str) -> Subject:
     """MMagic's DCGAN or PGGAN."""
-    name = settings.type.replace('Generator', '').lower()
+    generator = deepcopy(settings.generator)
+    name = generator.type.replace('Generator', '').lower()
     importlib.import_module(f'mmagic.models.editors.{name}')
+    if settings.get('noise_size'):
+        generator.setdefault('noise_size', settings.noise_size)
     with DefaultScope.overwrite_default_scope('mmagic'):
-        model = build_from(MODELS, settings)
+        model = build_from(MODELS, generator)
     state = read_checkpoint(checkpoint)
     state = state.get('state_dict', state)
     for prefix in ('generator_ema.module.', 'generator_ema.', 'generator.'):

@@ -183,19 +183,24 @@ class SlicedWassersteinDistance(FeatureMetric):
 
 
 def patch_distance(reals: Iterable[Tensor],
-                   fakes: Iterable[Tensor]) -> float:
+                   fakes: Iterable[Tensor],
+                   seed: int = 0) -> float:
     """Sliced Wasserstein distance of two sets of images.
 
     Args:
-        reals, fakes: As many batches of images (N, C, H, W) each, all of one
-            size.
+        reals, fakes: Batches of BGR images (N, 3, H, W) in [0, 255], all of
+            one size.
+        seed: Seed of places and directions.
 
     Returns:
         The mean of all levels, see :class:`SlicedWassersteinDistance`.
+
+    Raises:
+        ValueError: Sizes differ, or images are too small.
     """
-    metric = SlicedWassersteinDistance(1)
+    metric = SlicedWassersteinDistance(1, seed=seed)
     metric.network = _PatchExtractor(metric.patch_size,
-                                     metric.patches_per_image, metric.seed)
+                                     metric.patches_per_image, seed)
     rows = [torch.cat([metric.rows_of(x) for x in images])
             for images in (reals, fakes)]
     metric.reference = metric.summarise(rows[0])

@@ -17,6 +17,15 @@ def encoder():
         num, 3, 32, 32, generator=generator)
 
 
+def lsgan():
+    """A generator of MMagic that mmpe knows nothing of."""
+    from mmagic.models.editors.lsgan import LSGANGenerator
+    torch.manual_seed(0)
+    model = LSGANGenerator(output_scale=32, base_channels=16, noise_size=8)
+    return model.eval(), lambda num, generator: torch.randn(
+        num, 8, generator=generator)
+
+
 def wrong():
     return nn.ReLU()
 
@@ -45,6 +54,15 @@ def test_a_network_never_seen():
             assert abs(x['r2']) < max(4 * x['r2_error'], 0.02)
     # the first layer sees three cells
     assert results['zeros']['0']['padding_db_profile'][2:] == ['-inf'] * 6
+
+
+def test_a_generator_of_mmagic_never_seen():
+    results = analyse(from_factory(f'{__name__}:lsgan'), num=16)
+    zeros, none = (results[mode]['output'] for mode in ('zeros', 'none'))
+    assert zeros['size'] == [32, 32]
+    border, *_, middle = map(float, zeros['padding_db_profile'])
+    assert border > -20 > middle
+    assert 'padding_db' not in none
 
 
 @pytest.mark.parametrize('name', ['dcgan', 'singan'])

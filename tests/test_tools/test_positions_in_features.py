@@ -159,6 +159,20 @@ def test_dcgan_of_mmagic(run_tool, tmp_path):
     assert not os.path.exists(tmp_path / 'other')
 
 
+def test_a_claim_without_trainings(run_tool, tmp_path, photograph, capsys):
+    out = tmp_path / 'out'
+    run_tool(TOOL, '--claim', 'g', '--photograph', photograph, '--work-dir',
+             out)
+    text = capsys.readouterr().out
+    table = (out / 'claims.md').read_text()
+    assert table.strip() in text and str(out / 'claims.md') in text
+    assert '**holds**' in table
+    rows = json.loads((out / 'claims.json').read_text())['g']
+    assert [row['holds'] for row in rows] == [True] * 4
+    assert sorted(path.name for path in out.iterdir()) == [
+        'claim_g.png', 'claims.json', 'claims.md']
+
+
 def test_errors(run_tool, tmp_path, capsys):
     for arguments, text in (
         (('--num', 4), '--num must be at least 8, but got 4'),

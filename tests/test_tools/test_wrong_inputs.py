@@ -615,6 +615,27 @@ COMMANDS = {
             'no module': ['--factory', 'no_such_module:make'],
             'no factory': ['--factory', 'json:no_such_factory'],
         }),
+    'positions_in_features (claims)': command(
+        'tools/analysis/positions_in_features.py', '--claim', 'd',
+        '--data-root', F + 'images', '--photograph', F + 'photograph.png',
+        '--work-dir', 'out',
+        files={'photograph.png': PHOTOGRAPHS, 'images': {
+            'no folder': 'none', 'folder without images': 'folder'}},
+        more={
+            'unknown claim': ['--claim', 'x'],
+            'claim with a network': ['--model', 'dcgan'],
+            'claim without seeds': ['--seeds'],
+            'word as seed': ['--seeds', 'many'],
+            'file in the way': ['--work-dir', F + 'text.png'],
+            'setting without a value': ['--cfg-options', 'model'],
+        }),
+    'positions_in_features (options of claims)': command(
+        'tools/analysis/positions_in_features.py',
+        more={
+            'no images': ['--claim', 'all'],
+            'images without a claim': ['--data-root', F + 'images'],
+            'settings without a claim': ['--cfg-options', 'a=1'],
+        }),
 }
 # These take nothing but options without a value.
 WITHOUT_INPUTS = ('.dev_scripts/check_mim.py', '.dev_scripts/update_tables.py')

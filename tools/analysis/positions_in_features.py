@@ -18,13 +18,20 @@ Example:
         --padding zeros reflect circular none
     python tools/analysis/positions_in_features.py --factory mine:make
 
+    python tools/analysis/positions_in_features.py --claim all \
+        --data-root photos --work-dir claims
+
 where `mine.py` has a function `make` that returns a network and a function
 `draw(num, generator)`, which draws its inputs for `num` images with a
-`torch.Generator`.
+`torch.Generator`. With --claim the claims of the paper's abstract are measured
+on small trainings (`configs/analysis`), which are done first; `claims.md`,
+`claims.json` and a figure of each are written to --work-dir. A stopped call
+goes on. What the claims are: docs/analysis.md.
 """
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
@@ -33,9 +40,11 @@ import torch
 
 from mmpe.analysis import (ARCHITECTURES, MODES, Subject, analyse,
                            from_checkpoint, from_factory, untrained)
+from mmpe.analysis.claims import CLAIMS
 from mmpe.analysis.report import AllResults, draw_figures, tables
+from mmpe.analysis.study import study, trainings_of
 from mmpe.utils import register_all_modules
-from mmpe.utils.command_line import one_line_errors
+from mmpe.utils.command_line import SettingsAction, one_line_errors
 from mmpe.utils.files import atomic_write
 from mmpe.utils.progress import ProgressBar
 from mmpe.version import __version__
@@ -96,12 +105,73 @@ def parse_args() -> argparse.Namespace:
         '--out-dir',
         default='positions_in_features',
         help='folder of results (default: positions_in_features)')
+    claims = parser.add_argument_group('claims')
+    claims.add_argument(
+        '--claim',
+        nargs='+',
+        choices=['all', *CLAIMS],
+        metavar='LETTER',
+        help=f'claims to measure: all, or some of {", ".join(CLAIMS)}')
+    claims.add_argument(
+        '--data-root',
+        metavar='FOLDER',
+        help='images that the networks but SinGAN are trained on')
+    claims.add_argument(
+        '--photograph',
+        metavar='FILE',
+        help='what SinGANs are trained on (default: one of scikit-image)')
+    claims.add_argument(
+        '--work-dir',
+        default='claims',
+        help='folder of trainings and results (default: claims)')
+    claims.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=SettingsAction,
+        help='override settings of all trainings that have them, for instance '
+        'train_cfg.max_iters=5000 model.iters_per_scale=1000')
     args = parser.parse_args()
+    if args.claim:
+        return check_claims(parser, args)
+    for name in ('data_root', 'photograph', 'cfg_options'):
+        if getattr(args, name) is not None:
+            parser.error(f'--{name.replace("_", "-")} needs --claim')
     if args.num < 8:
         parser.error(f'--num must be at least 8, but got {args.num}')
     if not (args.model or args.trained or args.factory):
         args.model = list(ARCHITECTURES)
     return args
+
+
+def check_claims(parser: argparse.ArgumentParser,
+                 args: argparse.Namespace) -> argparse.Namespace:
+    """See that the options suit --claim."""
+    if args.model or args.trained or args.factory:
+        parser.error('--claim has networks of its own: leave out --model, '
+                     '--trained and --factory')
+    if 'all' in args.claim:
+        args.claim = list(CLAIMS)
+    if args.data_root is None and any(
+            'singan' not in name for name in trainings_of(args.claim)):
+        parser.error('--data-root must be a folder of images for '
+                     f'--claim {" ".join(args.claim)}')
+    return args
+
+
+def run_claims(args: argparse.Namespace) -> None:
+    """Train and measure what the claims need, and print the table."""
+    # A training ends with this process, also after SIGTERM.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    folder = Path(args.work_dir)
+    try:
+        text = study(args.claim, args.seeds, args.data_root, args.photograph,
+                     folder, args.cfg_options)
+    except KeyboardInterrupt:
+        sys.exit('Stopped. The same command goes on from here.')
+    print(text)
+    print(f'The table is in {folder / "claims.md"} and '
+          f'{folder / "claims.json"}, the figures are in '
+          f'{folder / "claim_*.png"}')
 
 
 def plan(args: argparse.Namespace) -> Plan:
@@ -173,6 +243,10 @@ def main() -> None:
     register_all_modules()
     sys.path.insert(0, os.getcwd())  # for networks of one's own
     folder = Path(args.out_dir)
+    if args.claim:
+        with one_line_errors():
+            run_claims(args)
+        return
     with one_line_errors():
         results = measure(plan(args), args)
         _write(folder / 'results.json', {

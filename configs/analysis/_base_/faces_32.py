@@ -1,0 +1,28 @@
+# Any folder of images at 32 x 32 pixels, for trainings of a minute or two on
+# a processor. A model's file says how many iterations.
+_base_ = [
+    '../../_base_/datasets/image_folder.py', '../../_base_/default_runtime.py'
+]
+
+# Networks of MMagic, and the hook that takes cues of place away.
+custom_imports = dict(
+    imports=[
+        'mmpe.analysis.dcgan', 'mmagic.models.editors.pggan',
+        'mmpe.analysis.cues'
+    ],
+    allow_failed_imports=False)
+
+train_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(pipeline=[
+        dict(type='LoadPhotograph'),
+        dict(type='CenterCropLongEdge', keys=['gt']),
+        dict(
+            type='Resize', keys=['gt'], scale=(32, 32), interpolation='area'),
+        dict(type='PackInputs', keys='gt')
+    ]))
+val_dataloader = None
+test_dataloader = None
+
+default_hooks = dict(checkpoint=dict(interval=500, max_keep_ckpts=1))

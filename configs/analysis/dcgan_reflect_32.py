@@ -1,0 +1,4 @@
+# The same without zero padding: the generator's layers mirror their maps.
+_base_ = './dcgan_zero-pad_32.py'
+
+custom_hooks = [dict(type='CuesHook', padding='reflect')]

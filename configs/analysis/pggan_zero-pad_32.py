@@ -1,0 +1,39 @@
+# MMagic's PGGAN, grown from 8 x 8 pixels: a first map of the latent, and zero
+# padding.
+_base_ = ['_base_/faces_32.py']
+
+model = dict(
+    type='PGGAN',
+    data_preprocessor=dict(type='DataPreprocessor'),
+    noise_size=64,
+    generator=dict(
+        type='PGGANGenerator',
+        noise_size=64,
+        out_scale=32,
+        base_channels=1024,
+        max_channels=32),
+    discriminator=dict(
+        type='PGGANDiscriminator',
+        in_scale=32,
+        label_size=0,
+        base_channels=1024,
+        max_channels=32),
+    # thousands of images
+    nkimgs_per_scale={
+        '8': 1,
+        '16': 2,
+        '32': 100
+    },
+    transition_kimgs=1,
+    ema_config=dict(
+        type='ExponentialMovingAverage', momentum=1 - 0.5**(16 / 1000)))
+
+optim_wrapper = dict(
+    constructor='PGGANOptimWrapperConstructor',
+    generator=dict(optimizer=dict(type='Adam', lr=0.002, betas=(0., 0.99))),
+    discriminator=dict(
+        optimizer=dict(type='Adam', lr=0.002, betas=(0., 0.99))),
+    lr_schedule=dict(generator=dict(), discriminator=dict()))
+
+train_dataloader = dict(batch_size=16)
+train_cfg = dict(type='ImageTrainLoop', max_iters=400)

@@ -1,0 +1,355 @@
+"""What is measured of a trained model, for the claims."""
+from copy import deepcopy
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mmpe.evaluation.networks import EffLite0Features
+from mmpe.evaluation.perceptual import EffLite0SIFIDFeatures, sifid
+from mmpe.evaluation.single_image import layout_correlation, patch_swd
+from mmpe.evaluation.sliced_wasserstein import patch_distance
+from mmpe.functional.distances import kernel_distance
+from mmpe.inference import load
+from mmpe.models import ContextSinGAN
+from mmpe.registry import DATASETS, build_from
+from .analyse import decibels, plain
+from .features import collect, feature_layers
+from .measures import (border_distance, decibel, jackknife, layout_agreement,
+                       location_share, padding_part, padding_reach, profile,
+                       without_phases)
+from .padding import pad_with
+from .probes import read_place, shuffled_places
+from .subjects import Subject, from_checkpoint
+from .trainings import Trained
+
+__all__ = ['FACTORS', 'Folder', 'measure', 'measure_features']
+
+Record = Dict[str, Any]
+Pictures = Dict[str, np.ndarray]
+# Sizes of images, as factors on those of training.
+FACTORS = (1., 1.5, 2.)
+_LATENTS = 64
+_SAMPLES = 16  # of a SinGAN
+_SHOWN = 6  # in figures
+_FAKES = 128  # of other networks
+_MAX_REAL = 256
+_WHITE = 255.
+
+
+class Folder:
+    """A folder of images, and their features, at any size.
+
+    Args:
+        data_root: The folder.
+        config: Config of a training, which says how images are made square.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: It holds no images.
+    """
+
+    def __init__(self, data_root: str, config: str) -> None:
+        self._settings = Config.fromfile(config).train_dataloader.dataset
+        self._settings.update(data_root=data_root, mirror=False)
+        self._images: Dict[int, Tensor] = {}
+        self._features: Dict[int, Tensor] = {}
+        self.network = EffLite0Features()
+        self._dataset(1)
+
+    def _dataset(self, size: int) -> Dataset:
+        settings = deepcopy(self._settings)
+        for step in settings.pipeline:
+            if step.type == 'Resize':
+                step.scale = (size, size)
+        return build_from(DATASETS, settings)
+
+    def images(self, size: int) -> Tensor:
+        """At most 256 images (N, 3, size, size), BGR in [-1, 1]."""
+        if size not in self._images:
+            dataset = self._dataset(size)
+            step = max(1, -(-len(dataset) // _MAX_REAL))
+            self._images[size] = torch.stack([
+                dataset[index]['data_samples'].gt_img
+                for index in range(0, len(dataset), step)
+            ]) / (_WHITE / 2) - 1
+        return self._images[size]
+
+    def features(self, size: int) -> Tensor:
+        """Those of EfficientNet-Lite0, (N, 1280)."""
+        if size not in self._features:
+            self._features[size] = self.extract(self.images(size))
+        return self._features[size]
+
+    def extract(self, images: Tensor) -> Tensor:
+        """Features (N, 1280) of BGR images (N, 3, H, W) in [-1, 1]."""
+        pixels = (images + 1) * (_WHITE / 2)
+        return torch.cat([self.network(part) for part in pixels.split(32)])
+
+
+def measure(trained: Trained,
+            folder: Optional[Folder] = None) -> Tuple[Record, Pictures]:
+    """Measure a trained model.
+
+    Args:
+        trained: The training.
+        folder: Images that it was trained on; not needed for SinGANs.
+
+    Returns:
+        Figures, as JSON takes them, and a few samples, uint8 RGB (N, H, W,
+        3), by what they show.
+    """
+    subject = from_checkpoint(trained.config, trained.checkpoint)
+    if 'singan' in trained.name:
+        record, pictures = _of_photograph(subject, trained)
+    else:
+        record, pictures = _of_folder(subject, trained, folder)
+    return {**record, **measure_features(subject)}, pictures
+
+
+def measure_features(subject: Subject,
+                     num: int = _LATENTS,
+                     seed: int = 0) -> Record:
+    """Places in the features of a network, as it is.
+
+    Args:
+        subject: The network.
+        num: Number of latents.
+        seed: Their seed.
+
+    Returns:
+        ``layers``, the location share of each with its error; and of the
+        ``deepest`` layer and the ``output`` ``share`` with profile, the probe
+        in zones (``near``, ``middle``) and in ``rings`` of one distance to
+        the border, in parts of the error of guessing, ``relation_profile``,
+        how the mean over latents changes between neighbours, and where there
+        is padding ``ppp_snr_db`` and ``padding_db_profile``. Phases of
+        upsampling, which repeat with the cells of the smallest map, are left
+        out.
+    """
+    sizes = feature_layers(subject.model, lambda: subject.run(2, seed))
+    features = collect(subject.model, lambda: subject.run(num, seed),
+                       list(sizes), sizes)
+    padded = dict(features)
+    layers = []
+    for name, x in features.items():
+        x = features[name] = without_phases(x, _period(sizes, name))
+        share, error = jackknife(lambda x: location_share(x).ratio, x)
+        layers.append(
+            dict(name=name, size=list(x.shape[2:]), share=share, error=error))
+    deep = [name for name, x in features.items() if name and x.shape[1] > 4]
+    named = dict(deepest=deep[-1], output='')
+    record = dict(layers=layers)
+    unpadded = _unpadded(subject, num, seed, {
+        name: sizes[name] for name in named.values()
+    })
+    for key, name in named.items():
+        padding = {}
+        if name in unpadded:
+            padding = _padding(padded[name], unpadded[name])
+        record[key] = dict(
+            _of_layer(features[name]),
+            relation_profile=_relation(padded[name], _period(sizes, name)),
+            **padding)
+    return plain(record)
+
+
+def _period(sizes: Dict[str, Tuple[int, int]], name: str) -> int:
+    """Cells of a layer for one of the smallest map, if that is a number."""
+    ratios = {side / least
+              for side, least in zip(sizes[name], min(sizes.values()))}
+    ratio = ratios.pop()
+    return int(ratio) if not ratios and ratio == int(ratio) else 1
+
+
+def _unpadded(subject: Subject, num: int, seed: int,
+              sizes: Dict[str, Tuple[int, int]]) -> Dict[str, Tensor]:
+    """Features without padding, or none where nothing is padded."""
+    if not subject.margin:
+        return {}
+    try:
+        with pad_with(subject.model, 'none', subject.margin,
+                      subject.first_map):
+            return collect(subject.model, lambda: subject.run(num, seed),
+                           list(sizes), sizes)
+    except ValueError:  # maps with borders of their own: nothing is padded
+        return {}
+
+
+def _padding(padded: Tensor, unpadded: Tensor) -> Record:
+    """What padding adds to a layer."""
+    reach = padding_reach(padded, unpadded)
+    return dict(
+        ppp_snr_db=decibel(padding_part(padded, unpadded).ratio),
+        padding_db_profile=decibels(reach.profile))
+
+
+def _of_layer(x: Tensor) -> Record:
+    """Figures of one layer."""
+    share = location_share(x)
+    record = dict(
+        size=list(x.shape[2:]),
+        share_profile=share.profile.tolist(),
+        share_map=share.part.float().tolist())
+    record['share'], record['share_error'] = jackknife(
+        lambda x: location_share(x).ratio, x)
+    for zone in ('near', 'middle'):
+        record[zone] = _reading(x, zone)
+    record['shuffled'] = _reading(shuffled_places(x), 'all')
+    distance = border_distance(*x.shape[2:])
+    # The innermost cells are too few to be told apart.
+    last = max(1, min(x.shape[2:]) // 2 - 1)
+    rings = range(0, last, max(1, last // 10))
+    record['rings'] = list(rings)
+    record['ring_errors'] = [
+        _reading(x, distance == ring)['error'] for ring in rings
+    ]
+    return record
+
+
+def _reading(x: Tensor, zone: Any) -> Record:
+    """How well x and y are read: R2 and error in parts of guessing."""
+    results = [result for target, result in read_place(x, zone).items()
+               if target != 'border' and result]
+    return dict(
+        r2=float(np.mean([result.r2 for result in results])),
+        r2_error=float(max(result.r2_error for result in results)),
+        cells=float(np.mean([result.cells for result in results])),
+        error=float(
+            np.mean([result.cells / result.guess for result in results])))
+
+
+def _relation(x: Tensor, period: int) -> List[float]:
+    """Distance between means of neighbours, over that to the border.
+
+    Neighbours are a period apart, so that phases are compared with
+    themselves. Of the means over even and odd latents, so that noise cancels.
+    """
+    x = x.double()
+    x = x / x.var(dim=(0, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
+    even, odd = x[0::2].mean(0), x[1::2].mean(0)
+    squared = torch.zeros(x.shape[2:], dtype=x.dtype)
+    count = torch.zeros_like(squared)
+    for axis in (1, 2):
+        moved = x.shape[axis + 1] - period
+        steps = [mean.narrow(axis, period, moved) - mean.narrow(axis, 0, moved)
+                 for mean in (even, odd)]
+        step = (steps[0] * steps[1]).mean(0)
+        for first in (0, period):
+            squared.narrow(axis - 1, first, moved).add_(step)
+            count.narrow(axis - 1, first, moved).add_(1)
+    return profile(squared / count).clamp(min=0).sqrt().tolist()
+
+
+# --- folders of images ------------------------------------------------------
+
+
+def _of_folder(subject: Subject, trained: Trained,
+               folder: Folder) -> Tuple[Record, Pictures]:
+    """Layout and fidelity beside the data."""
+    name = trained.name
+    base = subject.run(1, 0).shape[-1]
+    options = {}
+    if name.startswith(('mspie', 'stylegan2')):
+        options['injected_noise'] = None  # that of the model
+    sizes, pictures = {}, {}
+    for factor in FACTORS if name.startswith('mspie') else (1., ):
+        if name.startswith('mspie'):
+            options['chosen_scale'] = round(4 * (factor - 1))
+        size = round(base * factor)
+        images = _drawn(subject, **options)
+        pictures[str(factor)] = _pixels(images[:_SHOWN])
+        sizes[str(factor)] = dict(
+            _layouts(images, folder.images(size)),
+            size=size,
+            **_fidelity(images, folder, size))
+    record = dict(sizes=sizes, **sizes['1.0'])
+    record['data_layout'] = layout_agreement(folder.images(base))
+    if not name.startswith('mspie'):
+        with pad_with(subject.model, 'none', subject.margin):
+            images = _drawn(subject)
+        pictures['unpadded'] = _pixels(images[:_SHOWN])
+        record['unpadded'] = _layouts(images, folder.images(base))
+    return plain(record), pictures
+
+
+def _pixels(images: Tensor) -> np.ndarray:
+    """BGR images in [-1, 1] as uint8 RGB (N, H, W, 3)."""
+    pixels = ((images.clamp(-1, 1) + 1) * (_WHITE / 2)).round()
+    return pixels.flip(1).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+
+
+def _drawn(subject: Subject, **options) -> Tensor:
+    return subject.run(_FAKES, 0, **options).clamp(-1, 1)
+
+
+def _layouts(images: Tensor, real: Tensor) -> Record:
+    """Agreement of layouts with the data and with one another."""
+    layout, error = jackknife(lambda x: layout_agreement(x, real), images)
+    return dict(
+        layout_data=layout,
+        layout_data_error=error,
+        layout=layout_agreement(images))
+
+
+def _fidelity(images: Tensor, folder: Folder, size: int) -> Record:
+    """Sliced Wasserstein distance, and kernel distance times 1000."""
+    real = folder.features(size)
+    fake = folder.extract(images)
+    kid, _ = kernel_distance(
+        real, fake, num_subsets=20, subset_size=min(len(real), len(fake), 100))
+    num = min(len(real), len(fake))
+    some = torch.linspace(0, len(real) - 1, num).long()  # equally many
+    pixels = [(x + 1) * (_WHITE / 2)
+              for x in (images[:num], folder.images(size)[some])]
+    return dict(swd=patch_distance(pixels[1:], pixels[:1]), kid=1000 * kid)
+
+
+# --- photographs ------------------------------------------------------------
+
+
+def _of_photograph(subject: Subject,
+                   trained: Trained) -> Tuple[Record, Pictures]:
+    """Layout and fidelity beside the photograph, at several sizes."""
+    sampler = load(trained.config, trained.checkpoint)
+    photograph, (height, width) = sampler.photograph, sampler.size
+    sizes, pictures = {}, dict(photograph=photograph[None])
+    growth = None
+    if isinstance(sampler.model, ContextSinGAN):
+        # what the encoding itself does, not what the config chooses
+        growth = subject.model.generator.head_position_encode.growth
+    for factor in FACTORS:
+        size = (round(height * factor), round(width * factor))
+        images = sampler.sample(_SAMPLES, size, 0, growth=growth)
+        sizes[str(factor)] = _sizes(images, photograph)
+        pictures[str(factor)] = np.stack(images[:_SHOWN])
+        if factor == 1:
+            swd = patch_swd(images, photograph)
+            fidelity = dict(
+                swd=float(np.mean(list(swd.values()))),
+                sifid=sifid(images, photograph, EffLite0SIFIDFeatures()))
+    record = dict(
+        sizes=sizes, layout_data=sizes['1.0']['stretched'], **fidelity)
+    found = _unpadded(subject, _SAMPLES, 0, {'': photograph.shape[:2]})
+    if found:
+        images = _pixels(found[''])
+        pictures['unpadded'] = images[:_SHOWN]
+        record['unpadded'] = dict(
+            layout_data=_mean_layout(images, photograph))
+    return plain(record), pictures
+
+
+def _sizes(images: Sequence[np.ndarray], photograph: np.ndarray) -> Record:
+    """Layout of a larger image: of all of it, and of its first part."""
+    height, width = photograph.shape[:2]
+    return dict(
+        stretched=_mean_layout(images, photograph),
+        kept=_mean_layout([x[:height, :width] for x in images], photograph))
+
+
+def _mean_layout(images: Sequence[np.ndarray],
+                 photograph: np.ndarray) -> float:
+    return float(np.mean([layout_correlation(x, photograph) for x in images]))

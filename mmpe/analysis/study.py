@@ -1,0 +1,152 @@
+"""Trainings, records and figures of claims, kept in one folder."""
+import json
+import os
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from mmpe.datasets import read_photograph
+from mmpe.engine.photographs import bundled_photograph
+from mmpe.utils.files import PathLike, atomic_write, check_folder
+from mmpe.utils.progress import ProgressBar
+from mmpe.version import __version__
+from .claim_figures import draw_claim
+from .claims import CLAIMS, Row, table
+from .patches import measure_patches
+from .records import Folder, Pictures, Record, measure
+from .trainings import Trained, config_of, train_all
+
+__all__ = ['study', 'trainings_of']
+
+BUNDLED = 'photograph.png'
+# Of each training, of each seed.
+Samples = Dict[str, List[Pictures]]
+
+
+def trainings_of(letters: Sequence[str]) -> List[str]:
+    """What has to be trained for claims, each once.
+
+    Args:
+        letters: Some of :data:`mmpe.analysis.claims.CLAIMS`.
+
+    Returns:
+        Names of configs in ``configs/analysis``.
+    """
+    return list(
+        dict.fromkeys(name for letter in letters
+                      for name in CLAIMS[letter].trainings))
+
+
+def study(letters: Sequence[str],
+          seeds: Sequence[int],
+          data_root: Optional[PathLike],
+          photograph: Optional[PathLike],
+          folder: PathLike,
+          options: Optional[dict] = None) -> str:
+    """Train, measure and draw what claims need.
+
+    Trainings and figures that an earlier call has finished in the same folder
+    are used again.
+
+    Args:
+        letters: Some of :data:`mmpe.analysis.claims.CLAIMS`.
+        seeds: Random seeds of trainings and samples.
+        data_root: Folder of images; None if no training needs one.
+        photograph: What SinGANs and patch diffusion are made of; None for
+            one of scikit-image.
+        folder: Where everything is written: ``trainings``, ``records``,
+            ``claims.md``, ``claims.json`` and for each claim a PNG file.
+        options: Settings that override those of all trainings.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        FileNotFoundError: There is no such folder or photograph.
+        ValueError: It holds no images, the photograph cannot be read, or a
+            folder holds another training.
+        OSError: A training has failed, or a file cannot be written.
+    """
+    folder = Path(folder)
+    check_folder(folder)
+    names = trainings_of(letters)
+    # What is wrong shows before any work.
+    if photograph is not None:
+        read_photograph(photograph)
+    images = None
+    for name in names:
+        if 'singan' not in name and images is None:
+            images = Folder(str(data_root), config_of(name))
+    bundled = folder / BUNDLED  # written once: later calls go on with it
+    if photograph is None:
+        photograph = bundled if bundled.is_file() else \
+            bundled_photograph(folder)
+    trained = train_all(names, seeds, str(data_root), photograph,
+                        folder / 'trainings', options)
+    records, samples = _measured(trained, images, folder / 'records')
+    if 'i' in letters:
+        _add_patches(records, samples, seeds, photograph, folder / 'records')
+    rows = {letter: CLAIMS[letter].rows(records) for letter in letters}
+    for letter in letters:
+        with atomic_write(folder / f'claim_{letter}.png') as temporary:
+            draw_claim(letter, rows[letter], records, samples, temporary)
+    text = table(rows)
+    with atomic_write(folder / 'claims.md') as temporary:
+        temporary.write_text(text + '\n')
+    with atomic_write(folder / 'claims.json') as temporary:
+        temporary.write_text(json.dumps(_as_json(rows), indent=1) + '\n')
+    return text
+
+
+def _measured(trained: Sequence[Trained], images: Optional[Folder],
+              folder: Path) -> Tuple[Dict[str, List[Record]], Samples]:
+    """Records and samples of all trainings."""
+    records: Dict[str, List[Record]] = {}
+    samples: Samples = {}
+    for x in ProgressBar(trained, 'Measures'):
+        state = os.stat(x.checkpoint)
+        record, pictures = _kept(
+            folder / f'{x.name}-{x.seed}',
+            [__version__, state.st_size, state.st_mtime_ns],
+            lambda x=x: measure(x, images))
+        records.setdefault(x.name, []).append(record)
+        samples.setdefault(x.name, []).append(pictures)
+    return records, samples
+
+
+def _add_patches(records: Dict[str, List[Record]], samples: Samples,
+                 seeds: Sequence[int], photograph: PathLike,
+                 folder: Path) -> None:
+    state = os.stat(photograph)
+    for seed in ProgressBar(seeds, 'Patch diffusion'):
+        record, pictures = _kept(
+            folder / f'patches-{seed}',
+            [__version__, str(photograph), state.st_size, state.st_mtime_ns],
+            lambda seed=seed: measure_patches(photograph, seed))
+        records.setdefault('patches', []).append(record)
+        samples.setdefault('patches', []).append(pictures)
+
+
+def _kept(path: Path, settings: list, compute: Callable[[], tuple]) -> tuple:
+    """A record and pictures, from files if an earlier call wrote them."""
+    table, arrays = path.with_suffix('.json'), path.with_suffix('.npz')
+    if table.is_file() and arrays.is_file():
+        found = json.loads(table.read_text())
+        if found['settings'] == settings:
+            with np.load(arrays) as file:
+                return found['record'], dict(file)
+    record, pictures = compute()
+    with atomic_write(arrays) as temporary, open(temporary, 'wb') as file:
+        np.savez_compressed(file, **pictures)
+    with atomic_write(table) as temporary:
+        temporary.write_text(
+            json.dumps(dict(settings=settings, record=record)) + '\n')
+    return record, pictures
+
+
+def _as_json(rows: Dict[str, List[Row]]) -> dict:
+    return {
+        letter: [dict(row._asdict(), holds=row.holds) for row in mine]
+        for letter, mine in rows.items()
+    }

@@ -1,0 +1,173 @@
+"""The small trainings that the claims are measured on."""
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Sequence
+
+from mmengine.config import Config
+
+from mmpe.checkpoint import latest_checkpoint
+from mmpe.engine.runner import fit_to_photograph
+from mmpe.utils.command_line import open_config
+from mmpe.utils.files import PathLike, atomic_write
+from mmpe.utils.progress import ProgressBar
+from mmpe.zoo import root
+
+__all__ = ['Trained', 'config_of', 'train_all']
+
+_FINISHED = 'finished.json'
+_DECISIVE = ('model', 'optim_wrapper', 'train_cfg', 'custom_hooks')
+
+
+class Trained(NamedTuple):
+    """A finished training.
+
+    Attributes:
+        name: Its config in ``configs/analysis``, without suffix.
+        seed: Random seed.
+        config: Path of the config.
+        checkpoint: Path of the last checkpoint.
+    """
+
+    name: str
+    seed: int
+    config: str
+    checkpoint: str
+
+
+def train_all(names: Sequence[str],
+              seeds: Sequence[int],
+              data_root: PathLike,
+              photograph: PathLike,
+              folder: PathLike,
+              options: Optional[dict] = None) -> List[Trained]:
+    """Train what is not trained yet, one after the other.
+
+    Each training has a folder of its own. A finished one is used again, and a
+    stopped one goes on.
+
+    Args:
+        names: Configs in ``configs/analysis``, without suffix.
+        seeds: Random seeds of each.
+        data_root: Folder of images.
+        photograph: What SinGANs are trained on.
+        folder: Folder of the folders.
+        options: Settings that override those of all configs that have them.
+
+    Returns:
+        All trainings, seeds one after the other.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: A folder holds another training, or the photograph is too
+            small.
+        OSError: A training has failed, or a file cannot be written.
+    """
+    trainings = []
+    for seed in seeds:
+        for name in names:
+            images = photograph if 'singan' in name else data_root
+            trainings.append(
+                _Training(name, seed, str(images), Path(folder), options))
+    for training in trainings:
+        training.check()
+    with ProgressBar(total=len(trainings), desc='Trainings') as bar:
+        for training in trainings:
+            training.run()
+            bar.update()
+    return [training.result() for training in trainings]
+
+
+def config_of(name: str) -> str:
+    """Path of a config in ``configs/analysis``, named without suffix."""
+    return str(root() / 'configs/analysis' / f'{name}.py')
+
+
+class _Training:
+    """One training, in its folder."""
+
+    def __init__(self, name: str, seed: int, images: str, folder: Path,
+                 options: Optional[dict]) -> None:
+        self.name, self.seed, self.images = name, seed, images
+        self.config = config_of(name)
+        self.folder = folder / f'{name}-{seed}'
+        cfg = open_config(self.config)
+        self.options = _options_of(cfg, options or {})
+        cfg.merge_from_dict(self.options)
+        cfg.train_dataloader.dataset.data_root = images
+        self.cfg = cfg
+        dataset = dict(cfg.train_dataloader.dataset, data_root=None)
+        decisive = json.dumps(
+            [dataset, *(cfg.get(key) for key in _DECISIVE)],
+            sort_keys=True,
+            default=str)
+        self.settings = dict(
+            images=str(Path(images).resolve()),
+            config=hashlib.sha256(decisive.encode()).hexdigest()[:16])
+
+    def check(self) -> None:
+        """See that it can start, and its folder is new or belongs to it."""
+        fit_to_photograph(self.cfg)
+        path = self.folder / 'settings.json'
+        if path.is_file() and json.loads(path.read_text()) != self.settings:
+            raise ValueError(f'The folder {str(self.folder)!r} holds a '
+                             'training with other images or settings: use '
+                             'another --work-dir.')
+
+    def run(self) -> None:
+        """Train, unless that is done."""
+        if (self.folder / _FINISHED).is_file():
+            return
+        _write(self.folder / 'settings.json', self.settings)
+        command = [
+            sys.executable,
+            str(root() / 'tools/train.py'),
+            self.config, '--data-root', self.images, '--work-dir',
+            str(self.folder), '--seed', str(self.seed), '--no-validate'
+        ]
+        if self.options:
+            command += ['--cfg-options'] + [
+                f'{key}={value}' for key, value in self.options.items()
+            ]
+        if latest_checkpoint(self.folder):
+            command.append('--resume')
+        log = self.folder / 'train.log'
+        with open(log, 'w') as file:
+            process = subprocess.Popen(
+                command, stdout=file, stderr=subprocess.STDOUT)
+            try:
+                code = process.wait()
+            finally:
+                process.terminate()  # not without this process
+                process.wait()
+        if code:
+            lines = log.read_text().strip().splitlines() or ['']
+            raise OSError(f'The training {self.folder.name!r} has failed, see '
+                          f'{str(log)!r}: {lines[-1]}')
+        _write(self.folder / _FINISHED,
+               dict(checkpoint=latest_checkpoint(self.folder).name))
+
+    def result(self) -> Trained:
+        """The finished training."""
+        finished = json.loads((self.folder / _FINISHED).read_text())
+        return Trained(self.name, self.seed, self.config,
+                       str(self.folder / finished['checkpoint']))
+
+
+def _options_of(cfg: Config, options: dict) -> Dict[str, object]:
+    """The settings that a config knows."""
+    known = {}
+    for key, value in options.items():
+        part = cfg
+        for name in key.split('.'):
+            part = part.get(name) if hasattr(part, 'get') else None
+        if part is not None:
+            known[key] = value
+    return known
+
+
+def _write(path: Path, value: object) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(value) + '\n')
