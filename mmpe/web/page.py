@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import gradio as gr
-import numpy as np
+from gradio.events import Dependency
 
 from mmpe.functional.grids import GROWTHS
 from mmpe.inference import parse_edits
@@ -88,8 +88,15 @@ def _canvas(mode: str, name: str) -> gr.HTML:
         elem_id=name)
 
 
-def told(function: Callable) -> Callable:
-    """Let a function of the page tell its errors in a plain sentence."""
+def told(function: Callable, num_outputs: int) -> Callable:
+    """Let a function of the page tell its errors in a plain sentence.
+
+    What was on the page before stays there.
+
+    Args:
+        function: Function of an event.
+        num_outputs: Number of its outputs.
+    """
 
     @functools.wraps(function)
     def call(*args, **kwargs):
@@ -99,12 +106,12 @@ def told(function: Callable) -> Callable:
                 yield from result
             else:
                 yield result
-        except gr.Error:
-            raise
         except (OSError, ValueError, MemoryError, RuntimeError) as error:
-            raise gr.Error(
-                plain(error), duration=None, title='That does not work',
-                print_exception=False) from None
+            gr.Warning(
+                html.escape(plain(error)), duration=None,
+                title='That does not work')
+            skipped = [gr.skip()] * num_outputs
+            yield skipped[0] if num_outputs == 1 else tuple(skipped)
 
     return call
 
@@ -193,13 +200,12 @@ class Page:
         return gr.Dropdown(choices=choices, value=value)
 
     def upload(self, path: Optional[str]):
-        """Keep a photograph that was dropped."""
-        if path is None:
-            return gr.skip()
+        """Keep a photograph that was dropped; the field is empty again."""
+        yield gr.skip(), None
         kept = self.studio.keep_photograph(path, osp.basename(path))
-        self.studio.sampler(Model(str(kept), max_size=250))  # or too small
         kept.touch()  # the latest one
-        return gr.Dropdown(choices=self.photograph_choices(), value=str(kept))
+        yield gr.Dropdown(
+            choices=self.photograph_choices(), value=str(kept)), gr.skip()
 
     def choose(self, photograph: Optional[str], drawn_by: Optional[str],
                worked: float):
@@ -643,16 +649,13 @@ def make_page(studio: Studio) -> gr.Blocks:
         ]
         choose = functools.partial(
             _on, page.choose, source, everywhere, show_progress='hidden')
-        upload.upload(
-            told(page.upload), upload, photograph, **_DRAWS).then(
-                told(lambda: None), None, upload, show_progress='hidden')
+        _on(page.upload, [upload], [photograph, upload], upload.upload)
         for component in source:
             choose(component.change if component is photograph else
                    component.input)
-        blocks.load(
-            told(page.open), photograph, photograph,
-            show_progress='hidden').then(
-                told(page.choose), source, everywhere, **_DRAWS)
+        opened = _on(page.open, [photograph], [photograph], blocks.load,
+                     show_progress='hidden')
+        choose(opened.then)
     return blocks
 
 
@@ -660,11 +663,11 @@ def make_page(studio: Studio) -> gr.Blocks:
 _DRAWS = dict(concurrency_limit=1, concurrency_id='draw')
 
 
-def _on(function: Callable, inputs, outputs, event: Callable,
-        **options) -> None:
-    event(
-        told(function), inputs, outputs, api_visibility='private',
-        **{**_DRAWS, **options})
+def _on(function: Callable, inputs: list, outputs: list, event: Callable,
+        **options) -> Dependency:
+    return event(
+        told(function, len(outputs)), inputs, outputs,
+        api_visibility='private', **{**_DRAWS, **options})
 
 
 def _results(name: str) -> gr.HTML:
@@ -749,7 +752,7 @@ def _new_tab(page: Page, source: list) -> dict:
     _on(page.framed, [], [height, width], canvas.moved,
         show_progress='hidden')
     _on(page.sample,
-        [*source, num, seed, height, width, growth, scale, keep], results,
+        [*source, num, seed, height, width, growth, scale, keep], [results],
         draw.click)
     return dict(canvas=canvas, height=height, width=width, scale=scale)
 
@@ -782,10 +785,10 @@ def _edit_tab(page: Page, source: list) -> dict:
                 height=110, elem_id='mask-file')
             draw = gr.Button('Do it', variant='primary', elem_id='do-edit')
     results = _results('edit-results')
-    _on(page.show_uploaded, [picture], canvas, picture.upload)
+    _on(page.show_uploaded, [picture], [canvas], picture.upload)
     _on(page.edit, [
         *source, kind, canvas, picture, mask, low, high, seed, colours
-    ], results, draw.click)
+    ], [results], draw.click)
     return dict(canvas=canvas, low=low)
 
 
@@ -820,10 +823,10 @@ def _animate_tab(page: Page, source: list) -> gr.Slider:
             tiled = gr.Button('Draw a large picture, in tiles',
                               variant='primary', elem_id='tiled')
     results = _results('animate-results')
-    _on(page.enlarge, [*source, factor], results, enlarge.click)
+    _on(page.enlarge, [*source, factor], [results], enlarge.click)
     _on(page.animate, [*source, frames, fps, alpha, beta, scale, seed],
-        results, animate.click)
-    _on(page.tiled, [*source, height, width, growth, tiled_seed], results,
+        [results], animate.click)
+    _on(page.tiled, [*source, height, width, growth, tiled_seed], [results],
         tiled.click)
     return scale
 
@@ -856,10 +859,10 @@ def _learn_tab(page: Page, photograph, drawn_by) -> None:
                 'folder: button.dataset.folder}); });')
     names = gr.State([PATCHES])
     hidden = dict(show_progress='hidden', concurrency_id=None)
-    _on(page.estimate, [photograph, max_size, rounds], told_time, ask.click)
+    _on(page.estimate, [photograph, max_size, rounds], [told_time], ask.click)
     _on(page.start, [photograph, max_size, rounds, seed], [command, table],
         start.click, **hidden)
-    _on(page.ask, [], table, table.asked, **hidden)
+    _on(page.ask, [], [table], table.asked, **hidden)
     _on(page.look, [photograph, names], [table, drawn_by, names],
         gr.Timer(2).tick, **hidden)
 
@@ -898,7 +901,7 @@ def _faces_tab(page: Page) -> None:
     results = _results('faces-results')
     _on(page.show_faces, [name], [height, width], name.change)
     _on(page.faces, [name, kind, num, seed, height, width, truncation, steps],
-        results, draw.click)
+        [results], draw.click)
 
 
 def _first_sizes(page: Page, name: str) -> Tuple[gr.Slider, gr.Slider]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
-import torch
 from PIL import Image
 
 from mmpe.datasets.singan_dataset import open_rgb
@@ -157,7 +156,7 @@ class Studio:
         return self.folder / 'results' / f'{action}-{_code(repr(what).encode())}'
 
     def run(self, action: Action, folder: Path) -> Iterator[Path]:
-        """Draw, one action at a time.
+        """Draw, one picture at a time, whichever page asks.
 
         Args:
             action: What to draw.
@@ -166,8 +165,14 @@ class Studio:
         Yields:
             The files, as soon as they are written.
         """
-        with self._lock, torch.no_grad():
-            yield from action.run(self.sampler(action.model), folder)
+        paths = action.run(self.sampler(action.model), folder)
+        while True:
+            # Not longer: another thread may ask for the next one.
+            with self._lock:
+                path = next(paths, None)
+            if path is None:
+                return
+            yield path
 
     # --------------------------------------------------------------- trainings
     def plan(self, photograph: str, max_size: int, rounds: int,
