@@ -27,6 +27,7 @@ from mmengine.hooks.hook import DATA_BATCH
 from mmpe.checkpoint import latest_checkpoint
 from mmpe.datasets import read_photograph
 from mmpe.inference import load
+from mmpe.models import SinGAN
 from mmpe.registry import (DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS,
                            build_from)
 from mmpe.utils.command_line import open_config
@@ -484,24 +485,34 @@ def estimate_seconds(config: Config, image: PathLike) -> float:
         FileNotFoundError: See :func:`plan_training`.
         ValueError: See :func:`plan_training`.
     """
-    whole, tried = deepcopy(config), deepcopy(config)
+    tried = deepcopy(config)
     dataset = tried.train_dataloader.dataset
     dataset.max_size = min(dataset.max_size, _TRIED_SIZE)
     tried.model.iters_per_scale = max(2, tried.model.iters_per_scale)
-    for x in (whole, tried):
-        x.train_dataloader.dataset.data_root = osp.abspath(image)
-        fit_to_photograph(x)
-    model = build_from(MODELS, tried.model)
-    options = dict(tried.optim_wrapper)
+    model, data = _untrained(tried, image)
+    options = dict(config.optim_wrapper)
     constructor = build_from(
         OPTIM_WRAPPER_CONSTRUCTORS,
         dict(type=options.pop('constructor'), optim_wrapper_cfg=options))
-    item = build_from(DATASETS, tried.train_dataloader.dataset)[0]
-    seconds = measure_scales(model, constructor(model),
-                             pseudo_collate([item]), 1)
-    whole = build_from(MODELS, whole.model)
+    seconds = measure_scales(model, constructor(model), data, 1)
     rate = sum(seconds) / sum(scale_costs(model))
+    whole, _ = _untrained(deepcopy(config), image)
     return rate * sum(scale_costs(whole)) * whole.iters_of_scale
+
+
+def _untrained(config: Config, image: PathLike) -> Tuple[SinGAN, dict]:
+    """A model that knows its pyramid, and a batch."""
+    dataset = config.train_dataloader.dataset
+    dataset.data_root = osp.abspath(image)
+    fit_to_photograph(config)
+    model = build_from(MODELS, config.model)
+    data = pseudo_collate([build_from(DATASETS, dataset)[0]])
+    inputs = model.data_preprocessor(data, True)['inputs']
+    model.reals = [
+        inputs[f'real_scale{i}'] for i in range(model.num_scales + 1)
+    ]
+    model.construct_fixed_noises()
+    return model, data
 
 
 class _ReportHook(Hook):
