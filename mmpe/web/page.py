@@ -361,25 +361,30 @@ class Page:
         model = self.model(photograph, drawn_by, worked)
         sampler = self.studio.sampler(model)
         drawn = _loads(value)
-        picture = uploaded or drawn.get('picture')
-        if not picture:
-            raise ValueError('Paint on the photograph, or give a picture.')
-        image = self.studio.keep_picture(picture)
+        image = self._given(uploaded, drawn.get('picture'),
+                            'Paint on the photograph, or give a picture.')
         low, high = sorted((int(low), int(high)))
         scales = range(low, min(high, sampler.last_scale) + 1)
         if kind == 'paint':
             action = actions.paint(model, image, scales, int(seed),
                                    int(colours))
         else:
-            given = mask_file or drawn.get('mask')
-            if not given:
-                raise ValueError('Mark with the brush what was changed, or '
-                                 'give a mask.')
-            mask = self.studio.keep_picture(given)
+            mask = self._given(
+                mask_file, drawn.get('mask'), 'Mark with the brush what was '
+                'changed, or give a mask.')
             check_mask(mask)
             action = actions.edit(model, kind, image, mask, scales, int(seed))
         yield from self.draw(
             action, self.studio.folder_of(kind, model, action.options))
+
+    def _given(self, file: Optional[str], drawn: object,
+               otherwise: str) -> Path:
+        """What was handed in as a file, or drawn in the page."""
+        if file:
+            return self.studio.keep_picture(file)
+        if not isinstance(drawn, str):
+            raise ValueError(otherwise)
+        return self.studio.keep_drawing(drawn)
 
     def show_uploaded(self, path: Optional[str]):
         """Put an uploaded picture on the canvas, to be marked."""

@@ -10,7 +10,8 @@ import re
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import (BinaryIO, Dict, Iterator, List, Optional, Sequence, Tuple,
+                    Union)
 
 import numpy as np
 from PIL import Image
@@ -99,11 +100,11 @@ class Studio:
         words = words[:40] or 'photograph'
         return self._keep('photographs', image, f'{words}-')
 
-    def keep_picture(self, source: str) -> Path:
+    def keep_picture(self, path: str) -> Path:
         """Check a picture or a mask and keep it as PNG.
 
         Args:
-            source: Path of the file that was handed in, or a data URL.
+            path: The file that was handed in.
 
         Returns:
             Path of the PNG file.
@@ -112,7 +113,22 @@ class Studio:
             OSError: It cannot be written.
             ValueError: It is not an image, or too large.
         """
-        return self._keep('inputs', _read(source, 'The picture'))
+        return self._keep('inputs', _read(path, osp.basename(path)))
+
+    def keep_drawing(self, url: str) -> Path:
+        """The same with what was drawn in the page.
+
+        Args:
+            url: A data URL.
+        """
+        kind, _, data = url.partition(',')
+        if kind != 'data:image/png;base64' or len(data) > MOST_BYTES:
+            raise ValueError('What was drawn cannot be read, or is too large.')
+        try:
+            file = io.BytesIO(base64.b64decode(data, validate=True))
+        except binascii.Error:
+            raise ValueError('What was drawn cannot be read.') from None
+        return self._keep('inputs', _small(file, 'drawing'))
 
     def keep_edits(self, edits: Sequence[dict], size: Size) -> Path:
         """Write a file of edits that ``layout --edits`` takes."""
@@ -207,21 +223,15 @@ class Studio:
             })
 
 
-def _read(source: str, name: str) -> np.ndarray:
+def _read(path: str, name: str) -> np.ndarray:
     """A picture that was handed in, as uint8 (H, W, 3)."""
-    if source.startswith('data:'):
-        data = source.partition(',')[2]
-        if len(data) > 1.4 * MOST_BYTES:
-            raise ValueError(f'{name} is too large.')
-        try:
-            file = io.BytesIO(base64.b64decode(data, validate=True))
-        except binascii.Error:
-            raise ValueError(f'{name} cannot be read.') from None
-    else:
-        if os.path.getsize(source) > MOST_BYTES:
-            raise ValueError(f'{name!r} has more than {MOST_BYTES // 2**20} '
-                             'megabytes: make it smaller.')
-        file = source
+    if os.path.getsize(path) > MOST_BYTES:
+        raise ValueError(f'{name!r} has more than {MOST_BYTES // 2**20} '
+                         'megabytes: make it smaller.')
+    return _small(path, name)
+
+
+def _small(file: Union[str, BinaryIO], name: str) -> np.ndarray:
     image = open_rgb(file, name, MOST_PIXELS)
     image.thumbnail((_KEPT_SIZE, _KEPT_SIZE), Image.LANCZOS)
     return np.asarray(image)
