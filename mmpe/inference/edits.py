@@ -122,6 +122,8 @@ def _parse_edit(edit: object, size: Size, factors: np.ndarray) -> LayoutEdit:
         raise ValueError('"flip" of an edit must be a word.')
     if 'shift' in options:
         options['shift'] = tuple(float(x) for x in options['shift'] * factors)
+    if 'scale' in options:
+        options['scale'] = tuple(options['scale'])
     for name in ('feather', 'margin'):
         if name in options:
             options[name] = float(options[name] * factors.mean())

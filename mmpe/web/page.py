@@ -48,7 +48,7 @@ STYLE = '''
 .mmpe-trainings button { border: 1px solid #8888; border-radius: 6px;
   padding: .3em .8em; margin-right: .3em; }
 .mmpe-trainings progress { width: 11em; accent-color: #d6006c; }
-#mmpe-gone { position: fixed; inset: 0 0 auto 0; z-index: 9999; padding: 1em;
+#mmpe-note { position: fixed; inset: 0 0 auto 0; z-index: 9999; padding: 1em;
   background: #a3003f; color: #fff; text-align: center; }
 '''
 _MOVE_TOOLS = '''<label>Select with <select data-name="tool">

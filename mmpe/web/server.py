@@ -1,5 +1,6 @@
 """Serves the page to this machine, and nothing but the page."""
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
@@ -15,6 +16,8 @@ HOST = '127.0.0.1'
 # Folders of the out folder that are shown, and kinds of files.
 _SHOWN = 'photographs', 'inputs', 'edits', 'results', 'trainings'
 _SUFFIXES = '.png', '.gif', '.mp4', '.json'
+# Bytes below which the page says that the disk is full.
+_LEAST_ROOM = 2**26
 # Everything comes from this machine. Gradio makes code of templates.
 _POLICY = ("default-src 'self' data: blob:; script-src 'self' "
            "'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' "
@@ -62,8 +65,9 @@ def make_app(studio):
 
     from .page import HEAD, STYLE, THEME, make_page
     from .studio import MOST_BYTES
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.get('/alive')(lambda: 'yes')
+    silent = dict(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(**silent)
+    app.get('/alive')(lambda: dict(is_full=_is_full(studio.folder)))
     app.mount('/files', _files(studio.folder))
     app.mount('/own', _static(Path(__file__).parent / 'static'))
     app = gradio.mount_gradio_app(
@@ -72,6 +76,7 @@ def make_app(studio):
         path='/',
         server_name=HOST,
         footer_links=[],
+        app_kwargs=silent,
         run_history=False,
         show_error=True,
         max_file_size=MOST_BYTES,
@@ -85,6 +90,10 @@ def make_app(studio):
     app.add_middleware(TrustedHostMiddleware,
                        allowed_hosts=[HOST, 'localhost'])
     return Guard(app)
+
+
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < _LEAST_ROOM
 
 
 def _static(folder: Path):

@@ -59,15 +59,16 @@ class Server:
         self.process.stdout.close()
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='package')
 def server(tmp_path_factory):
+    pytest.importorskip('gradio')
     server = Server(Path(tmp_path_factory.mktemp('web'), 'out'))
     server.start()
     yield server
     server.stop()
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='package')
 def browser():
     playwright = pytest.importorskip('playwright.sync_api')
     if not BROWSER:
@@ -85,7 +86,7 @@ def open_page(browser, server):
 
     def open_one():
         page = browser.new_page(viewport=dict(width=1200, height=1000))
-        page.set_default_timeout(60000)
+        page.set_default_timeout(180000)
         page.on('console', lambda x: x.type == 'error' and
                 not complaints.append(x.text))
         page.on('pageerror', lambda x: complaints.append(str(x)))

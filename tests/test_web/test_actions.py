@@ -51,6 +51,12 @@ def files_of(shown, folder):
     return {path: path.read_bytes() for path in paths}
 
 
+def flatten(images):
+    if not isinstance(images, list):
+        return [images]
+    return [x for image in images for x in flatten(image)]
+
+
 def check_same(shown, folder, run_tool):
     """Do it by the command, and by Python, and compare."""
     before = files_of(shown, folder)
@@ -68,10 +74,7 @@ def check_same(shown, folder, run_tool):
     names = {}
     exec(done['python'], names)
     images = names.get('images', [names.get('image')])
-    images = images if isinstance(images, list) else [images]
-    flat = []
-    for image in images:
-        flat += image if isinstance(image, list) else [image]
+    flat = flatten(images)
     pictures = [Image.open(x) for x in before
                 if x.suffix == '.png' and 'results' in x.parts]
     if films:

@@ -185,7 +185,7 @@ def test_learn_stop_go_on_and_kill(open_page, server, tmp_path):
     drop(page, draw_photograph(tmp_path / 'learnt.png', seed=4))
     tab(page, 'Learn')
     set_number(page, 'learn-size', 40)
-    set_number(page, 'learn-rounds', 400)
+    set_number(page, 'learn-rounds', 300)
     page.click('#how-long')
     page.wait_for_selector('#learn-time strong')
     page.click('#start')
@@ -198,10 +198,10 @@ def test_learn_stop_go_on_and_kill(open_page, server, tmp_path):
 
     # The server dies, and comes back; the training goes on from there.
     server.stop(signal.SIGKILL)
-    page.wait_for_selector('#mmpe-gone')
-    assert 'The program has ended' in page.locator('#mmpe-gone').inner_text()
+    page.wait_for_selector('#mmpe-note')
+    assert 'The program has ended' in page.locator('#mmpe-note').inner_text()
     server.start()
-    page.wait_for_selector('#mmpe-gone', state='detached')
+    page.wait_for_selector('#mmpe-note', state='hidden')
     # what a browser says where nobody answers
     assert all('ERR_' in x or 'etwork' in x or 'onnection' in x
                for x in open_page.complaints), open_page.complaints
