@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import gradio as gr
-from gradio.events import Dependency
 
 from mmpe.functional.grids import GROWTHS
 from mmpe.inference import parse_edits
@@ -223,9 +222,9 @@ class Page:
         middle = max(1, (last + 1) // 2)
         height, width = sampler.size
         return (gr.Dropdown(choices=choices, value=drawn_by), value, value,
-                value, empty(), '', gr.Slider(maximum=last, value=0),
-                gr.Slider(maximum=last, value=middle),
-                gr.Slider(maximum=last, value=min(2, last)),
+                value, empty(), '', gr.Slider(maximum=max(1, last), value=0),
+                gr.Slider(maximum=max(2, last), value=middle),
+                gr.Slider(maximum=max(1, last), value=1),
                 gr.Number(value=height), gr.Number(value=width))
 
     def base(self, model: Model, sampler) -> Path:
@@ -623,8 +622,7 @@ def make_page(studio: Studio) -> gr.Blocks:
                 elem_id='photograph-file')
             with gr.Column():
                 photograph = gr.Dropdown(
-                    page.photograph_choices(),
-                    value=(studio.photographs() or [None])[0],
+                    [],
                     label='Photograph',
                     elem_id='photograph')
                 drawn_by = gr.Dropdown([PATCHES],
@@ -658,9 +656,9 @@ def make_page(studio: Studio) -> gr.Blocks:
         for component in source:
             choose(component.change if component is photograph else
                    component.input)
-        opened = _on(page.open, [photograph], [photograph], blocks.load,
-                     show_progress='hidden')
-        choose(opened.then)
+        # Which changes the photograph, if there is one.
+        _on(page.open, [photograph], [photograph], blocks.load,
+            show_progress='hidden')
     return blocks
 
 
@@ -669,8 +667,8 @@ _DRAWS = dict(concurrency_limit=1, concurrency_id='draw')
 
 
 def _on(function: Callable, inputs: list, outputs: list, event: Callable,
-        **options) -> Dependency:
-    return event(
+        **options) -> None:
+    event(
         told(function, len(outputs)), inputs, outputs,
         api_visibility='private', **{**_DRAWS, **options})
 

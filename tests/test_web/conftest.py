@@ -86,7 +86,7 @@ def open_page(browser, server):
 
     def open_one():
         page = browser.new_page(viewport=dict(width=1200, height=1000))
-        page.set_default_timeout(180000)
+        page.set_default_timeout(100000)
         page.on('console', lambda x: x.type == 'error' and
                 not complaints.append(x.text))
         page.on('pageerror', lambda x: complaints.append(str(x)))
@@ -96,6 +96,8 @@ def open_page(browser, server):
         page.goto(server.url)
         page.wait_for_selector('#photograph-file input[type=file]',
                                state='attached')
+        if list(server.folder.glob('photographs/*.png')):
+            page.wait_for_selector('#move-canvas [data-ready]')
         pages.append(page)
         return page
 
