@@ -545,6 +545,14 @@ COMMANDS = {
             'port that there is not': ['--port', '70000'],
             'config without checkpoint': ['--faces', F + 'mspie.py'],
         }),
+    'check_web': command(
+        '.dev_scripts/check_web.py', '--image', F + 'photograph.png',
+        files={'photograph.png': PICTURES},
+        more={
+            **numbers('number'),
+            'unknown option': ['--no-such-option'],
+            'file in the way': ['--out', F + 'text.png'],
+        }),
     'fuzz': command(
         '.dev_scripts/fuzz.py', '--number', '1',
         more={
