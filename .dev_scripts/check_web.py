@@ -60,9 +60,9 @@ def measure(args: argparse.Namespace, image: str, folder: Path) -> None:
     begin = time.perf_counter()
     server.start()
     seconds = time.perf_counter() - begin
-    used = psutil.Process(server.process.pid).cpu_times()
-    print(f'The page starts in {seconds:.1f} s, with {used.user + used.system:'
-          '.1f} s of a processor')
+    used = sum(psutil.Process(server.process.pid).cpu_times()[:2])
+    print(f'The page starts in {seconds:.1f} s, with {used:.1f} s of a '
+          'processor')
     try:
         with sync_playwright() as driver:
             browser = driver.chromium.launch(

@@ -163,7 +163,8 @@ class TrainingQueue:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._is_closed)
+                self._changed.wait_for(
+                    lambda: self._waiting or self._is_closed)
                 if self._is_closed:
                     return
                 self._current = training = self._waiting.pop(0)

@@ -439,17 +439,20 @@ def _draw(num: int, seed: int, size: Size, truncation: float) -> Call:
         'sampler.sample', num=num, size=size, seed=seed, truncation=truncation)
 
 
-def _random(num, seed, size, truncation, steps, sizes):
+def _random(num: int, seed: int, size: Size, truncation: float, steps: int,
+            sizes: Sequence[Size]):
     names = [f'random_{x}.png' for x in range(seed, seed + num)]
     return [(names, _draw(num, seed, size, truncation))]
 
 
-def _truncation(num, seed, size, truncation, steps, sizes):
+def _truncation(num: int, seed: int, size: Size, truncation: float, steps: int,
+                sizes: Sequence[Size]):
     return [([f'truncation_{x:g}.png'], _draw(1, seed, size, x))
             for x in _TRUNCATIONS]
 
 
-def _mixing(num, seed, size, truncation, steps, sizes):
+def _mixing(num: int, seed: int, size: Size, truncation: float, steps: int,
+            sizes: Sequence[Size]):
     fine = range(seed, seed + num)
     coarse = range(fine.stop, fine.stop + _NUM_COARSE)
     mixed = call(
@@ -463,12 +466,14 @@ def _mixing(num, seed, size, truncation, steps, sizes):
             ([f'mix_{x}+{y}.png' for x in coarse for y in fine], mixed)]
 
 
-def _sizes(num, seed, size, truncation, steps, sizes):
+def _sizes(num: int, seed: int, size: Size, truncation: float, steps: int,
+           sizes: Sequence[Size]):
     return [([f'size_{x[0]}x{x[1]}.png'], _draw(1, seed, x, truncation))
             for x in sorted({*sizes, size})]
 
 
-def _interpolation(num, seed, size, truncation, steps, sizes):
+def _interpolation(num: int, seed: int, size: Size, truncation: float,
+                   steps: int, sizes: Sequence[Size]):
     return [(['interpolation.gif'],
              call(
                  'sampler.interpolate',

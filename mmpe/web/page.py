@@ -4,15 +4,15 @@ import html
 import itertools
 import json
 import os.path as osp
-import shlex
 import urllib.parse
 from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import gradio as gr
 
+from mmpe.engine.training_queue import TrainingState
 from mmpe.functional.grids import GROWTHS
-from mmpe.inference import parse_edits
+from mmpe.inference import PhotographSampler, parse_edits
 from mmpe.inference.layout import FLIPS
 from mmpe.utils.images import save_image
 from . import actions
@@ -39,7 +39,9 @@ STYLE = '''
 .mmpe-results { display: flex; flex-wrap: wrap; gap: 14px; }
 .mmpe-results figure { margin: 0; max-width: 100%; }
 .mmpe-results img, .mmpe-results video { max-width: 100%; max-height: 460px;
-  display: block; image-rendering: auto; }
+  display: block; min-width: 190px; }
+.mmpe-download { display: inline-block; border: 1px solid #d6006c;
+  border-radius: 6px; padding: 0 .6em; margin: .3em 0; color: inherit; }
 .mmpe-same pre { white-space: pre-wrap; word-break: break-all; padding: .6em;
   background: #8881; border-radius: 6px; font-size: 12px; }
 .mmpe-trainings td { padding: .3em .7em; vertical-align: middle; }
@@ -68,6 +70,8 @@ _WORKED = [('small (160 pixels), fastest', 160), ('250 pixels', 250),
 # Bounds of what is asked for: what a person waits for, and memory holds.
 _MOST_SIZE, _MOST_TILED, _MOST_EDITS = 2048, 16384, 100
 _NONCES = itertools.count()
+_PROGRESS = gr.Progress(track_tqdm=True)  # of large pictures
+Size = Tuple[int, int]
 
 
 def _canvas(mode: str, name: str) -> gr.HTML:
@@ -227,7 +231,7 @@ class Page:
                 gr.Slider(maximum=max(1, last), value=1),
                 gr.Number(value=height), gr.Number(value=width))
 
-    def base(self, model: Model, sampler) -> Path:
+    def base(self, model: Model, sampler: PhotographSampler) -> Path:
         """The photograph at the model's size."""
         folder = self.studio.folder_of('photograph', model)
         path = folder / 'photograph.png'
@@ -245,8 +249,10 @@ class Page:
             yield self.shown(done, *texts, more)
 
     # ------------------------------------------------------------ move things
-    def move(self, photograph, drawn_by, worked, state, event, down, right,
-             tall, wide, turn, flip, keep, remove, num, seed):
+    def move(self, photograph: Optional[str], drawn_by: Optional[str],
+             worked: float, state: dict, event: Optional[dict], down: float,
+             right: float, tall: float, wide: float, turn: float, flip: str,
+             keep: bool, remove: bool, num: float, seed: float):
         """Add an edit, and draw all."""
         event = event or {}
         selection = event.get('selection')
@@ -272,7 +278,8 @@ class Page:
         return self.show_edits(photograph, drawn_by, worked,
                                dict(edits=edits, undone=[]), num, seed)
 
-    def undo(self, photograph, drawn_by, worked, state, num, seed):
+    def undo(self, photograph: Optional[str], drawn_by: Optional[str],
+             worked: float, state: dict, num: float, seed: float):
         """Take the last edit back."""
         if not state['edits']:
             raise ValueError('There is nothing to undo.')
@@ -280,7 +287,8 @@ class Page:
         state = dict(edits=edits, undone=[*state['undone'], last])
         return self.show_edits(photograph, drawn_by, worked, state, num, seed)
 
-    def redo(self, photograph, drawn_by, worked, state, num, seed):
+    def redo(self, photograph: Optional[str], drawn_by: Optional[str],
+             worked: float, state: dict, num: float, seed: float):
         """Make the edit again that was taken back."""
         if not state['undone']:
             raise ValueError('There is nothing to redo.')
@@ -288,7 +296,9 @@ class Page:
         state = dict(edits=[*state['edits'], last], undone=undone)
         return self.show_edits(photograph, drawn_by, worked, state, num, seed)
 
-    def open_edits(self, photograph, drawn_by, worked, path, num, seed):
+    def open_edits(self, photograph: Optional[str], drawn_by: Optional[str],
+                   worked: float, path: Optional[str], num: float,
+                   seed: float):
         """Take edits from a file."""
         if path is None:
             return (*[gr.skip()] * 3, )
@@ -310,7 +320,8 @@ class Page:
         state = dict(edits=content['edits'], undone=[])
         return self.show_edits(photograph, drawn_by, worked, state, num, seed)
 
-    def show_edits(self, photograph, drawn_by, worked, state, num, seed):
+    def show_edits(self, photograph: Optional[str], drawn_by: Optional[str],
+                   worked: float, state: dict, num: float, seed: float):
         """Draw with the edits of a state: canvas, results and state."""
         model = self.model(photograph, drawn_by, worked)
         sampler = self.studio.sampler(model)
@@ -330,8 +341,10 @@ class Page:
                 yield gr.skip(), shown, state
 
     # ----------------------------------------------------------- new pictures
-    def sample(self, photograph, drawn_by, worked, num, seed, height, width,
-               growth, start_scale, is_photograph):
+    def sample(self, photograph: Optional[str], drawn_by: Optional[str],
+               worked: float, num: float, seed: float, height: float,
+               width: float, growth: str, start_scale: float,
+               is_photograph: bool):
         """Random pictures, or the photograph at another size."""
         model = self.model(photograph, drawn_by, worked)
         size = _size(height, width, _MOST_SIZE)
@@ -354,8 +367,10 @@ class Page:
         return tuple(size) if size else (gr.skip(), gr.skip())
 
     # ------------------------------------------------------------------- edit
-    def edit(self, photograph, drawn_by, worked, kind, value, uploaded,
-             mask_file, low, high, seed, colours):
+    def edit(self, photograph: Optional[str], drawn_by: Optional[str],
+             worked: float, kind: str, value: Optional[str],
+             uploaded: Optional[str], mask_file: Optional[str], low: float,
+             high: float, seed: float, colours: float):
         """Edit, harmonize or paint, from scale to scale."""
         model = self.model(photograph, drawn_by, worked)
         sampler = self.studio.sampler(model)
@@ -393,16 +408,18 @@ class Page:
         size = _size_of(kept)
         return self.canvas_value(kept, size)
 
-    # --------------------------------------------------------- enlarge, animate
-    def enlarge(self, photograph, drawn_by, worked, factor):
+    # ------------------------------------------------------ enlarge, animate
+    def enlarge(self, photograph: Optional[str], drawn_by: Optional[str],
+                worked: float, factor: float):
         """Super-resolution."""
         model = self.model(photograph, drawn_by, worked)
         action = actions.enlarge(model, float(factor))
         yield from self.draw(
             action, self.studio.folder_of('enlarged', model, factor))
 
-    def animate(self, photograph, drawn_by, worked, frames, fps, alpha, beta,
-                start_scale, seed):
+    def animate(self, photograph: Optional[str], drawn_by: Optional[str],
+                worked: float, frames: float, fps: float, alpha: float,
+                beta: float, start_scale: float, seed: float):
         """GIF and MP4."""
         model = self.model(photograph, drawn_by, worked)
         action = actions.animate(model, int(frames), int(fps), alpha, beta,
@@ -410,8 +427,10 @@ class Page:
         yield from self.draw(
             action, self.studio.folder_of('animation', model, action.options))
 
-    def tiled(self, photograph, drawn_by, worked, height, width, growth, seed,
-              progress=gr.Progress(track_tqdm=True)):
+    def tiled(self, photograph: Optional[str], drawn_by: Optional[str],
+              worked: float, height: float, width: float, growth: str,
+              seed: float,
+              progress: gr.Progress = _PROGRESS):
         """A large picture."""
         model = self.model(photograph, drawn_by, worked)
         size = _size(height, width, _MOST_TILED)
@@ -424,14 +443,16 @@ class Page:
                     action.command(folder), action.lines(folder)))
 
     # ------------------------------------------------------------------ learn
-    def estimate(self, photograph, max_size, rounds) -> str:
+    def estimate(self, photograph: Optional[str], max_size: float,
+                 rounds: float) -> str:
         """How long a training takes."""
         if photograph not in self.studio.photographs():
             raise ValueError('First drop a photograph at the top of the page.')
         seconds = self.studio.estimate(photograph, int(max_size), int(rounds))
         return f'About **{duration(seconds)}** on this machine.'
 
-    def start(self, photograph, max_size, rounds, seed):
+    def start(self, photograph: Optional[str], max_size: float, rounds: float,
+              seed: float):
         """Add a training to the queue."""
         if photograph not in self.studio.photographs():
             raise ValueError('First drop a photograph at the top of the page.')
@@ -463,7 +484,7 @@ class Page:
             return '<p>Nothing has been learnt yet.</p>'
         return f'<table class="mmpe-trainings">{"".join(rows)}</table>'
 
-    def _training(self, x) -> str:
+    def _training(self, x: TrainingState) -> str:
         words = {
             'waiting': 'waits for its turn',
             'training': 'learns',
@@ -474,8 +495,8 @@ class Page:
         }[x.status]
         notes = [f'{100 * x.part:.0f} %']
         if x.status == 'training':
-            notes.append('about {} to go'.format(duration(x.seconds_left)) if
-                         x.seconds_left is not None else html.escape(x.said))
+            notes.append(f'about {duration(x.seconds_left)} to go' if x.
+                         seconds_left is not None else html.escape(x.said))
         if x.result and x.result.error:
             notes = [html.escape(x.result.error)]
         elif x.result:
@@ -497,7 +518,7 @@ class Page:
                 f'{", ".join(filter(None, notes))}<br>{shown}</td>'
                 f'<td>{preview or ""}</td></tr>')
 
-    def look(self, photograph, before):
+    def look(self, photograph: Optional[str], before: List[str]):
         """The table, and models that have come since."""
         choices = self.model_choices(photograph)
         names = [x for _, x in choices]
@@ -526,7 +547,8 @@ class Page:
             return gr.skip(), gr.skip()
         return tuple(gr.Slider(**x) for x in self.size_bounds(name))
 
-    def faces(self, name, kind, num, seed, height, width, truncation, steps):
+    def faces(self, name: Optional[str], kind: str, num: float, seed: float,
+              height: float, width: float, truncation: float, steps: float):
         """Pictures of a StyleGAN2 or MS-PIE model."""
         if name not in self.studio.faces or kind not in FACE_KINDS:
             raise ValueError('There is no model: start the page with --faces '
@@ -834,7 +856,8 @@ def _animate_tab(page: Page, source: list) -> gr.Slider:
     return scale
 
 
-def _learn_tab(page: Page, photograph, drawn_by) -> None:
+def _learn_tab(page: Page, photograph: Optional[str],
+               drawn_by: Optional[str]) -> None:
     with gr.Row():
         with gr.Column(scale=2):
             gr.Markdown('A SinGAN learns the photograph, beside everything '

@@ -3,7 +3,13 @@ import os
 import shutil
 import socket
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Sequence, Tuple
+
+if TYPE_CHECKING:
+    from starlette.staticfiles import StaticFiles
+    from starlette.types import ASGIApp, Receive, Send
+
+    from .studio import Studio
 
 # What gradio and its parts read when they are imported.
 _QUIET = dict(
@@ -44,7 +50,7 @@ def open_port(port: int) -> socket.socket:
     return found
 
 
-def make_app(studio):
+def make_app(studio: 'Studio') -> 'ASGIApp':
     """The page of a studio as an ASGI application.
 
     Args:
@@ -96,12 +102,12 @@ def _is_full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < _LEAST_ROOM
 
 
-def _static(folder: Path):
+def _static(folder: Path) -> 'StaticFiles':
     from starlette.staticfiles import StaticFiles
     return StaticFiles(directory=folder)
 
 
-def _files(folder: Path):
+def _files(folder: Path) -> 'StaticFiles':
     """What the studio has made, and nothing else."""
     from starlette.exceptions import HTTPException
     from starlette.staticfiles import StaticFiles
@@ -126,10 +132,11 @@ class Guard:
         app: The application.
     """
 
-    def __init__(self, app) -> None:
+    def __init__(self, app: 'ASGIApp') -> None:
         self._app = app
 
-    async def __call__(self, scope: dict, receive, send) -> None:
+    async def __call__(self, scope: dict, receive: 'Receive',
+                       send: 'Send') -> None:
         """Answer."""
         if scope['type'] != 'http':
             await self._app(scope, receive, send)
@@ -156,7 +163,7 @@ class Guard:
 
 
 def serve(folder: Path, port: int,
-          faces: Sequence[Tuple[str, Optional[str]]]) -> None:
+          faces: Sequence[Tuple[str, str]]) -> None:
     """Serve the page until Ctrl-C.
 
     Args:

@@ -10,10 +10,11 @@ import re
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import (BinaryIO, Dict, Iterator, List, Optional, Sequence, Tuple,
+from typing import (BinaryIO, Dict, Iterator, List, Sequence, Tuple,
                     Union)
 
 import numpy as np
+from mmengine.config import Config
 from PIL import Image
 
 from mmpe.datasets.singan_dataset import open_rgb
@@ -68,7 +69,7 @@ class Studio:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock_of_folder = FolderLock(self.folder)
         self.queue = TrainingQueue(self.folder / 'trainings')
-        self._samplers: 'OrderedDict[tuple, object]' = OrderedDict()
+        self._samplers: OrderedDict[tuple, object] = OrderedDict()
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -169,7 +170,8 @@ class Studio:
 
     def folder_of(self, action: str, *what: object) -> Path:
         """Folder of an action's results."""
-        return self.folder / 'results' / f'{action}-{_code(repr(what).encode())}'
+        code = _code(repr(what).encode())
+        return self.folder / 'results' / f'{action}-{code}'
 
     def run(self, action: Action, folder: Path) -> Iterator[Path]:
         """Draw, one picture at a time, whichever page asks.
@@ -215,7 +217,7 @@ class Studio:
             return estimate_seconds(
                 self._config(max_size, rounds), photograph)
 
-    def _config(self, max_size: int, rounds: int):
+    def _config(self, max_size: int, rounds: int) -> Config:
         return open_config(
             str(root() / _CONFIG), {
                 **settings_of(rounds), 'train_dataloader.dataset.max_size':

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from mmpe.zoo import root
+from tests.test_inference.conftest import trained  # noqa: F401
+from tests.test_tools.conftest import run_tool  # noqa: F401
 
 BROWSER = shutil.which('chromium')
 # Without the network it would ask for, and in a container.

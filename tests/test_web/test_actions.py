@@ -11,8 +11,6 @@ import pytest
 from PIL import Image
 
 from mmpe.zoo import root
-from tests.test_inference.conftest import trained  # noqa: F401
-from tests.test_tools.conftest import run_tool  # noqa: F401
 
 from .conftest import draw_photograph
 
@@ -168,7 +166,7 @@ def test_enlarge_animate_and_tiles(make, run_tool):
 
 @pytest.mark.parametrize('kind', ['random', 'truncation', 'mixing', 'sizes',
                                   'interpolation'])
-def test_faces(kind, make, run_tool, trained):  # noqa: F811
+def test_faces(kind, make, run_tool, trained):
     page, _ = make([trained()])
     name, = page.studio.faces
     low, high = page.size_bounds(name)[0]['minimum'], 48

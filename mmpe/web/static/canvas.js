@@ -25,7 +25,10 @@ window.mmpeCanvas = function (element, props, trigger, watch, mode, event) {
     image.onload = () => {
       const isOther = value.width !== state.width || value.height !== state.height;
       Object.assign(state, {image, width: value.width, height: value.height});
-      if (mode === 'move') forget();
+      if (mode === 'move') {
+        forget();
+        hint.textContent = hint.dataset.start;
+      }
       if (mode === 'brush' || isOther) reset();
       fit();
       element.dataset.ready = value.nonce;
