@@ -86,7 +86,7 @@ window.mmpeCanvas = function (element, props, trigger, watch, mode, event) {
     context.drawImage(state.image, 0, 0, width, height);
     if (mode === 'brush') {
       context.drawImage(state.colours.canvas, 0, 0, width, height);
-      context.globalAlpha = 0.45;
+      context.globalAlpha = 0.3;
       context.drawImage(state.mask.canvas, 0, 0, width, height);
       context.globalAlpha = 1;
     }
