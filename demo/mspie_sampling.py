@@ -2,7 +2,7 @@ r"""Draw pictures with a trained StyleGAN2 or MS-PIE model.
 
 Random images, one image with more and more truncation, mixed styles, an
 interpolation (GIF), and one latent at all sizes of the model; each as files,
-and together on a contact sheet.
+and together on a contact sheet. --only draws some of these.
 
 Examples:
     python demo/mspie_sampling.py configs/mspie_small/mspie_spe_32-48-64.py \
@@ -72,6 +72,11 @@ def parse_args() -> argparse.Namespace:
         '--sample-model',
         choices=['ema', 'orig'],
         help='averaged or last weights (default: averaged, if there are)')
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        choices=list(STEPS),
+        help='draw these alone, without a sheet (default: all)')
     parser.add_argument(
         '--batch-size',
         type=int,
@@ -155,13 +160,27 @@ def all_sizes(sampler: StyleGAN2Sampler,
                              args.truncation)[0]) for height, width in sizes]]
 
 
+STEPS = dict(
+    random=random_images,
+    truncation=truncation_sweep,
+    mixing=style_mixing,
+    sizes=all_sizes,
+    interpolation=interpolation)
+
+
 def write(rows: Dict[str, List[Row]], frames: List[np.ndarray],
-          folder: Path) -> Path:
-    """Write all pictures, the animation and the sheet."""
+          folder: Path) -> None:
+    """Write all pictures and the animation."""
     for row in sum(rows.values(), []):
         for label, image in row:
             save_image(folder / f'{label.replace(" ", "_")}.png', image)
-    save_gif(folder / 'interpolation.gif', frames)
+    if frames:
+        save_gif(folder / 'interpolation.gif', frames)
+
+
+def write_sheet(rows: Dict[str, List[Row]], frames: List[np.ndarray],
+                folder: Path) -> Path:
+    """Write all pictures on one."""
     # as many frames as there are random images
     num = len(rows['random'][0])
     shown = [(f'frame {index}', frames[index])
@@ -193,24 +212,20 @@ def main() -> None:
     """Run the command."""
     args = parse_args()
     folder = Path(args.out_dir)
-    steps = dict(
-        random=random_images,
-        truncation=truncation_sweep,
-        mixing=style_mixing,
-        sizes=all_sizes,
-        interpolation=interpolation)
     with one_line_errors():
         check_folder(folder)
         sampler = load_sampler(args)
         folder.mkdir(parents=True, exist_ok=True)
         drawn = {
-            name: draw(sampler, args)
-            for name, draw in ProgressBar(steps.items(), 'Drawing')
+            name: STEPS[name](sampler, args)
+            for name in ProgressBar(args.only or STEPS, 'Drawing')
         }
-        frames = drawn.pop('interpolation')
-        sheet = write(drawn, frames, folder)
+        frames = drawn.pop('interpolation', [])
+        write(drawn, frames, folder)
+        sheet = not args.only and write_sheet(drawn, frames, folder)
     print(f'Peak memory: {peak_memory(args.device)}')
-    print(f'The pictures are in {folder}, all of them on {sheet}')
+    print(f'The pictures are in {folder}' +
+          (f', all of them on {sheet}' if sheet else ''))
 
 
 if __name__ == '__main__':

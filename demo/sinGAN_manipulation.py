@@ -37,7 +37,7 @@ from mmpe.engine.photographs import (bundled_photograph, plan_training,
                                      train_photographs)
 from mmpe.functional.grids import GROWTHS
 from mmpe.inference import (LayoutEdit, PatchSampler, PhotographSampler,
-                            StyleGAN2Sampler, load)
+                            StyleGAN2Sampler, load, read_edits)
 from mmpe.inference.inputs import read_displacement, read_mask, read_rgb
 from mmpe.inference.layout import FLIPS
 from mmpe.utils.command_line import (SettingsAction, one_line_errors,
@@ -283,6 +283,11 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
         help='box in pixels of the output (default: everything)')
     region.add_argument(
         '--mask', help='image of the size of the output, white in the region')
+    region.add_argument(
+        '--edits',
+        metavar='FILE',
+        help='JSON file of several changes, as the page of demo/web.py keeps '
+        'them, in place of the options from here to --displacement')
     parser.add_argument(
         '--shift',
         nargs=2,
@@ -601,8 +606,7 @@ def layout(args: argparse.Namespace) -> None:
     """Change where things are."""
     sampler = _load(args)
     size = _size(sampler, args)
-    edit = LayoutEdit(
-        region=read_mask(args.mask) if args.mask else args.region,
+    options = dict(
         shift=args.shift,
         scale=args.scale,
         angle=args.rotate,
@@ -613,9 +617,20 @@ def layout(args: argparse.Namespace) -> None:
         margin=args.margin,
         displacement=args.displacement
         and read_displacement(args.displacement))
+    if args.edits:
+        if (args.shift, args.scale) != ((0, 0), (1, 1)) or any(
+                x is not None and x is not False for x in (
+                    args.rotate or None, args.flip, args.keep, args.remove,
+                    args.feather, args.margin, args.displacement)):
+            raise ValueError('Argument `--edits` goes without the options of '
+                             'a single change.')
+        edits = read_edits(args.edits, size or sampler.size)
+    else:
+        region = read_mask(args.mask) if args.mask else args.region
+        edits = [LayoutEdit(region, **options)]
 
     def draw(seed: Optional[int]) -> np.ndarray:
-        return sampler.layout([edit], size, args.positions, seed)
+        return sampler.layout(edits, size, args.positions, seed)
 
     _draw_variants(sampler, args, draw, _variants(args), 'layout')
 

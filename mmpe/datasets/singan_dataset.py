@@ -1,5 +1,6 @@
 """One photograph as the image pyramid that SinGAN learns from."""
 import functools
+import math
 import os.path as osp
 import warnings
 from copy import deepcopy
@@ -44,24 +45,32 @@ def read_photograph(path: str) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(rgb)[..., ::-1])
 
 
-def open_rgb(file: Union[str, BinaryIO], name: str) -> Image.Image:
+def open_rgb(file: Union[str, BinaryIO],
+             name: str,
+             most_pixels: float = math.inf) -> Image.Image:
     """Read an image as :func:`read_photograph` does.
 
     Args:
         file: The file, or its path.
         name: What an error calls it.
+        most_pixels: How many pixels it may have.
 
     Returns:
         The image, in mode RGB.
 
     Raises:
-        ValueError: The file is not an image, or is damaged.
+        ValueError: The file is not an image, is damaged or has more pixels.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # about tags that are damaged
             warnings.simplefilter('error', Image.DecompressionBombWarning)
             with Image.open(file, formats=_formats()) as image:
+                num_pixels = math.prod(image.size)
+                if num_pixels > most_pixels:
+                    raise ValueError(
+                        f'it has {num_pixels / 1e6:.1f} megapixels, and at '
+                        f'most {most_pixels / 1e6:.0f} are taken')
                 ImageOps.exif_transpose(image, in_place=True)
                 return _to_rgb(image)
     except UnidentifiedImageError:

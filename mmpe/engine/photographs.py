@@ -14,30 +14,39 @@ from collections import Counter
 from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 
 from mmpe.checkpoint import latest_checkpoint
 from mmpe.datasets import read_photograph
 from mmpe.inference import load
+from mmpe.models import SinGAN
+from mmpe.registry import (DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS,
+                           build_from)
+from mmpe.utils.command_line import open_config
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.images import save_image
 from mmpe.utils.parallel import (RESULT, Progress, end_with_parent,
-                                 train_in_folders, workers_of)
+                                 train_in_folder, train_in_folders,
+                                 workers_of)
 from mmpe.utils.tables import markdown_table
 from .distributed import Runner
-from .hooks.singan_time_hooks import TRAINED, SayingHook, Work
+from .hooks.singan_time_hooks import (TRAINED, SayingHook, Work,
+                                      measure_scales, scale_costs)
 from .runner import fit_to_photograph
 
 __all__ = [
-    'Training', 'TrainingResult', 'bundled_photograph', 'plan_training',
-    'run_trainings', 'summary_table', 'train_photograph', 'train_photographs'
+    'Training', 'TrainingResult', 'bundled_photograph', 'estimate_seconds',
+    'finished', 'plan_training', 'run_training', 'run_trainings',
+    'summary_table', 'train_photograph', 'train_photographs', 'training_in',
+    'write_config'
 ]
 
 CONFIG = 'config.py'
@@ -46,6 +55,8 @@ _COMMAND = '-m', __name__
 # Seconds between reports of the part that is done.
 _REPORT_EVERY = 0.5
 BUNDLED = 'coins'
+# Long side of the pictures on which a training is tried for its time.
+_TRIED_SIZE = 64
 # The parts of a config that decide what is learnt.
 _DECISIVE = ('photograph_sha256', 'model', 'train_dataloader',
              'optim_wrapper', 'train_cfg', 'randomness')
@@ -191,8 +202,12 @@ def _settings(config: Config) -> Dict[str, object]:
     return settings
 
 
-def _finished(training: Training) -> Optional[TrainingResult]:
-    """Result of a training that was finished before, or None."""
+def finished(training: Training) -> Optional[TrainingResult]:
+    """Result of a training that was finished before, or None.
+
+    Args:
+        training: The training.
+    """
     path = training.folder / RESULT
     if not path.is_file():
         return None
@@ -239,13 +254,21 @@ def train_photograph(config: Config,
         OSError: A file cannot be written.
     """
     training = plan_training(config, image, folder, seed)
-    if not _finished(training):
-        _write_config(training)
+    if not finished(training):
+        write_config(training)
         _train(training.folder)
-    return Path(_finished(training).checkpoint)
+    return Path(finished(training).checkpoint)
 
 
-def _write_config(training: Training) -> None:
+def write_config(training: Training) -> None:
+    """Write all that a training needs to begin.
+
+    Args:
+        training: What :func:`plan_training` gave.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     with atomic_write(training.folder / CONFIG) as temporary:
         training.config.dump(temporary)
 
@@ -385,19 +408,110 @@ def run_trainings(trainings: Sequence[Training],
     if jobs < 1:
         raise ValueError('Argument `jobs` must be at least 1, but got '
                          f'{jobs}.')
-    results = {x.folder: _finished(x) for x in trainings}
+    results = {x.folder: finished(x) for x in trainings}
     waiting = [x for x in trainings if results[x.folder] is None]
     jobs = max(1, min(jobs, len(waiting)))
     threads = None if dask else max(1, torch.get_num_threads() // jobs)
     with workers_of(dask) as client:  # before anything is written
         for training in waiting:
-            _write_config(training)
+            write_config(training)
         outcomes = train_in_folders([x.folder for x in waiting], _COMMAND,
                                     jobs, threads, client,
                                     len(trainings) - len(waiting))
     for training, outcome in zip(waiting, outcomes):
         results[training.folder] = _result(training, outcome)
     return [results[x.folder] for x in trainings]
+
+
+def run_training(training: Training,
+                 is_stopped: Callable[[], bool]) -> Optional[TrainingResult]:
+    """Train in a process of its own, in silence, unless it is stopped.
+
+    Args:
+        training: What :func:`plan_training` gave.
+        is_stopped: Asked again and again; once it says so, a checkpoint is
+            written, from which the next call goes on.
+
+    Returns:
+        The result; None if it was stopped.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    result = finished(training)
+    if result is None:
+        write_config(training)
+        outcome = train_in_folder(training.folder, _COMMAND,
+                                  torch.get_num_threads(), is_stopped)
+        result = outcome and _result(training, outcome)
+    return result
+
+
+def training_in(folder: PathLike) -> Training:
+    """The training that a folder was begun with.
+
+    Args:
+        folder: The folder of a training.
+
+    Raises:
+        FileNotFoundError: The folder holds none.
+        ValueError: Its config cannot be read.
+    """
+    config = open_config(str(Path(folder, CONFIG)))
+    try:
+        photograph = config.train_dataloader.dataset.data_root
+    except AttributeError:
+        raise ValueError(f'The folder {str(folder)!r} holds no training of a '
+                         'photograph.') from None
+    return Training(photograph, Path(folder), config)
+
+
+def estimate_seconds(config: Config, image: PathLike) -> float:
+    """How long a training will take on this machine.
+
+    The coarse scales are tried, and the fine ones follow from the work they
+    are; it takes about a second. ``SinGANEstimateHook`` knows better, when
+    the training begins.
+
+    Args:
+        config: As for :func:`plan_training`.
+        image: As there.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        FileNotFoundError: See :func:`plan_training`.
+        ValueError: See :func:`plan_training`.
+    """
+    tried = deepcopy(config)
+    dataset = tried.train_dataloader.dataset
+    dataset.max_size = min(dataset.max_size, _TRIED_SIZE)
+    tried.model.iters_per_scale = max(2, tried.model.iters_per_scale)
+    model, data = _untrained(tried, image)
+    options = dict(config.optim_wrapper)
+    constructor = build_from(
+        OPTIM_WRAPPER_CONSTRUCTORS,
+        dict(type=options.pop('constructor'), optim_wrapper_cfg=options))
+    seconds = measure_scales(model, constructor(model), data, 1)
+    rate = sum(seconds) / sum(scale_costs(model))
+    whole, _ = _untrained(deepcopy(config), image)
+    return rate * sum(scale_costs(whole)) * whole.iters_of_scale
+
+
+def _untrained(config: Config, image: PathLike) -> Tuple[SinGAN, dict]:
+    """A model that knows its pyramid, and a batch."""
+    dataset = config.train_dataloader.dataset
+    dataset.data_root = osp.abspath(image)
+    fit_to_photograph(config)
+    model = build_from(MODELS, config.model)
+    data = pseudo_collate([build_from(DATASETS, dataset)[0]])
+    inputs = model.data_preprocessor(data, True)['inputs']
+    model.reals = [
+        inputs[f'real_scale{i}'] for i in range(model.num_scales + 1)
+    ]
+    model.construct_fixed_noises()
+    return model, data
 
 
 class _ReportHook(Hook):

@@ -1,5 +1,6 @@
 """Trained models and photographs as plain Python objects."""
 from .context_singan import ContextSinGANSampler
+from .edits import parse_edits, read_edits, write_edits
 from .layout import LayoutEdit
 from .loading import load
 from .patch_diffusion import PatchSampler
@@ -9,5 +10,6 @@ from .stylegan2 import StyleGAN2Sampler
 
 __all__ = [
     'ContextSinGANSampler', 'LayoutEdit', 'PatchSampler', 'PhotographSampler',
-    'SinGANSampler', 'StyleGAN2Sampler', 'load'
+    'SinGANSampler', 'StyleGAN2Sampler', 'load', 'parse_edits', 'read_edits',
+    'write_edits'
 ]

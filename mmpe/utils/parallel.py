@@ -34,7 +34,10 @@ from .progress import WORK_FORMAT, ProgressBar
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ['Progress', 'end_with_parent', 'train_in_folders', 'workers_of']
+__all__ = [
+    'Progress', 'end_with_parent', 'train_in_folder', 'train_in_folders',
+    'workers_of'
+]
 
 LOG = 'training.log'
 PROGRESS = 'progress.json'
@@ -211,8 +214,7 @@ def train_in_folders(folders: Sequence[Path],
         return []
     folders = [folder.absolute() for folder in folders]
     for folder in folders:
-        Progress().write(folder)
-        (folder / LOG).unlink(missing_ok=True)
+        _prepare(folder)
     results: Dict[Path, dict] = {}
     parallel = Parallel(
         n_jobs=jobs,
@@ -240,6 +242,37 @@ def train_in_folders(folders: Sequence[Path],
     for folder in folders:
         (folder / PROGRESS).unlink(missing_ok=True)
     return [results.get(x, _failure(x)) for x in folders]
+
+
+def train_in_folder(folder: Path, command: Sequence[str],
+                    threads: Optional[int],
+                    is_stopped: Callable[[], bool]) -> Optional[dict]:
+    """Run a command in one folder, in silence, unless it is stopped.
+
+    Args:
+        folder: The folder, which exists.
+        command: As for :func:`train_in_folders`.
+        threads: As there.
+        is_stopped: Asked again and again; once it says so, the command gets
+            SIGTERM. ``progress.json`` then stays.
+
+    Returns:
+        As there; None if it was stopped.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    folder = folder.absolute()
+    _prepare(folder)
+    result = _train(folder, command, threads, is_stopped)
+    if result is not None:
+        (folder / PROGRESS).unlink(missing_ok=True)
+    return result
+
+
+def _prepare(folder: Path) -> None:
+    Progress().write(folder)
+    (folder / LOG).unlink(missing_ok=True)
 
 
 class _Display:
@@ -322,13 +355,15 @@ def _work(folder: str, command: Sequence[str], threads: Optional[int],
           on_dask: bool) -> Tuple[str, dict]:
     """What a worker does: the folder, and what comes of its training."""
     try:
-        return folder, _train(Path(folder), command, threads, on_dask)
+        is_unwanted = _is_released if on_dask else bool  # which is False
+        result = _train(Path(folder), command, threads, is_unwanted)
+        return folder, result or dict(error='no longer wanted')
     except (OSError, ValueError) as error:
         return folder, dict(error=str(error))
 
 
 def _train(folder: Path, command: Sequence[str], threads: Optional[int],
-           on_dask: bool) -> dict:
+           is_unwanted: Callable[[], bool]) -> Optional[dict]:
     if not (folder / PROGRESS).is_file():
         raise FileNotFoundError(
             f'The machine {socket.gethostname()} does not see {folder}: it '
@@ -338,7 +373,9 @@ def _train(folder: Path, command: Sequence[str], threads: Optional[int],
         if _count_start(folder, 1) > STARTS:
             return _failure(folder)
         with open(folder / LOG, 'a') as log:
-            code = _run([*command, str(folder)], log, threads, on_dask)
+            code = _run([*command, str(folder)], log, threads, is_unwanted)
+            if code is None:
+                return None
             if code < 0:
                 log.write(f'Killed by signal {-code}.\n')
         if code == _TRY_AGAIN:
@@ -356,8 +393,8 @@ def _count_start(folder: Path, number: int) -> int:
 
 
 def _run(arguments: Sequence[str], log: TextIO, threads: Optional[int],
-         on_dask: bool) -> int:
-    """Run Python; its exit code."""
+         is_unwanted: Callable[[], bool]) -> Optional[int]:
+    """Run Python; its exit code, or None if it was ended as unwanted."""
     with subprocess.Popen([sys.executable, *arguments],
                           env=_environment(threads),
                           stdin=subprocess.PIPE,
@@ -365,8 +402,8 @@ def _run(arguments: Sequence[str], log: TextIO, threads: Optional[int],
                           stderr=log) as process:
         try:
             while process.poll() is None:
-                if on_dask and _is_released():
-                    return 1
+                if is_unwanted():
+                    return None
                 time.sleep(0.1)
             return process.returncode
         finally:

@@ -310,7 +310,7 @@ def test_report_of_a_child(config, photograph, tmp_path, monkeypatch):
     monkeypatch.setattr('mmpe.engine.hooks.singan_time_hooks._PART', 1)
     monkeypatch.setattr(photographs, '_REPORT_EVERY', 0)
     training = plan_training(config, photograph(), tmp_path / 'out')
-    photographs._write_config(training)
+    photographs.write_config(training)
     Progress(said=['before'], starts=2).write(training.folder)
     photographs._train(training.folder, with_report=True)
     progress = Progress.read(training.folder)

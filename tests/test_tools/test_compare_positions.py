@@ -21,9 +21,9 @@ SMALL = [
 def train_here(trainings, jobs):
     """Without processes, each of which takes seconds to start."""
     for training in trainings:
-        photographs._write_config(training)
+        photographs.write_config(training)
         photographs._train(training.folder)
-    return [photographs._finished(x) for x in trainings]
+    return [photographs.finished(x) for x in trainings]
 
 
 def test_sheet_and_figures(run_tool, photograph, tmp_path, monkeypatch,

@@ -17,6 +17,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
+from mmpe.inference import write_edits
 from mmpe.registry import MODELS, build_from
 from tests.test_inference.conftest import small_config
 from tests.test_models.test_singan.conftest import model_cfg, random_pyramid
@@ -417,6 +418,7 @@ COMMANDS = {
             'negative size': ['--size', '-64', '64'],
             'size that cannot be drawn': ['--size', '31', '31'],
             'unknown weights': ['--sample-model', 'best'],
+            'unknown kind of picture': ['--only', 'films'],
         }),
     'mspie_sampling (photograph)': command(
         'demo/mspie_sampling.py', F + 'photograph.png', '--out-dir', 'out',
@@ -481,6 +483,17 @@ COMMANDS = {
             'edge of NaN': ['--region', '5', '5', '20', '20', '--feather',
                             'nan'],
             'negative margin': ['--margin', '-1'],
+        }),
+    'demo layout (edits)': command(
+        DEMO, 'layout', *ON_PHOTOGRAPH, '--edits', F + 'edits.json',
+        files={'edits.json': {
+            'no edits': 'none.json', 'folder as edits': 'folder',
+            'empty edits': 'empty.json', 'text as edits': 'text.json',
+            'picture as edits': 'photograph.png',
+            'other JSON as edits': 'damaged.json'}},
+        more={
+            'edits and a shift': ['--shift', '0', '5'],
+            'edits and a region': ['--region', '5', '5', '20', '20'],
         }),
     'demo layout (nothing)': command(
         DEMO, 'layout', *ON_PHOTOGRAPH, more={'no change': []}),
@@ -557,6 +570,30 @@ COMMANDS = {
     'demo animate (folder)': command(
         DEMO, 'animate', F + 'training', '--out-dir', 'out',
         files={'training': {'folder without a training': 'folder'}}),
+    'web': command(
+        'demo/web.py', '--port', '0', '--out-dir', 'out', '--faces',
+        F + 'mspie.py', F + 'mspie.pth',
+        files={
+            'mspie.py': {**CONFIGS, 'another family': 'singan.py'},
+            'mspie.pth': CHECKPOINTS},
+        groups=[OUT_DIRS],
+        other='singan',
+        more={
+            'unknown option': ['--no-such-option'],
+            'option without a value': ['--port'],
+            'word as port': ['--port', 'http'],
+            'negative port': ['--port', '-1'],
+            'port that there is not': ['--port', '70000'],
+            'config without checkpoint': ['--faces', F + 'mspie.py'],
+        }),
+    'check_web': command(
+        '.dev_scripts/check_web.py', '--image', F + 'photograph.png',
+        files={'photograph.png': PICTURES},
+        more={
+            **numbers('number'),
+            'unknown option': ['--no-such-option'],
+            'file in the way': ['--out', F + 'text.png'],
+        }),
     'fuzz': command(
         '.dev_scripts/fuzz.py', '--number', '1',
         more={
@@ -677,6 +714,8 @@ def files(tmp_path_factory):
     for suffix in ('png', 'pth', 'py', 'npy', 'json'):
         (folder / f'text.{suffix}').write_text('some text in a file\n')
         (folder / f'empty.{suffix}').touch()
+    write_edits(folder / 'edits.json',
+                [dict(region=[5, 5, 20, 20], shift=[0, 9])], (40, 52))
     flow = np.zeros((40, 52, 2), np.float32)
     np.save(folder / 'flow.npy', flow)
     np.save(folder / 'flow_small.npy', flow[:9])

@@ -1,0 +1,200 @@
+"""Trainings that wait for each other beside other work."""
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, List, Optional
+
+from mmpe.utils.files import PathLike
+from mmpe.utils.parallel import Progress
+from .photographs import (CONFIG, Training, TrainingResult, finished,
+                          run_training, training_in, write_config)
+
+__all__ = ['TrainingQueue', 'TrainingState']
+
+PREVIEW = 'preview.png'
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """How far a training has come.
+
+    Attributes:
+        training: The training.
+        status: 'waiting', 'training', 'stopping', 'stopped', 'trained' or
+            'failed'.
+        part: The part that is done, in [0, 1].
+        seconds_left: About how long the rest takes; None while that is not
+            known.
+        said: What the training said last.
+        preview: Picture of what it has come to, if there is one.
+        result: Its result, once it is finished or has failed.
+    """
+
+    training: Training
+    status: str
+    part: float = 0.
+    seconds_left: Optional[float] = None
+    said: str = ''
+    preview: Optional[Path] = None
+    result: Optional[TrainingResult] = None
+
+
+class TrainingQueue:
+    """Trainings in folders of a folder, one after the other.
+
+    Each runs in a process of its own, which ends with this one. What is begun
+    is known from the folders alone, so it is found again after this process
+    has ended in whatever way.
+
+    Args:
+        folder: The folder; those of the trainings are two levels below, as
+            ``train --out-dir FOLDER/NAME`` of the demo makes them.
+    """
+
+    def __init__(self, folder: PathLike) -> None:
+        self.folder = Path(folder)
+        self._changed = threading.Condition()
+        self._waiting: List[Training] = []
+        self._current: Optional[Training] = None
+        self._is_stopped = self._is_closed = False
+        self._begun = 0., 0.
+        self._failed: Dict[Path, TrainingResult] = {}
+        self._known: Dict[Path, Training] = {}
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def add(self, training: Training) -> None:
+        """Let a training begin or go on, when it is its turn.
+
+        Args:
+            training: What ``plan_training`` gave; nothing happens where it
+                waits or runs already.
+
+        Raises:
+            OSError: Its config cannot be written.
+        """
+        write_config(training)
+        with self._changed:
+            folders = [x.folder for x in self._waiting]
+            is_running = (self._current is not None and not self._is_stopped
+                          and self._current.folder == training.folder)
+            if training.folder not in folders and not is_running:
+                self._failed.pop(training.folder, None)
+                self._waiting.append(training)
+                self._changed.notify_all()
+
+    def stop(self, folder: PathLike) -> None:
+        """Stop a training where it is; its turn goes to the next one.
+
+        Args:
+            folder: Folder of a training, whether it runs or waits.
+        """
+        with self._changed:
+            self._waiting = [
+                x for x in self._waiting if x.folder != Path(folder)
+            ]
+            if self._current and self._current.folder == Path(folder):
+                self._is_stopped = True
+
+    def close(self) -> None:
+        """Stop everything, and wait until the checkpoint is written."""
+        with self._changed:
+            self._waiting.clear()
+            self._is_closed = self._is_stopped = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def states(self) -> List[TrainingState]:
+        """All trainings of the folder, the latest first."""
+        for path in self.folder.glob(f'*/*/{CONFIG}'):
+            if path.parent not in self._known:
+                try:
+                    self._known[path.parent] = training_in(path.parent)
+                except (OSError, ValueError):  # someone else's file
+                    continue
+        states = [
+            self._state(training) for folder, training in self._known.items()
+            if (folder / CONFIG).is_file()
+        ]
+        return sorted(states, key=_age)
+
+    # ----------------------------------------------------------------- details
+    def _state(self, training: Training) -> TrainingState:
+        folder = training.folder
+        preview = folder / PREVIEW
+        shown = dict(preview=preview if preview.is_file() else None)
+        with self._changed:
+            is_current = (self._current is not None
+                          and self._current.folder == folder)
+            status = 'stopped'
+            if is_current:
+                status = 'stopping' if self._is_stopped else 'training'
+            elif folder in [x.folder for x in self._waiting]:
+                status = 'waiting'
+            failed = self._failed.get(folder)
+        if status == 'stopped':
+            if failed:
+                return TrainingState(
+                    training, 'failed', result=failed, **shown)
+            result = _result_of(training)
+            if result:
+                return TrainingState(
+                    training, 'trained', 1., 0., result=result, **shown)
+        try:
+            progress = Progress.read(folder)
+        except (OSError, ValueError, TypeError):
+            progress = Progress()
+        left = self._seconds_left(progress.part) if is_current else None
+        said = progress.said[-1] if progress.said else ''
+        return TrainingState(training, status, progress.part, left, said,
+                             **shown)
+
+    def _seconds_left(self, part: float) -> Optional[float]:
+        with self._changed:
+            start, first = self._begun
+            if first == 0 and part > 0:
+                self._begun = time.monotonic(), part
+            elif part > first > 0:
+                seconds = time.monotonic() - start
+                return seconds / (part - first) * (1 - part)
+        return None
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._waiting or self._is_closed)
+                if self._is_closed:
+                    return
+                self._current = training = self._waiting.pop(0)
+                self._is_stopped = False
+                self._begun = 0., 0.
+            result = _train(training, lambda: self._is_stopped)
+            with self._changed:
+                if result and result.status == 'failed':
+                    self._failed[training.folder] = result
+                self._current = None
+
+
+def _train(training: Training,
+           is_stopped: Callable[[], bool]) -> Optional[TrainingResult]:
+    try:
+        return run_training(training, is_stopped)
+    except (OSError, ValueError) as error:
+        return TrainingResult(
+            training.photograph, 'failed', error=str(error))
+
+
+def _result_of(training: Training) -> Optional[TrainingResult]:
+    try:
+        return finished(training)
+    except (OSError, ValueError, KeyError):  # not what a training writes
+        return None
+
+
+def _age(state: TrainingState) -> float:
+    try:
+        return -(state.training.folder / CONFIG).stat().st_mtime
+    except OSError:  # removed in this moment
+        return 0

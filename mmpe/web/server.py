@@ -1,0 +1,198 @@
+"""Serves the page to this machine, and nothing but the page."""
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Sequence, Tuple
+
+if TYPE_CHECKING:
+    from starlette.staticfiles import StaticFiles
+    from starlette.types import ASGIApp, Receive, Send
+
+    from .studio import Studio
+
+# What gradio and its parts read when they are imported.
+_QUIET = dict(
+    GRADIO_ANALYTICS_ENABLED='False',
+    GRADIO_RUN_HISTORY='False',
+    GRADIO_SSR_MODE='False',
+    HF_HUB_DISABLE_TELEMETRY='1',
+    HF_HUB_OFFLINE='1')
+HOST = '127.0.0.1'
+# Folders of the out folder that are shown, and kinds of files.
+_SHOWN = 'photographs', 'inputs', 'edits', 'results', 'trainings'
+_SUFFIXES = '.png', '.gif', '.mp4', '.json'
+# Bytes below which the page says that the disk is full.
+_LEAST_ROOM = 2**26
+# Everything comes from this machine. Gradio makes code of templates.
+_POLICY = ("default-src 'self' data: blob:; script-src 'self' "
+           "'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' "
+           "'unsafe-inline'; frame-ancestors 'none'; form-action 'self'")
+
+
+def open_port(port: int) -> socket.socket:
+    """A socket for this machine alone.
+
+    Args:
+        port: The port; 0 for any.
+
+    Raises:
+        OSError: The port is in use.
+    """
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((HOST, port))
+    except OSError as error:
+        found.close()
+        raise OSError(f'The port {port} cannot be used ({error.strerror}): '
+                      'give another one with --port.') from None
+    return found
+
+
+def make_app(studio: 'Studio') -> 'ASGIApp':
+    """The page of a studio as an ASGI application.
+
+    Args:
+        studio: The studio.
+
+    Raises:
+        ImportError: Gradio is not installed.
+    """
+    os.environ.update(
+        _QUIET, GRADIO_TEMP_DIR=str((studio.folder / 'uploads').absolute()))
+    try:
+        import gradio
+    except ImportError:
+        raise ImportError('The page needs the package gradio: `pip install '
+                          "'mmpe[web]'`.") from None
+    from fastapi import FastAPI
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from .page import HEAD, STYLE, THEME, make_page
+    from .studio import MOST_BYTES
+    silent = dict(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(**silent)
+    app.get('/alive')(lambda: dict(is_full=_is_full(studio.folder)))
+    app.mount('/files', _files(studio.folder))
+    app.mount('/own', _static(Path(__file__).parent / 'static'))
+    app = gradio.mount_gradio_app(
+        app,
+        make_page(studio),
+        path='/',
+        server_name=HOST,
+        footer_links=[],
+        app_kwargs=silent,
+        run_history=False,
+        show_error=True,
+        max_file_size=MOST_BYTES,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        pwa=False,
+        theme=THEME,
+        css=STYLE,
+        head=HEAD)
+    app.add_middleware(TrustedHostMiddleware,
+                       allowed_hosts=[HOST, 'localhost'])
+    return Guard(app)
+
+
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < _LEAST_ROOM
+
+
+def _static(folder: Path) -> 'StaticFiles':
+    from starlette.staticfiles import StaticFiles
+    return StaticFiles(directory=folder)
+
+
+def _files(folder: Path) -> 'StaticFiles':
+    """What the studio has made, and nothing else."""
+    from starlette.exceptions import HTTPException
+    from starlette.staticfiles import StaticFiles
+
+    class Files(StaticFiles):
+
+        async def get_response(self, path: str, scope: dict):
+            parts = Path(path).parts
+            if (not parts or parts[0] not in _SHOWN
+                    or any(x.startswith('.') for x in parts)
+                    or not path.endswith(_SUFFIXES)):
+                raise HTTPException(404)
+            return await super().get_response(path, scope)
+
+    return Files(directory=folder)
+
+
+class Guard:
+    """Refuses other pages' requests, and adds headers to the answers.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: 'ASGIApp') -> None:
+        self._app = app
+
+    async def __call__(self, scope: dict, receive: 'Receive',
+                       send: 'Send') -> None:
+        """Answer."""
+        if scope['type'] != 'http':
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope['headers'])
+        origin = headers.get(b'origin')
+        if origin and origin != b'http://' + headers.get(b'host', b''):
+            await send(
+                dict(type='http.response.start', status=403, headers=[]))
+            await send(dict(type='http.response.body', body=b''))
+            return
+
+        async def answer(message: dict) -> None:
+            if message['type'] == 'http.response.start':
+                message['headers'] = [
+                    *message.get('headers', ()),
+                    (b'content-security-policy', _POLICY.encode()),
+                    (b'x-content-type-options', b'nosniff'),
+                    (b'referrer-policy', b'no-referrer')
+                ]
+            await send(message)
+
+        await self._app(scope, receive, answer)
+
+
+def serve(folder: Path, port: int,
+          faces: Sequence[Tuple[str, str]]) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        folder: Folder of all that is written.
+        port: Port on this machine; 0 for any.
+        faces: Configs and checkpoints of StyleGAN2 or MS-PIE models.
+
+    Raises:
+        ImportError: Gradio is not installed.
+        OSError: The port or the folder cannot be used.
+        ValueError: A model cannot be loaded.
+    """
+    with open_port(port) as found:
+        from .studio import Studio
+        studio = Studio(folder, faces)
+        try:
+            app = make_app(studio)
+            import uvicorn
+            config = uvicorn.Config(
+                app,
+                log_level='warning',
+                timeout_graceful_shutdown=1,
+                server_header=False)
+            found.listen(128)
+            print(
+                f'The page is http://{HOST}:{found.getsockname()[1]} for this '
+                f'machine alone; what it makes is in {folder}. Stop it with '
+                'Ctrl-C.',
+                flush=True)
+            uvicorn.Server(config).run(sockets=[found])
+        finally:
+            studio.close()

@@ -1,0 +1,277 @@
+"""The folder that the page works in, and the models that draw."""
+import base64
+import binascii
+import errno
+import hashlib
+import io
+import os
+import os.path as osp
+import re
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import (BinaryIO, Dict, Iterator, List, Sequence, Tuple,
+                    Union)
+
+import numpy as np
+from mmengine.config import Config
+from PIL import Image
+
+from mmpe.datasets.singan_dataset import open_rgb
+from mmpe.engine.photographs import (Training, estimate_seconds,
+                                     plan_training)
+from mmpe.engine.training_queue import TrainingQueue, TrainingState
+from mmpe.inference import StyleGAN2Sampler, load, write_edits
+from mmpe.inference.inputs import is_inside
+from mmpe.utils.command_line import open_config
+from mmpe.utils.files import check_folder
+from mmpe.utils.images import save_image
+from mmpe.utils.locks import FolderLock
+from mmpe.zoo import root
+from .actions import Action, Model, settings_of
+
+__all__ = ['Studio', 'plain']
+
+# What people may hand in.
+MOST_BYTES, MOST_PIXELS = 64 * 2**20, 40e6
+# Long side of what is kept of it: far more than a model of it is trained at.
+_KEPT_SIZE = 2048
+_NUM_SAMPLERS = 3
+_CONFIG = 'configs/singan_fast/singan_csg_fast.py'
+Size = Tuple[int, int]
+
+
+class Studio:
+    """Photographs, trainings and results in a folder, and models in memory.
+
+    Args:
+        folder: The folder; one process at a time works in it.
+        faces: Configs and checkpoints of StyleGAN2 or MS-PIE models.
+
+    Raises:
+        FolderInUseError: Another process works in the folder.
+        OSError: It cannot be written to.
+        ValueError: A model is of another family, or see :func:`load`.
+    """
+
+    def __init__(self,
+                 folder: Path,
+                 faces: Sequence[Tuple[str, str]] = ()) -> None:
+        check_folder(folder)
+        self.faces: Dict[str, Model] = {}
+        for config, checkpoint in faces:
+            if not isinstance(load(config, checkpoint), StyleGAN2Sampler):
+                raise ValueError(f'{config!r} is not a config of StyleGAN2 or '
+                                 'MS-PIE.')
+            self.faces[f'{Path(config).stem}, {Path(checkpoint).name}'] = \
+                Model(config, checkpoint)
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock_of_folder = FolderLock(self.folder)
+        self.queue = TrainingQueue(self.folder / 'trainings')
+        self._samplers: OrderedDict[tuple, object] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Stop trainings with a checkpoint, and leave the folder."""
+        self.queue.close()
+        self._lock_of_folder.release()
+
+    # ----------------------------------------------------------- what comes in
+    def keep_photograph(self, path: str, name: str) -> Path:
+        """Check a photograph and keep it as PNG.
+
+        Args:
+            path: The file that was handed in.
+            name: What people call it.
+
+        Returns:
+            Path of the PNG file, of at most 2048 pixels a side.
+
+        Raises:
+            OSError: It cannot be written.
+            ValueError: It is not an image, too small or too large.
+        """
+        image = _read(path, osp.basename(name))
+        if min(image.shape[:2]) < 32:
+            raise ValueError('The photograph must have at least 32 pixels on '
+                             f'each side, but has {image.shape[0]} x '
+                             f'{image.shape[1]}.')
+        words = re.sub(r'[^A-Za-z0-9]+', '-', Path(name).stem).strip('-')
+        words = words[:40] or 'photograph'
+        return self._keep('photographs', image, f'{words}-')
+
+    def keep_picture(self, path: str) -> Path:
+        """Check a picture or a mask and keep it as PNG.
+
+        Args:
+            path: The file that was handed in.
+
+        Returns:
+            Path of the PNG file.
+
+        Raises:
+            OSError: It cannot be written.
+            ValueError: It is not an image, or too large.
+        """
+        return self._keep('inputs', _read(path, osp.basename(path)))
+
+    def keep_drawing(self, url: str) -> Path:
+        """The same with what was drawn in the page.
+
+        Args:
+            url: A data URL.
+        """
+        kind, _, data = url.partition(',')
+        if kind != 'data:image/png;base64' or len(data) > MOST_BYTES:
+            raise ValueError('What was drawn cannot be read, or is too large.')
+        try:
+            file = io.BytesIO(base64.b64decode(data, validate=True))
+        except binascii.Error:
+            raise ValueError('What was drawn cannot be read.') from None
+        return self._keep('inputs', _small(file, 'drawing'))
+
+    def keep_edits(self, edits: Sequence[dict], size: Size) -> Path:
+        """Write a file of edits that ``layout --edits`` takes."""
+        code = _code(repr((edits, size)).encode())
+        return write_edits(self.folder / 'edits' / f'{code}.json', edits, size)
+
+    def _keep(self, kind: str, image: np.ndarray, prefix: str = '') -> Path:
+        code = _code(str(image.shape).encode() + image.tobytes())
+        path = self.folder / kind / f'{prefix}{code}.png'
+        return path if path.is_file() else save_image(path, image)
+
+    # ----------------------------------------------------------------- listing
+    def photographs(self) -> List[str]:
+        """Paths of all photographs, the latest first."""
+        paths = (self.folder / 'photographs').glob('*.png')
+        paths = [x for x in paths if not x.name.startswith('.')]
+        return [str(x) for x in sorted(paths, key=_changed, reverse=True)]
+
+    def trained(self, photograph: str) -> List[TrainingState]:
+        """Finished trainings of a photograph."""
+        return [
+            x for x in self.queue.states() if x.status == 'trained'
+            and osp.abspath(photograph) == osp.abspath(x.training.photograph)
+        ]
+
+    # ----------------------------------------------------------------- drawing
+    def sampler(self, model: Model) -> object:
+        """A model, kept in memory as long as it is among the last ones."""
+        with self._lock:
+            key = (*model, osp.getmtime(model.path)
+                   if osp.exists(model.path) else None)
+            if key not in self._samplers:
+                self._samplers[key] = load(*model[:2], max_size=model.max_size)
+            self._samplers.move_to_end(key)
+            while len(self._samplers) > _NUM_SAMPLERS:
+                self._samplers.popitem(last=False)
+            return self._samplers[key]
+
+    def folder_of(self, action: str, *what: object) -> Path:
+        """Folder of an action's results."""
+        code = _code(repr(what).encode())
+        return self.folder / 'results' / f'{action}-{code}'
+
+    def run(self, action: Action, folder: Path) -> Iterator[Path]:
+        """Draw, one picture at a time, whichever page asks.
+
+        Args:
+            action: What to draw.
+            folder: Folder of the results.
+
+        Yields:
+            The files, as soon as they are written.
+        """
+        paths = action.run(self.sampler(action.model), folder)
+        while True:
+            # Not longer: another thread may ask for the next one.
+            with self._lock:
+                path = next(paths, None)
+            if path is None:
+                return
+            yield path
+
+    # --------------------------------------------------------------- trainings
+    def plan(self, photograph: str, max_size: int, rounds: int,
+             seed: int) -> Training:
+        """A training that may be added to the queue.
+
+        Raises:
+            ValueError: See :func:`.plan_training`.
+        """
+        return plan_training(
+            self._config(max_size, rounds), photograph,
+            self.training_folder(photograph, max_size, rounds, seed) /
+            Path(photograph).stem, seed)
+
+    def training_folder(self, photograph: str, max_size: int, rounds: int,
+                        seed: int) -> Path:
+        """Where ``train --out-dir`` keeps this training."""
+        name = f'{Path(photograph).stem}-{max_size}px-{rounds}-{seed}'
+        return self.queue.folder / name
+
+    def estimate(self, photograph: str, max_size: int, rounds: int) -> float:
+        """Seconds that a training takes."""
+        with self._lock:
+            return estimate_seconds(
+                self._config(max_size, rounds), photograph)
+
+    def _config(self, max_size: int, rounds: int) -> Config:
+        return open_config(
+            str(root() / _CONFIG), {
+                **settings_of(rounds), 'train_dataloader.dataset.max_size':
+                max_size
+            })
+
+
+def _read(path: str, name: str) -> np.ndarray:
+    """A picture that was handed in, as uint8 (H, W, 3)."""
+    if os.path.getsize(path) > MOST_BYTES:
+        raise ValueError(f'{name!r} has more than {MOST_BYTES // 2**20} '
+                         'megabytes: make it smaller.')
+    return _small(path, name)
+
+
+def _small(file: Union[str, BinaryIO], name: str) -> np.ndarray:
+    image = open_rgb(file, name, MOST_PIXELS)
+    image.thumbnail((_KEPT_SIZE, _KEPT_SIZE), Image.LANCZOS)
+    return np.asarray(image)
+
+
+def check_mask(path: Path) -> None:
+    """See that something is marked.
+
+    Raises:
+        ValueError: Nothing is.
+    """
+    try:
+        is_inside(np.asarray(Image.open(path)).max(axis=2))
+    except ValueError:
+        raise ValueError('Nothing is marked: paint over what was changed, or '
+                         'give a mask that is white there.') from None
+
+
+def plain(error: BaseException) -> str:
+    """What people are told of an error, in one sentence or two.
+
+    Args:
+        error: The error.
+    """
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return ('The disk is full, so nothing was written: make room, then '
+                'try again.')
+    if isinstance(error, MemoryError):
+        return 'The memory does not suffice: choose a smaller size.'
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return re.sub(
+        r'Arguments? `(\w+)`',
+        lambda match: f'The {match[1].replace("_", " ")}', text)
+
+
+def _code(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime
