@@ -9,7 +9,8 @@ from setuptools import find_packages, setup
 from setuptools.command.egg_info import egg_info
 
 ROOT = Path(__file__).resolve().parent
-EXTRAS = ('dask', 'demo', 'efficientnet', 'export', 'lite', 'mmagic', 'tests')
+EXTRAS = ('dask', 'demo', 'efficientnet', 'export', 'lite', 'lpips', 'mmagic',
+          'tests')
 # What `mim` and the tools find beside the installed code, in `mmpe/.mim`.
 MIM_ITEMS = ('configs', 'demo', 'tools', 'model-index.yml')
 
