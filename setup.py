@@ -10,7 +10,7 @@ from setuptools.command.egg_info import egg_info
 
 ROOT = Path(__file__).resolve().parent
 EXTRAS = ('dask', 'demo', 'efficientnet', 'export', 'lite', 'lpips', 'mmagic',
-          'tensorboard', 'tests')
+          'onedl', 'tensorboard', 'tests')
 # What `mim` and the tools find beside the installed code, in `mmpe/.mim`.
 MIM_ITEMS = ('configs', 'demo', 'tools', 'model-index.yml')
 

@@ -32,11 +32,14 @@ __all__ = ['install']
 _EDITORS = 'mmagic.models.editors'
 _CHECKPOINT = 'mmengine.runner.checkpoint'
 _NEEDED = {
+    'mmcv':
+    'run `pip install "mmcv-lite>=2,<2.2"` (no compiler needed), install a '
+    'compiled mmcv, or run `pip install onedl-mmcv`, which is maintained',
+    'mmengine':
+    'run `pip install mmengine`, or `pip install onedl-mmengine`, which is '
+    'maintained',
     'mmagic':
     'run `pip install --no-deps mmagic==1.2.0`',
-    'mmcv':
-    'run `pip install "mmcv-lite>=2,<2.2"` (no compiler needed), or install '
-    'a compiled mmcv'
 }
 # With these MMagic 1.2.0 works by itself: lowest version, first not to work.
 _WORKING = {
@@ -58,7 +61,7 @@ def install() -> None:
     """Make ``import mmagic`` work from here on; does nothing the second time.
 
     Raises:
-        ImportError: MMagic or mmcv is not installed.
+        ImportError: MMagic, mmcv or mmengine is not installed.
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
@@ -92,7 +95,7 @@ def _is_installed(module: str) -> bool:
 
 def _version(package: str) -> Tuple[int, ...]:
     """Version of an installed package, (0, ) where there is none."""
-    for name in (package, f'{package}-lite'):
+    for name in (package, f'{package}-lite', f'onedl-{package}'):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return _numbers(importlib.metadata.version(name))
     return (0, )

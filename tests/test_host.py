@@ -221,8 +221,12 @@ def test_mmcv_versions_and_safe_loading_in_the_other_order():
 
 
 @pytest.mark.parametrize('package, message', [
+    ('mmengine', 'mmpe needs mmengine, which is not installed: run `pip '
+     'install mmengine`, or `pip install onedl-mmengine`, which is '
+     'maintained.'),
     ('mmcv', 'mmpe needs mmcv, which is not installed: run `pip install '
-     '"mmcv-lite>=2,<2.2"` (no compiler needed), or install a compiled mmcv.'),
+     '"mmcv-lite>=2,<2.2"` (no compiler needed), install a compiled mmcv, or '
+     'run `pip install onedl-mmcv`, which is maintained.'),
     ('mmagic', 'mmpe needs mmagic, which is not installed: run `pip install '
      '--no-deps mmagic==1.2.0`.'),
 ])
