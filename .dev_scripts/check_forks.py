@@ -19,30 +19,21 @@ import sysconfig
 import tempfile
 import time
 from pathlib import Path
-from typing import List, NamedTuple
+from typing import List, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class Combination(NamedTuple):
-    """Requirements of what may be exchanged."""
-
-    mmengine: str
-    mmcv: str
-    mim: str
-
-
+# What may be exchanged. onedl-mmcv is built without compiled operators.
 COMBINATIONS = [
-    Combination('mmengine==0.10.7', 'mmcv-lite==2.1.0', 'openmim==0.3.9'),
-    Combination('onedl-mmengine==0.10.12', 'mmcv-lite==2.1.0',
-                'openmim==0.3.9'),
-    Combination('mmengine==0.10.7', 'onedl-mmcv==2.3.6', 'onedl-mim==0.5.1'),
-    Combination('onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6',
-                'onedl-mim==0.5.1'),
+    ('mmengine==0.10.7', 'mmcv-lite==2.1.0'),
+    ('onedl-mmengine==0.10.12', 'mmcv-lite==2.1.0'),
+    ('mmengine==0.10.7', 'onedl-mmcv==2.3.6'),
+    ('onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6'),
 ]
 # Not borrowed: what is exchanged, and what installs or runs mmpe.
-OWN = re.compile(r'_*(editable_.*)?(onedl_)?(mmengine|mmcv|mim|openmim|mmpe|pip'
-                 r'|setuptools|pkg_resources|_distutils_hack|distutils-prec)')
+OWN = re.compile(r'_*(editable_.*)?(onedl_)?(mmengine|mmcv|mim|openmim|mmpe'
+                 r'|pip|setuptools|pkg_resources|_distutils_hack)')
 SINGAN = 'tests/test_tools/test_singan_tools.py'
 MSPIE = 'tests/test_tools/test_mspie_tools.py'
 TESTS = {
@@ -55,7 +46,7 @@ TESTS = {
 }
 
 
-def make_environment(folder: Path, requirements: List[str]) -> str:
+def make_environment(folder: Path, requirements: Sequence[str]) -> str:
     """Python of an environment with the packages, and all others borrowed."""
     subprocess.run([sys.executable, '-m', 'venv', str(folder)], check=True)
     site, = folder.glob('lib/python*/site-packages')
@@ -88,20 +79,19 @@ def run(command: List[str], log: Path) -> str:
     return result
 
 
-def check(combination: Combination, folder: Path, skip_mim: bool) -> List[str]:
+def check(combination: Sequence[str], folder: Path,
+          skip_mim: bool) -> List[str]:
     """The cells of the table's row."""
     print(' + '.join(combination), flush=True)
-    python = make_environment(folder / 'venv', list(combination[:2]))
+    python = make_environment(folder / 'venv', combination)
     cells = [
         run([python, '-m', 'pytest', '-o', 'addopts=', *arguments],
             folder / f'{name}.log') for name, arguments in TESTS.items()
     ]
     if not skip_mim:
         cells.append(
-            run([
-                python, '.dev_scripts/check_mim.py', '--mim', combination.mim,
-                '--kinds', 'regular'
-            ], folder / 'mim.log'))
+            run([python, '.dev_scripts/check_mim.py', '--kinds', 'regular'],
+                folder / 'mim.log'))
     return cells
 
 
@@ -132,9 +122,7 @@ def main() -> None:
         folder = logs / str(number)
         folder.mkdir(parents=True)
         cells = check(combination, folder, args.skip_mim)
-        if not args.skip_mim:
-            cells[-1] += f' ({combination.mim.replace("==", " ")})'
-        names = [name.replace('==', ' ') for name in combination[:2]]
+        names = [name.replace('==', ' ') for name in combination]
         lines.append(f'| {" | ".join([*names, *cells])} |')
     print('\n'.join(lines))
     if re.search('failed|error', '\n'.join(lines)):

@@ -270,6 +270,19 @@ def _without_compiled_ops() -> ContextManager:
     return _modules({'mmcv._ext': operators})
 
 
+@contextlib.contextmanager
+def _known_devices() -> Iterator[None]:
+    """Let tensors say that they are not on a device torch does not know.
+
+    onedl-mmcv asks all of them, when they are used, and not when it is
+    imported.
+    """
+    import torch
+    if not hasattr(torch.Tensor, 'is_musa'):
+        torch.Tensor.is_musa = False
+    yield
+
+
 def _with_torchvision_later() -> ContextManager:
     """Functions that import torchvision, which takes a second, when called."""
     if 'torchvision' in sys.modules:
@@ -303,6 +316,7 @@ _HELPS = {
     'mmagic.models.diffusion_schedulers': _without_diffusers,
     'mmagic.models.losses.perceptual_loss': _with_torchvision_later,
     _EDITORS: contextlib.nullcontext,
+    'mmcv.ops.fused_bias_leakyrelu': _known_devices,
     f'{_EDITORS}.*': _without_compiled_ops,
     **{
         name: partial(_without, packages)
