@@ -188,6 +188,18 @@ def test_optional_packages_are_used_where_they_are(tmp_path):
 
 
 @bridged
+def test_tensors_can_be_asked_for_devices_that_torch_does_not_know():
+    """As onedl-mmcv does in the activation of MMagic's StyleGAN2."""
+    result = _run('''
+        import mmpe
+        import mmagic.models.editors.stylegan2
+        import torch
+        assert torch.zeros(1).is_musa is False
+        ''')
+    assert result.returncode == 0, result.stderr
+
+
+@bridged
 @pytest.mark.skipif(host._has_compiled_ops(), reason='mmcv is compiled')
 def test_missing_operator_says_so_when_it_is_used(facts):
     assert 'one of the compiled operators of mmcv' in facts['operator']

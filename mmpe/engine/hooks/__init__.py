@@ -11,8 +11,8 @@ from .tracking_hooks import ScaleLossesHook, add_tensorboard
 
 __all__ = [
     'CheckHook', 'CheckpointHook', 'CompileHook', 'ResultsHook',
-    'RuntimeInfoHook', 'SampleSheetHook',
-    'ScaleLossesHook', 'SinGANEstimateHook', 'SinGANPreviewHook',
-    'SinGANProgressHook', 'SinGANTimerHook', 'SinGANVisualizationHook',
-    'Terminated', 'TerminationHook', 'add_tensorboard'
+    'RuntimeInfoHook', 'SampleSheetHook', 'ScaleLossesHook',
+    'SinGANEstimateHook', 'SinGANPreviewHook', 'SinGANProgressHook',
+    'SinGANTimerHook', 'SinGANVisualizationHook', 'Terminated',
+    'TerminationHook', 'add_tensorboard'
 ]
