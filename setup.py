@@ -1,24 +1,15 @@
-"""Packaging of mmpe."""
+"""Packaging of mmpe: the files of `mim`; setup.cfg has the metadata."""
 import os
-import runpy
 import shutil
 import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import setup
 from setuptools.command.egg_info import egg_info
 
 ROOT = Path(__file__).resolve().parent
-EXTRAS = ('dask', 'demo', 'efficientnet', 'export', 'lite', 'mmagic', 'tests',
-          'web')
 # What `mim` and the tools find beside the installed code, in `mmpe/.mim`.
 MIM_ITEMS = ('configs', 'demo', 'tools', 'model-index.yml')
-
-
-def read_requirements(name: str) -> list:
-    """Requirements of one file, without comments."""
-    lines = (ROOT / 'requirements' / f'{name}.txt').read_text().splitlines()
-    return [line for line in lines if line and not line.startswith('#')]
 
 
 def add_mim_items() -> None:
@@ -64,24 +55,4 @@ class EggInfo(egg_info):
 
 
 add_mim_items()
-setup(
-    cmdclass=dict(egg_info=EggInfo),
-    name='mmpe',
-    version=runpy.run_path(str(ROOT / 'mmpe' / 'version.py'))['__version__'],
-    description='Positional encoding as spatial inductive bias in GANs, '
-    'for MMagic',
-    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
-    long_description_content_type='text/markdown',
-    license='Apache-2.0',
-    packages=find_packages(include=['mmpe', 'mmpe.*']),
-    include_package_data=True,
-    python_requires='>=3.9',
-    install_requires=read_requirements('runtime'),
-    extras_require={name: read_requirements(name)
-                    for name in EXTRAS},
-    classifiers=[
-        'Operating System :: OS Independent',
-        'Programming Language :: Python :: 3',
-        'Topic :: Scientific/Engineering :: Image Processing',
-    ],
-    zip_safe=False)
+setup(cmdclass=dict(egg_info=EggInfo))

@@ -5,8 +5,9 @@ that runs this, with openmim and mmpe; then searches, downloads from a server
 on this machine, trains, tests and runs a tool. Takes a few minutes and needs
 PyPI and the extras `lite` and `tests`.
 
-Example:
+Examples:
     python .dev_scripts/check_mim.py
+    python .dev_scripts/check_mim.py --mim onedl-mim==0.5.1 --kinds regular
 """
 import argparse
 import contextlib
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Dict, Iterator
+from typing import Iterator
 
 import numpy as np
 import torch
@@ -32,11 +33,12 @@ from mmpe.zoo import rows
 ROOT = Path(__file__).resolve().parent.parent
 METAFILE = 'configs/positional_encoding_in_gans/metafile.yml'
 # As configs/positional_encoding_in_gans/README.md says.
-COMMANDS = [['--no-deps', 'openmim==0.3.9'],
-            [
-                'setuptools<82', 'click', 'colorama', 'model-index', 'pandas',
-                'requests', 'rich', 'tabulate'
-            ]]
+MIM = 'openmim==0.3.9'
+NEEDED = [
+    'setuptools<82', 'click', 'colorama', 'model-index', 'pandas', 'requests',
+    'rich', 'tabulate'
+]
+KINDS = {'regular': False, 'editable': True}
 ROW = 'singan_spe-dim4_fish'
 SMALL = 'mspie_spe_32-48-64.py'
 OPTIONS = [
@@ -108,8 +110,9 @@ def copy_sources(target: Path, address: str) -> None:
     dump(meta, target / METAFILE)
 
 
-def make_environment(folder: Path, sources: Path, editable: bool) -> Path:
-    """A virtual environment with openmim and mmpe; its `bin` folder."""
+def make_environment(folder: Path, sources: Path, editable: bool,
+                     mim: str) -> Path:
+    """A virtual environment with mim and mmpe; its `bin` folder."""
     subprocess.run([sys.executable, '-m', 'venv', str(folder)], check=True)
     python = folder / 'bin' / 'python'
     site, = folder.glob('lib/python*/site-packages')
@@ -117,7 +120,7 @@ def make_environment(folder: Path, sources: Path, editable: bool) -> Path:
     borrowed = [path for path in sys.path if path.endswith('site-packages')]
     (site / 'zz_borrowed.pth').write_text('\n'.join(borrowed))
     mmpe = ['--no-deps', *(['--editable'] if editable else []), str(sources)]
-    for command in [*COMMANDS, mmpe]:
+    for command in (['--no-deps', mim], NEEDED, mmpe):
         subprocess.run([python, '-m', 'pip', 'install', '--quiet', *command],
                        check=True)
     return python.parent
@@ -189,20 +192,33 @@ def images(folder: Path) -> None:
 
 def main() -> None:
     """Run the command."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    kinds: Dict[str, bool] = {'regular': False, 'editable': True}
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        '--mim',
+        default=MIM,
+        metavar='REQUIREMENT',
+        help='what to install as mim (default: %(default)s)')
+    parser.add_argument(
+        '--kinds',
+        nargs='+',
+        choices=KINDS,
+        default=list(KINDS),
+        help='kinds of installation (default: both)')
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary).resolve()
         (folder / 'served').mkdir()
         write_weights(folder / 'served')
         with serve(folder / 'served') as address:
-            for kind, editable in kinds.items():
+            for kind in args.kinds:
                 print(f'{kind} installation')
+                editable = KINDS[kind]
                 sources = folder / f'sources-{kind}'
                 copy_sources(sources, address)
-                binaries = make_environment(folder / kind, sources, editable)
+                binaries = make_environment(folder / kind, sources, editable,
+                                            args.mim)
                 check(folder / f'cwd-{kind}', binaries, sources, editable)
 
 

@@ -32,6 +32,7 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 
+from mmpe.engine import add_tensorboard
 from mmpe.engine.photographs import (bundled_photograph, plan_training,
                                      summary_table, train_photograph,
                                      train_photographs)
@@ -178,6 +179,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help='train on a Dask cluster, whose workers decide how many are '
         'trained at the same time: address of its scheduler, or the file '
         'that the scheduler has written (see docs/clusters.md)')
+    parser.add_argument(
+        '--tensorboard',
+        action='store_true',
+        help='write losses, distances and pictures of each scale for '
+        '`tensorboard --logdir OUT_DIR`')
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -553,6 +559,8 @@ def _edges_of_boxes(
 def train(args: argparse.Namespace) -> None:
     """Train on each photograph."""
     config = _trained_config(args)
+    if args.tensorboard:
+        add_tensorboard(config)
     results = train_photographs(config, args.images, args.out_dir, args.seed,
                                 args.jobs, args.dask)
     print(summary_table(results))

@@ -5,8 +5,10 @@ editors, and through them diffusers and compiled mmcv operators; it also names
 an alias that NumPy 2 removed and refuses mmcv 2.2. None of that has to do with
 GANs. The bridge is an import hook for a handful of MMagic's modules: while one
 of them is executed, it finds what it asks for; afterwards everything is as it
-was. ``mmagic.models.editors`` becomes an empty package, from which a single
-editor can be imported: ``import mmagic.models.editors.dcgan``.
+was. Packages that only a part of MMagic uses (albumentations, click, imageio,
+lpips, requests) need not be installed: that part names the one it lacks when
+it is called. ``mmagic.models.editors`` becomes an empty package, from which a
+single editor can be imported: ``import mmagic.models.editors.dcgan``.
 
 Where MMagic works by itself, it is left alone. In either case mmengine's
 loading of checkpoints is made safe as soon as it is imported (see
@@ -20,19 +22,24 @@ import sys
 from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from itertools import chain
 from types import ModuleType
-from typing import Callable, ContextManager, Dict, Iterator, Optional, Tuple
+from typing import (Callable, ContextManager, Dict, Iterable, Iterator,
+                    Optional, Tuple)
 
 __all__ = ['install']
 
 _EDITORS = 'mmagic.models.editors'
 _CHECKPOINT = 'mmengine.runner.checkpoint'
 _NEEDED = {
+    'mmcv':
+    'run `pip install "mmcv-lite>=2,<2.2"` (no compiler needed), install a '
+    'compiled mmcv, or run `pip install onedl-mmcv`, which is maintained',
+    'mmengine':
+    'run `pip install mmengine`, or `pip install onedl-mmengine`, which is '
+    'maintained',
     'mmagic':
     'run `pip install --no-deps mmagic==1.2.0`',
-    'mmcv':
-    'run `pip install "mmcv-lite>=2,<2.2"` (no compiler needed), or install '
-    'a compiled mmcv'
 }
 # With these MMagic 1.2.0 works by itself: lowest version, first not to work.
 _WORKING = {
@@ -41,18 +48,25 @@ _WORKING = {
     'numpy': ((1, 0), (2, 0)),
     'transformers': ((4, 27), (5, 0)),
 }
+# What some of MMagic's modules import, and nothing here needs.
+_OPTIONAL = {
+    'mmagic.datasets.transforms.albu_function': ('albumentations', ),
+    'mmagic.evaluation.metrics.ppl': ('lpips', ),
+    'mmagic.utils.io_utils': ('click', 'requests', 'requests.exceptions'),
+    'mmagic.visualization.vis_backend': ('imageio', ),
+}
 
 
 def install() -> None:
     """Make ``import mmagic`` work from here on; does nothing the second time.
 
     Raises:
-        ImportError: MMagic or mmcv is not installed.
+        ImportError: MMagic, mmcv or mmengine is not installed.
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
     for package, remedy in _NEEDED.items():
-        if importlib.util.find_spec(package) is None:
+        if not _is_installed(package):
             raise ImportError(
                 f'mmpe needs {package}, which is not installed: {remedy}.')
     if _CHECKPOINT in sys.modules:
@@ -65,7 +79,8 @@ def _mmagic_works() -> bool:
     """Whether MMagic can be expected to work without help; imports nothing."""
     return _has_compiled_ops() and all(
         low <= _version(name) < high
-        for name, (low, high) in _WORKING.items())
+        for name, (low, high) in _WORKING.items()) and all(
+            map(_is_installed, chain(*_OPTIONAL.values())))
 
 
 def _has_compiled_ops() -> bool:
@@ -73,9 +88,14 @@ def _has_compiled_ops() -> bool:
     return PathFinder.find_spec('mmcv._ext', mmcv) is not None
 
 
+def _is_installed(module: str) -> bool:
+    """Whether there is the package that a module is in."""
+    return importlib.util.find_spec(module.partition('.')[0]) is not None
+
+
 def _version(package: str) -> Tuple[int, ...]:
     """Version of an installed package, (0, ) where there is none."""
-    for name in (package, f'{package}-lite'):
+    for name in (package, f'{package}-lite', f'onedl-{package}'):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return _numbers(importlib.metadata.version(name))
     return (0, )
@@ -199,6 +219,33 @@ def _without_diffusers() -> ContextManager:
     return _modules(modules)
 
 
+def _without(names: Iterable[str]) -> ContextManager:
+    """Let modules of packages that are not installed be imported."""
+    modules = _empty_modules(*(name for name in names
+                               if not _is_installed(name)))
+    for name, module in modules.items():
+        module.__getattr__ = partial(_not_installed, name)
+    return _modules(modules)
+
+
+def _not_installed(module: str, name: str) -> type:
+    """Stands for a name of a missing package, until it is called.
+
+    It is a class of exceptions, since ``except`` takes nothing else.
+    """
+    if name.startswith('__'):
+        raise AttributeError(name)
+
+    def call(cls: type, *args, **kwargs) -> None:
+        package = module.partition('.')[0]
+        raise ImportError(
+            f'`{module}.{name}` of the package {package!r}, which is not '
+            f'installed: run `pip install {package}`, or `pip install '
+            "'mmpe[mmagic]'` for all that MMagic uses.")
+
+    return type(name, (Exception, ), dict(__new__=call))
+
+
 def _without_face_alignment() -> ContextManager:
     return _modules({'face_alignment': None})
 
@@ -221,6 +268,19 @@ def _without_compiled_ops() -> ContextManager:
     operators = ModuleType('mmcv._ext')
     operators.__getattr__ = missing
     return _modules({'mmcv._ext': operators})
+
+
+@contextlib.contextmanager
+def _known_devices() -> Iterator[None]:
+    """Let tensors say that they are not on a device torch does not know.
+
+    onedl-mmcv asks all of them, when they are used, and not when it is
+    imported.
+    """
+    import torch
+    if not hasattr(torch.Tensor, 'is_musa'):
+        torch.Tensor.is_musa = False
+    yield
 
 
 def _with_torchvision_later() -> ContextManager:
@@ -256,5 +316,10 @@ _HELPS = {
     'mmagic.models.diffusion_schedulers': _without_diffusers,
     'mmagic.models.losses.perceptual_loss': _with_torchvision_later,
     _EDITORS: contextlib.nullcontext,
+    'mmcv.ops.fused_bias_leakyrelu': _known_devices,
     f'{_EDITORS}.*': _without_compiled_ops,
+    **{
+        name: partial(_without, packages)
+        for name, packages in _OPTIONAL.items()
+    },
 }

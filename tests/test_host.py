@@ -136,6 +136,70 @@ def test_imports_torchvision_when_it_is_used():
 
 
 @bridged
+def test_optional_packages_may_be_missing():
+    """MMagic is imported without them; who calls them is told which to get."""
+    result = _run('''
+        packages = 'albumentations', 'click', 'imageio', 'lpips', 'requests'
+        sys.modules.update(dict.fromkeys(packages))
+        import mmpe
+        mmpe.utils.register_all_modules()
+        import mmagic.datasets, mmagic.evaluation, mmagic.models
+        import mmagic.visualization
+        from mmagic.datasets.transforms import PairedAlbuTransForms
+        from mmagic.evaluation.metrics import ppl
+        from mmagic.utils import io_utils
+        from mmagic.visualization import vis_backend
+        assert not any(sys.modules[package] for package in packages)
+        assert 'requests.exceptions' not in sys.modules
+        for call in (lambda: PairedAlbuTransForms(8),
+                     lambda: io_utils.click.progressbar([]),
+                     lambda: vis_backend.imageio.mimsave('x.gif', []),
+                     lambda: ppl.lpips.LPIPS(net='vgg'),
+                     lambda: io_utils.get_content_from_url('http://x')):
+            try:
+                call()
+            except ImportError as error:
+                print(error)
+        ''')
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [
+        f'`{name}` of the package {name.split(".")[0]!r}, which is not '
+        f'installed: run `pip install {name.split(".")[0]}`, or `pip install '
+        "'mmpe[mmagic]'` for all that MMagic uses."
+        for name in ('albumentations.HorizontalFlip', 'click.progressbar',
+                     'imageio.mimsave', 'lpips.LPIPS', 'requests.get')
+    ]
+
+
+@bridged
+def test_optional_packages_are_used_where_they_are(tmp_path):
+    for name in ('imageio', 'lpips'):
+        (tmp_path / f'{name}.py').write_text('value = "the real one"')
+    result = _run(
+        '''
+        import mmpe
+        from mmagic.evaluation.metrics import ppl
+        from mmagic.visualization import vis_backend
+        import imageio, lpips
+        assert ppl.lpips is lpips and vis_backend.imageio is imageio
+        assert lpips.value == imageio.value == 'the real one'
+        ''', tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+@bridged
+def test_tensors_can_be_asked_for_devices_that_torch_does_not_know():
+    """As onedl-mmcv does in the activation of MMagic's StyleGAN2."""
+    result = _run('''
+        import mmpe
+        import mmagic.models.editors.stylegan2
+        import torch
+        assert torch.zeros(1).is_musa is False
+        ''')
+    assert result.returncode == 0, result.stderr
+
+
+@bridged
 @pytest.mark.skipif(host._has_compiled_ops(), reason='mmcv is compiled')
 def test_missing_operator_says_so_when_it_is_used(facts):
     assert 'one of the compiled operators of mmcv' in facts['operator']
@@ -169,8 +233,12 @@ def test_mmcv_versions_and_safe_loading_in_the_other_order():
 
 
 @pytest.mark.parametrize('package, message', [
+    ('mmengine', 'mmpe needs mmengine, which is not installed: run `pip '
+     'install mmengine`, or `pip install onedl-mmengine`, which is '
+     'maintained.'),
     ('mmcv', 'mmpe needs mmcv, which is not installed: run `pip install '
-     '"mmcv-lite>=2,<2.2"` (no compiler needed), or install a compiled mmcv.'),
+     '"mmcv-lite>=2,<2.2"` (no compiler needed), install a compiled mmcv, or '
+     'run `pip install onedl-mmcv`, which is maintained.'),
     ('mmagic', 'mmpe needs mmagic, which is not installed: run `pip install '
      '--no-deps mmagic==1.2.0`.'),
 ])
@@ -210,7 +278,11 @@ def test_knows_where_mmagic_works(monkeypatch, changed, works):
     versions.update(changed)
     monkeypatch.setattr(host, '_version', versions.__getitem__)
     monkeypatch.setattr(host, '_has_compiled_ops', lambda: True)
+    monkeypatch.setattr(host, '_is_installed', lambda name: True)
     assert host._mmagic_works() is works
+    monkeypatch.setattr(host, '_is_installed', 'lpips'.__ne__)
+    assert not host._mmagic_works()
+    monkeypatch.setattr(host, '_is_installed', lambda name: True)
     monkeypatch.setattr(host, '_has_compiled_ops', lambda: False)
     assert not host._mmagic_works()
 

@@ -49,6 +49,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='compile the networks where that is possible')
     parser.add_argument(
+        '--tensorboard',
+        action='store_true',
+        help='write losses, those of each scale, distances and pictures for '
+        '`tensorboard --logdir WORK_DIR`')
+    parser.add_argument(
         '--no-validate',
         action='store_true',
         help='do not evaluate during training, which needs the feature '
@@ -75,6 +80,9 @@ def load_config(args: argparse.Namespace) -> Config:
             *cfg.get('custom_hooks', []),
             dict(type='CompileHook')
         ]
+    if args.tensorboard:
+        from mmpe.engine import add_tensorboard
+        add_tensorboard(cfg)
     if args.no_validate:
         leave_out_validation(cfg)
     return cfg

@@ -128,7 +128,7 @@ class AlexNetLPIPS(FeatureNetwork):
     """LPIPS (Zhang et al., CVPR 2018), version 0.1, with AlexNet.
 
     The file is torchvision's AlexNet; the linear layers come with the package
-    ``lpips``.
+    ``lpips`` (extra ``lpips`` of mmpe).
 
     Args:
         path: The network's file.
@@ -149,7 +149,7 @@ class AlexNetLPIPS(FeatureNetwork):
     def __init__(self, path: Optional[str] = None) -> None:
         if importlib.util.find_spec('lpips') is None:
             raise ImportError(
-                "LPIPS needs the package 'lpips': pip install lpips")
+                "LPIPS needs the package 'lpips': pip install 'mmpe[lpips]'")
         super().__init__(path)
 
     def load(self, file: Path) -> nn.Module:

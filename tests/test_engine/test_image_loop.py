@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmpe.engine.runner import ImageTrainLoop
+from mmpe.engine.runner.image_loop import _Resumed
 
 
 @pytest.mark.parametrize('config, has_gpu, is_pinned', [
@@ -28,3 +29,12 @@ def test_pinned_memory(config, has_gpu, is_pinned, monkeypatch):
         visualizer=SimpleNamespace(dataset_meta=None))
     ImageTrainLoop(runner, config, max_iters=1)
     assert built == [dict(pin_memory=is_pinned)]
+
+
+def test_what_was_trained_on_is_skipped():
+    """As mmengine does it, and as onedl-mmengine."""
+    one_by_one, at_once = (_Resumed(3, iter('ab')) for _ in range(2))
+    for _ in range(3):
+        next(one_by_one)
+    at_once.skip_iter(3)
+    assert next(one_by_one) == next(at_once) == 'a'

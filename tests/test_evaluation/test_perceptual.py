@@ -262,5 +262,5 @@ def test_missing_and_other_files(tmp_path):
 def test_missing_package_is_named(lpips_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'lpips', None)
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-    with pytest.raises(ImportError, match='pip install lpips'):
+    with pytest.raises(ImportError, match=r"pip install 'mmpe\[lpips\]'"):
         perceptual.AlexNetLPIPS(lpips_path)

@@ -18,6 +18,7 @@ from mmpe.datasets import read_photograph
 from mmpe.evaluation import references
 from mmpe.models.mspie import MSStyleGANv2Generator
 from mmpe.registry import MODELS, build_from
+from tests.test_engine.events import read_events
 from tests.test_evaluation.tiny import StandIn, save_images
 
 from .conftest import ROOT, same
@@ -160,6 +161,23 @@ def test_row(config, train, test_tool, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f'FID-50k/fid: {figures["FID-50k/fid"]:.6g}' in printed
     assert str(folder / 'results_iter_6.json') in printed.splitlines()[-1]
+
+
+def test_tensorboard(train, network):
+    """Losses of each scale, validations and samples are in the event file."""
+    pytest.importorskip('tensorboard')
+    work = train(
+        ROW_F,
+        '--tensorboard',
+        options=['train_cfg.val_interval=3', *feature_options(network)])
+    scalars, images = read_events(work)
+    assert list(scalars['loss_gen']) == [2, 4, 6]
+    scales = {tag for tag in scalars if tag.startswith('loss_gen/')}
+    assert scales and scales <= {f'loss_gen/scale_{i}' for i in (0, 2, 4)}
+    for name in FIGURES:
+        assert list(scalars[name]) == [3, 6], name
+    with Image.open(work / 'samples' / 'iter_6.png') as sheet:
+        assert images['samples'] == [(6, *sheet.size)]
 
 
 def test_evaluation_is_at_the_largest_scale(train, test_tool, monkeypatch):

@@ -7,10 +7,12 @@ from .singan_hooks import SinGANPreviewHook, SinGANVisualizationHook
 from .singan_time_hooks import (SinGANEstimateHook, SinGANProgressHook,
                                 SinGANTimerHook)
 from .termination_hook import Terminated, TerminationHook
+from .tracking_hooks import ScaleLossesHook, add_tensorboard
 
 __all__ = [
     'CheckHook', 'CheckpointHook', 'CompileHook', 'ResultsHook',
-    'RuntimeInfoHook', 'SampleSheetHook', 'SinGANEstimateHook',
-    'SinGANPreviewHook', 'SinGANProgressHook', 'SinGANTimerHook',
-    'SinGANVisualizationHook', 'Terminated', 'TerminationHook'
+    'RuntimeInfoHook', 'SampleSheetHook', 'ScaleLossesHook',
+    'SinGANEstimateHook', 'SinGANPreviewHook', 'SinGANProgressHook',
+    'SinGANTimerHook', 'SinGANVisualizationHook', 'Terminated',
+    'TerminationHook', 'add_tensorboard'
 ]

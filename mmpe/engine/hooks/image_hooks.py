@@ -17,6 +17,7 @@ from mmpe.registry import HOOKS
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.images import contact_sheet, save_image, to_rgb
 from mmpe.utils.wrappers import unwrap
+from .tracking_hooks import show
 
 __all__ = ['CheckHook', 'ResultsHook', 'SampleSheetHook']
 
@@ -128,7 +129,9 @@ class SampleSheetHook(Hook):
             return
         path = Path(
             runner.work_dir) / 'samples' / f'iter_{runner.iter + 1}.png'
-        save_image(path, self._sheet(unwrap(runner.model)))
+        sheet = self._sheet(unwrap(runner.model))
+        save_image(path, sheet)
+        show(runner, 'samples', sheet)
         runner.logger.info(f'Samples are in {path}')
 
     @torch.no_grad()

@@ -1,8 +1,9 @@
 """Pictures of a SinGAN training."""
+import contextlib
 import math
 from pathlib import Path
 from time import monotonic
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -18,9 +19,12 @@ from mmpe.utils.images import contact_sheet, resize_image, save_image, to_rgb
 from mmpe.utils.progress import ProgressBar
 from mmpe.utils.wrappers import unwrap
 from .singan_time_hooks import SayingHook, Work
+from .tracking_hooks import show, trackers
 
 __all__ = ['SinGANPreviewHook', 'SinGANVisualizationHook']
 
+# Labels and pictures.
+Row = List[Tuple[str, np.ndarray]]
 # The part of a training's time that previews may take.
 _PART = 0.05
 
@@ -31,6 +35,8 @@ class SinGANVisualizationHook(Hook):
 
     The sheet ``scales/scale_{i}_{height}x{width}.png`` in the work dir shows
     the photograph at this scale, its reconstruction and random samples.
+    TensorBoard and the like also get the distances of both to the photograph
+    (see :mod:`mmpe.evaluation.single_image`).
 
     Args:
         num_samples: Number of random samples.
@@ -59,7 +65,11 @@ class SinGANVisualizationHook(Hook):
         path = Path(
             runner.work_dir) / 'scales' / f'scale_{stage}_{height}x{width}.png'
         row = _draw(model, self.num_samples, self.seed)
-        save_image(path, contact_sheet([row]))
+        sheet = contact_sheet([row])
+        save_image(path, sheet)
+        show(runner, f'pictures/scale_{stage}', sheet)
+        for tracker in trackers(runner):
+            tracker.add_scalars(_distances(row), runner.iter + 1)
         runner.logger.info(f'Scale {stage} is done; pictures are in {path}')
 
 
@@ -123,6 +133,22 @@ class SinGANPreviewHook(SayingHook):
         save_image(self._path, contact_sheet([row], _caption(runner, iters)))
 
 
+def _distances(row: Row) -> Dict[str, float]:
+    """How near a scale's pictures come to its photograph."""
+    # Nobody shall wait for the metrics' imports without a use for them.
+    from mmpe.evaluation.single_image import (diversity, patch_swd,
+                                              reconstruction)
+    photograph, recon, *samples = (picture for _, picture in row)
+    figures = {}
+    with contextlib.suppress(ValueError):  # of a scale that is too coarse
+        figures = reconstruction(recon, photograph)
+        if len(samples) > 1:
+            figures['diversity'] = diversity(samples, photograph)
+        for level, distance in patch_swd(samples, photograph).items():
+            figures[f'SWD-{level}'] = distance
+    return {f'distance/{name}': value for name, value in figures.items()}
+
+
 def _caption(runner: Runner, iters: int) -> str:
     """Scale and progress after a number of iterations."""
     model, work = unwrap(runner.model), Work(runner)
@@ -138,7 +164,7 @@ def _caption(runner: Runner, iters: int) -> str:
 
 @torch.no_grad()
 def _draw(model: nn.Module, num_samples: int,
-          seed: int) -> List[Tuple[str, np.ndarray]]:
+          seed: int) -> Row:
     """Labels and pictures of the current scale; the model stays as it is."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

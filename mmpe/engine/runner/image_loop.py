@@ -1,6 +1,6 @@
 """Training on many images."""
 from itertools import chain, repeat
-from typing import Iterator, Union
+from typing import Iterator, Optional, Union
 
 import torch
 from mmengine.runner import Runner
@@ -46,10 +46,8 @@ class ImageTrainLoop(TrainLoop):
         if isinstance(sampler, ResumableSampler):
             self._seed = sampler.seed
             if self._iter > 0:
-                # mmengine throws as many batches away as there were
-                # iterations.
-                self.dataloader_iterator = chain(
-                    repeat(None, self._iter), self._remaining())
+                self.dataloader_iterator = _Resumed(self._iter,
+                                                    self._remaining())
         return super().run()
 
     def _roll_back(self, error: NotFiniteError) -> None:
@@ -65,3 +63,22 @@ class ImageTrainLoop(TrainLoop):
         if number:
             sampler.seed = seed_after(number, self._seed)
         yield from self.dataloader
+
+
+class _Resumed:
+    """Batches of a resumed training, of which mmengine skips the first.
+
+    It asks for as many as there were iterations; onedl-mmengine has them
+    skipped.
+    """
+
+    def __init__(self, num_done: int, remaining: Iterator[dict]) -> None:
+        self._batches = chain(repeat(None, num_done), remaining)
+
+    def __next__(self) -> Optional[dict]:
+        return next(self._batches)
+
+    def skip_iter(self, num_iters: int) -> None:
+        """Skip batches."""
+        for _ in range(num_iters):
+            next(self)

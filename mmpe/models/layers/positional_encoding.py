@@ -3,7 +3,7 @@ from typing import Optional, Tuple
 
 import torch
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmpe.functional.constants import constant
 from mmpe.functional.grids import (cartesian_grid, centered_positions,
@@ -11,9 +11,26 @@ from mmpe.functional.grids import (cartesian_grid, centered_positions,
                                    sinusoidal_grid)
 from mmpe.registry import MODELS
 
-__all__ = ['CartesianGrid', 'SinusoidalPositionalEmbedding']
+__all__ = ['CartesianGrid', 'SinusoidalPositionalEmbedding', 'grid_channels']
 
 Size = Tuple[int, int]
+
+
+def grid_channels(encoding: nn.Module,
+                  default: Optional[int] = None) -> Optional[int]:
+    """Channels of the grids that an encoding makes; it may be a user's own.
+
+    Args:
+        encoding: A module, as a rule with ``make_grid2d(height, width)`` that
+            returns (1, C, H, W).
+        default: What MMagic takes for granted of one without.
+
+    Returns:
+        The number.
+    """
+    if not hasattr(encoding, 'make_grid2d'):
+        return default
+    return encoding.make_grid2d(4, 4).shape[1]
 
 
 def _first_positions(size: Size, center: float) -> Tensor:

@@ -116,7 +116,7 @@ class MSStyleGANv2Generator(BaseStyleGenerator):
             return ConstantHead(self.constant_input)
         self.head_pos_enc = build_from(MODELS, encoding)
         head = ResizedEncodingHead if interp_head else EncodingHead
-        return head(self.head_pos_enc, size)
+        return head(self.head_pos_enc, size, self.channels[4])
 
     def make_conv(self, in_channels: int, out_channels: int, block: int,
                   upsample: bool) -> ModulatedConv2d:

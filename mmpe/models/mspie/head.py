@@ -8,6 +8,7 @@ from typing import Tuple
 from torch import Tensor, nn
 
 from mmpe.functional.resample import resize_bilinear
+from mmpe.models.layers.positional_encoding import grid_channels
 from mmpe.models.stylegan2.generator import ConstantInput
 
 __all__ = ['ConstantHead', 'EncodingHead', 'ResizedEncodingHead']
@@ -36,14 +37,16 @@ class EncodingHead:
     """Positional encoding made at the input size (rows d, f, g, i and k).
 
     Args:
-        encoding: CSG or SPE.
+        encoding: CSG, SPE or a module of one's own.
         size: Height and width at the base scale.
+        num_channels: Channels of an encoding that cannot tell.
     """
 
-    def __init__(self, encoding: nn.Module, size: Size) -> None:
+    def __init__(self, encoding: nn.Module, size: Size,
+                 num_channels: int) -> None:
         self.encoding = encoding
         self.size = tuple(size)
-        self.num_channels = encoding.num_channels
+        self.num_channels = grid_channels(encoding, num_channels)
 
     def first_map(self, size: Size) -> Tensor:
         """The encoding at the given size, (1, C, *size)."""

@@ -6,6 +6,7 @@ import torch.nn as nn
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmpe.models.layers.positional_encoding import grid_channels
 from mmpe.registry import MODELS, build_from
 from .blocks import (TANH, GeneratorBlock, copy_previous_block,
                      stage_channels)
@@ -287,13 +288,15 @@ class SinGANMSGeneratorPE(SinGANMultiScaleGenerator):
                              'it the maps are not enlarged.')
         encoding = positional_encoding and build_from(MODELS,
                                                       positional_encoding)
-        if encoding and first_stage_in_channels is None:
-            first_stage_in_channels = encoding.num_channels
-        if encoding and first_stage_in_channels != encoding.num_channels:
-            raise ValueError(
-                'Argument `first_stage_in_channels` must be '
-                f'{encoding.num_channels}, the channels of the positional '
-                f'encoding, but got {first_stage_in_channels}.')
+        if encoding:
+            channels = grid_channels(encoding, first_stage_in_channels)
+            if first_stage_in_channels is None:
+                first_stage_in_channels = channels
+            if first_stage_in_channels != channels:
+                raise ValueError(
+                    f'Argument `first_stage_in_channels` must be {channels}, '
+                    'the channels of the positional encoding, but got '
+                    f'{first_stage_in_channels}.')
         super().__init__(
             in_channels,
             out_channels,

@@ -3,8 +3,10 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
-from mmpe.models.mspie import output_size
+from mmpe.models.mspie import MSStyleGANv2Generator, output_size
+from mmpe.registry import MODELS
 
 from .networks import POLICIES, SPE, generator
 
@@ -69,6 +71,45 @@ def test_expanded_encoding_keeps_the_corner_and_resized_one_does_not():
     resized = generator('e').first_map((2, 4))
     torch.testing.assert_close(resized[..., -1, -1],
                                generator('e').first_map((0, 0))[..., -1, -1])
+
+
+class DistanceGrid(nn.Module):
+    """An encoding of a user's own, which tells its channels by its grid."""
+
+    def make_grid2d(self, height, width, num_batches=1):
+        rows, cols = torch.arange(height), torch.arange(width)
+        grid = torch.stack([rows[:, None] + cols, rows[:, None] - cols])
+        return grid[None].float().repeat(num_batches, 1, 1, 1)
+
+
+@pytest.fixture
+def own_encodings(monkeypatch):
+    names = dict(DistanceGrid=DistanceGrid, NoGrid=nn.Module)
+    monkeypatch.setattr(MODELS, '_module_dict',
+                        {**MODELS._module_dict, **names})
+
+
+@pytest.mark.parametrize('interp_head', [False, True])
+def test_own_encoding(own_encodings, interp_head):
+    net = MSStyleGANv2Generator(
+        16,
+        8,
+        width=1 / 64,
+        head_pos_encoding=dict(type='DistanceGrid'),
+        interp_head=interp_head)
+    assert net.first_map((2, 4)).shape == (1, 2, 6, 8)
+    assert net(None, num_batches=2, chosen_scale=(2, 4)).shape == (
+        2, 3, 24, 32)
+
+
+def test_encoding_that_cannot_tell_has_the_channels_of_the_constant(
+        own_encodings):
+    net = MSStyleGANv2Generator(
+        16, 8, width=1 / 64, head_pos_encoding=dict(type='NoGrid'))
+    plain = MSStyleGANv2Generator(16, 8, width=1 / 64).state_dict()
+    del plain['constant_input.input']
+    assert {name: value.shape for name, value in net.state_dict().items()} == {
+        name: value.shape for name, value in plain.items()}
 
 
 def test_image_without_skip_padding_differs_at_the_border_only():

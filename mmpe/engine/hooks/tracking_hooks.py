@@ -1,0 +1,138 @@
+"""What TensorBoard and the like are shown of a training."""
+import importlib.util
+from typing import Dict, List, Optional, Tuple
+
+import numpy as np
+import torch
+from mmagic.visualization import VisBackend
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
+from mmengine.runner import Runner
+from mmengine.visualization import LocalVisBackend
+from mmengine.visualization.vis_backend import BaseVisBackend
+from torch import Tensor
+
+from mmpe.registry import HOOKS
+
+__all__ = ['ScaleLossesHook', 'add_tensorboard', 'show', 'trackers']
+
+# In the values of an iteration, under which name the scale is.
+_SCALES = ('curr_stage', 'scale')
+
+
+def add_tensorboard(config: Config) -> None:
+    """Have a training write event files for TensorBoard.
+
+    They are beside the log, in ``*/vis_data`` of the work dir: losses, those
+    of each scale, results of validations, and sheets of pictures.
+
+    Args:
+        config: Config of the training, which is changed.
+
+    Raises:
+        ImportError: TensorBoard is not installed.
+    """
+    if importlib.util.find_spec('tensorboard') is None:
+        raise ImportError("The package 'tensorboard' is not installed: `pip "
+                          "install 'mmpe[tensorboard]'`.")
+    visualizer = config.setdefault('visualizer', ConfigDict(type='Visualizer'))
+    visualizer.vis_backends = [
+        *visualizer.get('vis_backends', []),
+        dict(type='mmengine.TensorboardVisBackend')
+    ]
+    config.custom_hooks = [
+        *config.get('custom_hooks', []),
+        dict(type='ScaleLossesHook')
+    ]
+
+
+def trackers(runner: Runner) -> List[BaseVisBackend]:
+    """The visualizer's backends for what has no file in the work dir yet.
+
+    Args:
+        runner: The runner of the training.
+
+    Returns:
+        All but the local ones.
+    """
+    return [
+        backend for backend in runner.visualizer._vis_backends.values()
+        if not isinstance(backend, (LocalVisBackend, VisBackend))
+    ]
+
+
+def show(runner: Runner, name: str, picture: np.ndarray) -> None:
+    """Show the visualizer's backends a picture that is in a file already.
+
+    Args:
+        runner: The runner of the training.
+        name: What the picture shows.
+        picture: uint8 (H, W, 3), RGB.
+    """
+    for backend in trackers(runner):
+        backend.add_image(name, picture, runner.iter + 1)
+
+
+@HOOKS.register_module()
+class ScaleLossesHook(Hook):
+    """Tells the visualizer's backends the losses of each scale.
+
+    The log mixes the scales of an MS-PIE training, and tells those of a SinGAN
+    by the iteration only. Here ``loss_gen/scale_2`` is the mean of
+    ``loss_gen`` over those of the last iterations that were at scale 2, as the
+    log numbers it. Models with one size have nothing to tell apart.
+
+    Args:
+        interval: Number of iterations of which means are taken.
+
+    Raises:
+        ValueError: ``interval`` is below 1.
+    """
+
+    # Before the logger's hook, which closes the backends.
+    priority = 'NORMAL'
+
+    def __init__(self, interval: int = 100) -> None:
+        if interval < 1:
+            raise ValueError('Argument `interval` must be at least 1, but '
+                             f'got {interval}.')
+        self.interval = interval
+        self._kept: Dict[Tuple[str, int], List[Tensor]] = {}
+
+    @master_only
+    def after_train_iter(self,
+                         runner: Runner,
+                         batch_idx: int,
+                         data_batch: DATA_BATCH = None,
+                         outputs: Optional[dict] = None) -> None:
+        """Keep the losses, or tell their means if it is time."""
+        self._keep(outputs or {})
+        if self._kept and (self.every_n_train_iters(runner, self.interval)
+                           or self.is_last_train_iter(runner)):
+            self._tell(runner)
+
+    def after_rollback(self, runner: Runner) -> None:
+        """Forget what came after the checkpoint."""
+        self._kept.clear()
+
+    def _keep(self, outputs: dict) -> None:
+        scale = next((outputs[name] for name in _SCALES if name in outputs),
+                     None)
+        if scale is None:
+            return
+        for name, value in outputs.items():
+            if 'loss' in name:
+                # A CUDA graph writes to the same place again.
+                self._kept.setdefault((name, int(scale)), []).append(
+                    torch.as_tensor(value).detach().clone())
+
+    def _tell(self, runner: Runner) -> None:
+        means = {
+            f'{name}/scale_{scale}': float(torch.stack(values).mean())
+            for (name, scale), values in self._kept.items()
+        }
+        self._kept.clear()
+        for backend in trackers(runner):
+            backend.add_scalars(means, runner.iter + 1)
