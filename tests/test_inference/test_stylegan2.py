@@ -45,6 +45,16 @@ def test_images_are_those_of_the_average(sampler, size, scale):
     assert np.abs(last.astype(int) - images[0]).max() > 10
 
 
+def test_one_picture_at_any_size(trained):
+    sampler = load(*trained('mspie_consistent_32-48-64'))
+    assert sampler.sizes == [(32, 32), (48, 48), (64, 64)]
+    generator = sampler.model.generator_ema.module
+    for size in (45, 70), (64, 64):
+        image, = sampler.sample(1, size, seed=2)
+        assert image.shape == (*size, 3)
+        assert_same(image, reference(generator, 2, size=size))
+
+
 def test_an_image_depends_on_its_seed_only(sampler):
     images = sampler.sample(5, seed=3)
     alone = sampler.sample(1, seed=6)[0]
