@@ -109,8 +109,11 @@ def main() -> None:
     parser.add_argument(
         '--skip-mim', action='store_true', help='do not try mim')
     parser.add_argument(
-        '--logs', type=Path, help='folder for environments and logs')
+        '--logs', type=Path, help='new folder for environments and logs')
     args = parser.parse_args()
+    if args.logs and args.logs.exists():
+        parser.error('--logs must be a folder that is not there yet, but got '
+                     f'{args.logs}')
     logs = args.logs or Path(tempfile.mkdtemp())
     columns = ['mmengine', 'mmcv', *TESTS]
     if not args.skip_mim:

@@ -87,7 +87,7 @@ class Runner(BaseRunner):
         self._new_folders = [
             x for x in (path, *path.parents) if not x.exists()
         ]
-        self._had_lock_file = (path / LOCK).exists()
+        self._old = set(path.iterdir()) if path.is_dir() else set()
         with self.no_traces():
             super().__init__(model, work_dir, *args, **kwargs)
 
@@ -105,10 +105,11 @@ class Runner(BaseRunner):
             raise
 
     def _remove_traces(self) -> None:
-        if self._log_dir:
+        # A run of the same second has a log folder of the same name.
+        if self._log_dir and Path(self._log_dir).absolute() not in self._old:
             shutil.rmtree(self._log_dir, ignore_errors=True)
         with contextlib.suppress(OSError):
-            if self._lock and not self._had_lock_file:
+            if self._lock and Path(self.work_dir, LOCK) not in self._old:
                 self._lock.remove()
             for folder in self._new_folders:
                 folder.rmdir()

@@ -70,7 +70,6 @@ _WORKED = [('small (160 pixels), fastest', 160), ('250 pixels', 250),
 # Bounds of what is asked for: what a person waits for, and memory holds.
 _MOST_SIZE, _MOST_TILED, _MOST_EDITS = 2048, 16384, 100
 _NONCES = itertools.count()
-_PROGRESS = gr.Progress(track_tqdm=True)  # of large pictures
 Size = Tuple[int, int]
 
 
@@ -429,8 +428,7 @@ class Page:
 
     def tiled(self, photograph: Optional[str], drawn_by: Optional[str],
               worked: float, height: float, width: float, growth: str,
-              seed: float,
-              progress: gr.Progress = _PROGRESS):
+              seed: float) -> str:
         """A large picture."""
         model = self.model(photograph, drawn_by, worked)
         size = _size(height, width, _MOST_TILED)
@@ -851,7 +849,17 @@ def _animate_tab(page: Page, source: list) -> gr.Slider:
     _on(page.enlarge, [*source, factor], [results], enlarge.click)
     _on(page.animate, [*source, frames, fps, alpha, beta, scale, seed],
         [results], animate.click)
-    _on(page.tiled, [*source, height, width, growth, tiled_seed], [results],
+
+    # Made here, since it changes tqdm for the whole process.
+    def draw_tiled(photograph: Optional[str], drawn_by: Optional[str],
+                   worked: float, height: float, width: float, growth: str,
+                   seed: float,
+                   progress: gr.Progress = gr.Progress(  # noqa: B008
+                       track_tqdm=True)) -> str:
+        return page.tiled(photograph, drawn_by, worked, height, width, growth,
+                          seed)
+
+    _on(draw_tiled, [*source, height, width, growth, tiled_seed], [results],
         tiled.click)
     return scale
 

@@ -635,6 +635,18 @@ COMMANDS = {
             'picture as results': ['--render', F + 'text.png'],
             'file in the way': ['--out', F + 'text.png'],
         }),
+    'check_forks': command(
+        '.dev_scripts/check_forks.py', '--only', '1',
+        more={
+            'unknown option': ['--no-such-option'],
+            'extra word': ['mmengine'],
+            'number of zero': ['--only', '0'],
+            'number too large': ['--only', '9'],
+            'word as number': ['--only', 'all'],
+            'no number': ['--only'],
+            'file in the way': ['--logs', F + 'text.png'],
+            'no folder': ['--logs'],
+        }),
     'positions_in_features': command(
         'tools/analysis/positions_in_features.py', '--model', 'dcgan',
         '--out-dir', 'out',
