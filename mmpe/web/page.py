@@ -638,7 +638,7 @@ def make_page(studio: Studio) -> gr.Blocks:
         with gr.Row():
             upload = gr.File(
                 label='Drop a photograph here',
-                height=150,
+                height=190,
                 elem_id='photograph-file')
             with gr.Column():
                 photograph = gr.Dropdown(
@@ -727,7 +727,7 @@ def _move_tab(page: Page, source: list, state: gr.State) -> dict:
                 num = gr.Slider(0, 8, 0, step=1, label='Variants')
                 seed = _seed()
                 edits = gr.File(
-                    label='Open a file of edits', height=140,
+                    label='Open a file of edits', height=190,
                     elem_id='edits-file')
     results = _results('move-results')
     outputs = [canvas, results, state]
@@ -802,10 +802,10 @@ def _edit_tab(page: Page, source: list) -> dict:
                                     'them)', precision=0)
             picture = gr.File(
                 label='An edited picture of yours, in place of painting',
-                height=140, elem_id='picture-file')
+                height=190, elem_id='picture-file')
             mask = gr.File(
                 label='A mask of yours, white where it was changed',
-                height=140, elem_id='mask-file')
+                height=190, elem_id='mask-file')
             draw = gr.Button('Do it', variant='primary', elem_id='do-edit')
     results = _results('edit-results')
     _on(page.show_uploaded, [picture], [canvas], picture.upload)
