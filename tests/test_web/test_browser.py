@@ -15,7 +15,6 @@ FILE = ' input[type=file]'
 
 def drop(page, path):
     """Drop a photograph, and wait until it is on the canvas."""
-    before = page.locator('#move-canvas').get_attribute('data-ready') or ''
     before = ready(page)
     page.set_input_files('#photograph-file' + FILE, str(path))
     wait_for_new(page, before)
@@ -36,7 +35,9 @@ def wait_for_new(page, before, name='move-canvas'):
 
 def drag(page, name, start, end):
     """Press, draw and let go; places as parts of the canvas."""
-    box = page.locator(f'#{name} canvas').bounding_box()
+    canvas = page.locator(f'#{name} canvas')
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
     for place, then in ((start, page.mouse.down), (end, page.mouse.up)):
         page.mouse.move(box['x'] + place[1] * box['width'],
                         box['y'] + place[0] * box['height'], steps=4)
@@ -162,6 +163,9 @@ def test_two_pages_at_once(open_page, tmp_path):
         page.click('#draw')
     for index, page in enumerate(pages):
         page.wait_for_selector('#new-results img >> nth=3')
+        page.wait_for_function(
+            '[...document.querySelectorAll("#new-results img")]'
+            '.every(x => x.naturalHeight)')  # which are loaded
         images = page.locator('#new-results img')
         sizes = images.evaluate_all('x => x.map(y => y.naturalHeight)')
         assert sizes == [48 + 8 * index] * 4
