@@ -12,19 +12,17 @@ may be a coarse or a fine one, or lie over a part of the picture, and the
 generator draws the same picture with other pixels.
 """
 import math
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmpe.functional.grids import region_positions
-from mmpe.models.layers.equalized import PixelNorm
 from mmpe.models.layers.modulated_conv import ModulatedConv2d
-from mmpe.models.stylegan2.base_generator import (BaseStyleGenerator, Size,
-                                                  Styles, as_pair)
-from mmpe.models.stylegan2.mapping import StyleMapping
+from mmpe.models.stylegan2.base_generator import Size
 from mmpe.registry import MODELS, build_from
+from .base_generator import BaseMSGenerator
 from .scales import BASE_CELLS, WHOLE_PICTURE, Region
 
 __all__ = ['MSContextStyleGANv2Generator']
@@ -88,7 +86,7 @@ class _DoubleInside(nn.Module):
 
 
 @MODELS.register_module()
-class MSContextStyleGANv2Generator(BaseStyleGenerator):
+class MSContextStyleGANv2Generator(BaseMSGenerator):
     """StyleGAN2 that draws one picture with any number of pixels.
 
     After Ntavelis et al., "Arbitrary-Scale Image Synthesis" (CVPR 2022), with
@@ -119,6 +117,8 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
         ValueError: An argument is out of its range.
     """
 
+    adds_noise = False
+
     def __init__(self,
                  out_size: int,
                  style_channels: int,
@@ -131,13 +131,12 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
                  eval_style_mode: str = 'single',
                  mix_prob: float = 0.9,
                  width: float = 1.) -> None:
-        mapping = StyleMapping(style_channels, style_channels, num_mlps,
-                               lr_mlp, PixelNorm())
         super().__init__(
             out_size,
             style_channels,
-            mapping,
+            num_mlps,
             channel_multiplier,
+            lr_mlp,
             width,
             default_style_mode=default_style_mode,
             eval_style_mode=eval_style_mode,
@@ -145,7 +144,6 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
         if position_range < 2:
             raise ValueError('Argument `position_range` must be at least 2, '
                              f'but got {position_range}.')
-        self.noise_size = style_channels
         self.position_range = position_range
         self.contexts = _contexts(self.log_size - 2)
         self.head_pos_enc = build_from(MODELS, head_pos_encoding)
@@ -170,18 +168,14 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
         """Cells that a block takes from each side of its doubled map."""
         return 2 * self.contexts[block - 1] - self.contexts[block]
 
-    def first_map_size(self, chosen_scale: Size) -> Size:
-        """Height and width of the first map, with its context.
+    def fixed_noise(self, chosen_scale: Size = (0, 0)) -> List[None]:
+        """No noise."""
+        return [None] * self.num_injected_noises
 
-        Raises:
-            ValueError: Too few cells are left.
-        """
-        if min(chosen_scale) < 1 - BASE_CELLS:
-            raise ValueError('Argument `chosen_scale` must be at least '
-                             f'{1 - BASE_CELLS}, which leaves one of '
-                             f'{BASE_CELLS} cells, but got {chosen_scale}.')
-        return tuple(BASE_CELLS + extra + 2 * (self.contexts[0] + 1)
-                     for extra in chosen_scale)
+    @property
+    def head_size(self) -> Size:
+        """Height and width of the encoding, with its context."""
+        return (BASE_CELLS + 2 * (self.contexts[0] + 1), ) * 2
 
     def first_map(self,
                   chosen_scale: Size,
@@ -215,41 +209,23 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
                                                                 *extent)
 
     def forward(self,
-                styles: Styles,
-                num_batches: int = -1,
-                return_noise: bool = False,
-                return_latents: bool = False,
-                inject_index: Optional[int] = None,
-                truncation: float = 1,
-                truncation_latent: Optional[Tensor] = None,
-                input_is_latent: bool = False,
-                injected_noise: Optional[Sequence[Optional[Tensor]]] = None,
-                randomize_noise: bool = True,
+                *args,
                 chosen_scale: Union[int, Tuple[int, int]] = 0,
                 region: Region = WHOLE_PICTURE,
-                size: Optional[Size] = None
-                ) -> Union[Tensor, Dict[str, object]]:
+                size: Optional[Size] = None,
+                **kwargs) -> Union[Tensor, Dict[str, object]]:
         """Make images.
 
         Args:
-            styles: Noise (N, style_channels), style codes of that shape or
-                (N, L, style_channels), one or two of them; or a function of a
-                shape that draws noise; or None to draw it here.
-            num_batches: N where noise is drawn.
-            return_noise: Return a dict with the noise.
-            return_latents: Return a dict with the style codes.
-            inject_index: First layer that gets the second of two codes.
-            truncation: Truncation factor, 1 for none.
-            truncation_latent: Mean style code; computed if None.
-            input_is_latent: Whether ``styles`` are style codes.
-            injected_noise, randomize_noise: Not used, since layers add no
-                noise.
+            args: As for :class:`MSStyleGANv2Generator`, of which those about
+                noise of the layers do nothing.
             chosen_scale: Extra cells of the first map, one number or
                 (dh, dw).
             region: Part of the picture that is drawn, (top, left, height,
                 width) as fractions of its sides.
             size: Height and width of the whole picture, any ones, in place of
                 ``chosen_scale`` and ``region``.
+            kwargs: As ``args``.
 
         Returns:
             Float32 images (N, 3, H, W), or a dict with them as ``fake_img``.
@@ -259,19 +235,11 @@ class MSContextStyleGANv2Generator(BaseStyleGenerator):
         """
         if size is not None:
             chosen_scale, region = self._grid_over(size)
-        codes, noise = self._style_codes(styles, None, num_batches,
-                                         input_is_latent)
-        codes = self._truncate(codes, truncation, truncation_latent)
-        outputs = self._generate(
-            codes,
-            inject_index, [None] * self.num_injected_noises,
-            randomize_noise,
-            as_pair(chosen_scale),
-            add_noise=False,
-            region=region)
-        if size is not None:
-            outputs['fake_img'] = outputs['fake_img'][..., :size[0], :size[1]]
-        if not (return_noise or return_latents):
-            return outputs['fake_img']
-        del outputs['feats'], outputs['injected_noise']
-        return dict(outputs, noise_batch=noise)
+        outputs = super().forward(
+            *args, chosen_scale=chosen_scale, region=region, **kwargs)
+        if size is None:
+            return outputs
+        if isinstance(outputs, Tensor):
+            return outputs[..., :size[0], :size[1]]
+        image = outputs['fake_img'][..., :size[0], :size[1]]
+        return dict(outputs, fake_img=image)

@@ -99,7 +99,7 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         """
         losses = super().gen_loss(num, iteration, reals)
         update = iteration // self._iters_per_gen_update
-        # Half-way between two path length penalties.
+        # Not together with the path length, where the intervals allow it.
         if self.consistency_weight and (
                 update + 1) % self.consistency_interval == 0:
             losses['loss_consistency'] = self.consistency_loss(num, iteration)

@@ -1,19 +1,17 @@
 """Multi-scale generator of MS-PIE (rows c to k)."""
-from typing import Dict, Optional, Sequence, Tuple, Union
+from typing import Optional, Sequence, Tuple, Union
 
 from torch import Tensor, nn
 
-from mmpe.models.layers.equalized import PixelNorm
 from mmpe.models.layers.modulated_conv import (ConvThenResize,
                                                ModulatedConv2d,
                                                ResizeThenConv,
                                                TransposedConvUp)
 from mmpe.models.layers.resample import EdgeFIRUpsampler, FIRFilter
-from mmpe.models.stylegan2.base_generator import (BaseStyleGenerator, Size,
-                                                  Styles, as_pair)
+from mmpe.models.stylegan2.base_generator import Size
 from mmpe.models.stylegan2.generator import ConstantInput
-from mmpe.models.stylegan2.mapping import StyleMapping
 from mmpe.registry import MODELS, build_from
+from .base_generator import BaseMSGenerator
 from .head import ConstantHead, EncodingHead, ResizedEncodingHead
 
 __all__ = ['MSStyleGANv2Generator']
@@ -22,7 +20,7 @@ _NEAREST_X2 = dict(scale_factor=2, mode='nearest')
 
 
 @MODELS.register_module()
-class MSStyleGANv2Generator(BaseStyleGenerator):
+class MSStyleGANv2Generator(BaseMSGenerator):
     """StyleGAN2 that makes images of several sizes.
 
     Extra cells in the first feature map (``chosen_scale``) make the image
@@ -83,13 +81,12 @@ class MSStyleGANv2Generator(BaseStyleGenerator):
                  interp_head: bool = False,
                  skip_padding: str = 'zero',
                  width: float = 1.) -> None:
-        mapping = StyleMapping(style_channels, style_channels, num_mlps,
-                               lr_mlp, PixelNorm())
         super().__init__(
             out_size,
             style_channels,
-            mapping,
+            num_mlps,
             channel_multiplier,
+            lr_mlp,
             width,
             default_style_mode=default_style_mode,
             eval_style_mode=eval_style_mode,
@@ -97,7 +94,6 @@ class MSStyleGANv2Generator(BaseStyleGenerator):
         if skip_padding not in ('zero', 'none'):
             raise ValueError("Argument `skip_padding` must be 'zero' or "
                              f"'none', but got {skip_padding!r}.")
-        self.noise_size = style_channels
         self.no_pad = no_pad
         self.skip_padding = skip_padding
         self.blur_kernel = tuple(blur_kernel)
@@ -137,68 +133,14 @@ class MSStyleGANv2Generator(BaseStyleGenerator):
             return EdgeFIRUpsampler.upsampler()
         return FIRFilter.upsampler()
 
-    def first_map_size(self, chosen_scale: Size) -> Size:
-        """Height and width of the first map.
-
-        Raises:
-            ValueError: Too few cells are left.
-        """
-        if min(chosen_scale) < -3:
-            raise ValueError('Argument `chosen_scale` must be at least -3, '
-                             'which leaves one of 4 cells, but got '
-                             f'{chosen_scale}.')
-        return tuple(
-            cells + extra for cells, extra in zip(self.head.size,
-                                                  chosen_scale))
+    @property
+    def head_size(self) -> Size:
+        """Height and width of the constant or encoding."""
+        return self.head.size
 
     def first_map(self, chosen_scale: Size) -> Tensor:
         """The first map at a scale, (1, C, H, W)."""
         return self.head.first_map(self.first_map_size(chosen_scale))
-
-    def forward(self,
-                styles: Styles,
-                num_batches: int = -1,
-                return_noise: bool = False,
-                return_latents: bool = False,
-                inject_index: Optional[int] = None,
-                truncation: float = 1,
-                truncation_latent: Optional[Tensor] = None,
-                input_is_latent: bool = False,
-                injected_noise: Optional[Sequence[Optional[Tensor]]] = None,
-                randomize_noise: bool = True,
-                chosen_scale: Union[int, Tuple[int, int]] = 0
-                ) -> Union[Tensor, Dict[str, object]]:
-        """Make images.
-
-        Args:
-            styles: Noise (N, style_channels), style codes of that shape or
-                (N, L, style_channels), one or two of them; or a function of a
-                shape that draws noise; or None to draw it here.
-            num_batches: N where noise is drawn.
-            return_noise: Return a dict with the noise.
-            return_latents: Return a dict with the style codes.
-            inject_index: First layer that gets the second of two codes.
-            truncation: Truncation factor, 1 for none.
-            truncation_latent: Mean style code; computed if None.
-            input_is_latent: Whether ``styles`` are style codes.
-            injected_noise: Noise for each layer, (1 or N, 1, H, W).
-            randomize_noise: Draw noise; else it is the same in every call, in
-                every process.
-            chosen_scale: Extra cells of the first map, one number or
-                (dh, dw).
-
-        Returns:
-            Float32 images (N, 3, H, W), or a dict with them as ``fake_img``.
-        """
-        codes, noise = self._style_codes(styles, None, num_batches,
-                                         input_is_latent)
-        codes = self._truncate(codes, truncation, truncation_latent)
-        outputs = self._generate(codes, inject_index, injected_noise,
-                                 randomize_noise, as_pair(chosen_scale))
-        if not (return_noise or return_latents):
-            return outputs['fake_img']
-        del outputs['feats']
-        return dict(outputs, noise_batch=noise)
 
 
 def _upsampling_policy(deconv2conv: bool, up_after_conv: bool,
