@@ -24,12 +24,12 @@ import torch
 from PIL import Image
 
 from mmpe.inference import StyleGAN2Sampler, load
+from mmpe.inference.stylegan2 import NUM_COARSE, TRUNCATIONS
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import check_folder
 from mmpe.utils.images import contact_sheet, save_gif, save_image
 from mmpe.utils.progress import ProgressBar
 
-TRUNCATIONS = (0., 0.25, 0.5, 0.75, 1.)
 # Longest side of a picture on the contact sheet.
 SHEET_SIZE = 256
 Row = List[Tuple[str, np.ndarray]]
@@ -134,8 +134,9 @@ def style_mixing(sampler: StyleGAN2Sampler,
                  args: argparse.Namespace) -> List[Row]:
     """Coarse styles of three images, with the others of the random ones."""
     fine = range(args.seed, args.seed + args.num)
-    coarse = range(fine.stop, fine.stop + 3)
-    originals = sampler.sample(3, args.size, coarse.start, args.truncation)
+    coarse = range(fine.stop, fine.stop + NUM_COARSE)
+    originals = sampler.sample(NUM_COARSE, args.size, coarse.start,
+                               args.truncation)
     table = sampler.mix(
         coarse, fine, size=args.size, truncation=args.truncation)
     return [[(f'coarse {first}', original)] +

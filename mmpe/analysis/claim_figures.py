@@ -4,7 +4,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from mmpe.utils.files import PathLike
-from .claims import GANS, SINGAN, Row, encoding_relations, spread
+from .claims import GANS, SINGAN, Row, encoding_relations, get, spread
 from .patches import SPREADS
 from .report import COLOURS
 
@@ -120,15 +120,6 @@ def _bars(ax: Any, variant: _Variant, names: Sequence[str]) -> None:
         ax.spines[side].set_visible(False)
 
 
-def _figures(records: Records, name: str, *path: str) -> List[float]:
-    values = []
-    for record in records[name]:
-        for key in path:
-            record = record[key]
-        values.append(float(record))
-    return values
-
-
 def _draw_singan(figure: Any, records: Records, samples: Samples) -> None:
     zero, none = 'singan_zero-pad_80', 'singan_no-pad_80'
 
@@ -137,7 +128,7 @@ def _draw_singan(figure: Any, records: Records, samples: Samples) -> None:
         path = ('unpadded', 'layout_data') if key == 'unpadded' else (
             'layout_data', )
         return _Variant(label, colour, samples[name][0][key][:4],
-                        [_figures(records, name, *path)], pale)
+                        [get(records, name, *path)], pale)
 
     photograph = samples[zero][0]['photograph'][:1]
     _picture_rows(
@@ -168,14 +159,13 @@ def _draw_gans(figure: Any, records: Records, samples: Samples) -> None:
             variants.append(
                 _Variant(f'{network}: {text}', colour,
                          samples[name][0]['1.0'],
-                         [_figures(records, name, 'layout_data')]))
+                         [get(records, name, 'layout_data')]))
             if cues != 'reflect':
                 variants.append(
                     _Variant('the same, larger input', colour,
-                             samples[name][0]['unpadded'], [
-                                 _figures(records, name, 'unpadded',
-                                          'layout_data')
-                             ], True))
+                             samples[name][0]['unpadded'],
+                             [get(records, name, 'unpadded', 'layout_data')],
+                             True))
     _picture_rows(
         figure, 'What tells a generator the layout of faces: the first map, '
         'or zero padding (six samples; dots are seeds)',
@@ -203,7 +193,7 @@ def _draw_resizing(figure: Any, records: Records, samples: Samples) -> None:
             _Variant(
                 label, colour,
                 [first['1.0'][0], first['1.5'][0], first['2.0'][0]], [
-                    _figures(records, name, 'sizes', '2.0', kind)
+                    get(records, name, 'sizes', '2.0', kind)
                     for kind in ('stretched', 'kept')
                 ]))
     _picture_rows(
@@ -235,7 +225,7 @@ def _draw_fidelity(figure: Any, records: Records, samples: Samples) -> None:
         second = 'sifid' if title == SINGAN else 'kid'
         for ax, key in zip(column, ('swd', second)):
             for place, (name, label, colour) in enumerate(bars):
-                values = _figures(records, name, key)
+                values = get(records, name, key)
                 ax.bar(place, np.mean(values), .75, color=colour,
                        alpha=.45 if label == 'flat' else .9)
                 ax.plot([place] * len(values), values, 'o', color='k', ms=3)

@@ -8,7 +8,9 @@ from mmpe.models.layers.positional_encoding import (
     CartesianGrid, SinusoidalPositionalEmbedding)
 from mmpe.utils.tables import markdown_table
 
-__all__ = ['CLAIMS', 'Claim', 'Row', 'encoding_relations', 'table', 'verdict']
+__all__ = [
+    'CLAIMS', 'Claim', 'Row', 'encoding_relations', 'get', 'table', 'verdict'
+]
 
 HOLDS, PARTLY, NOT = 'holds', 'holds partly', 'does not hold here'
 # By the name of a training, one of each seed.
@@ -63,8 +65,14 @@ class Claim(NamedTuple):
     rows: Callable[[Records], List[Row]]
 
 
-def _get(records: Records, name: str, *path: str) -> List[float]:
-    """A figure of all seeds."""
+def get(records: Records, name: str, *path: str) -> List[float]:
+    """A figure of all seeds.
+
+    Args:
+        records: By the name of the training, of each seed.
+        name: Name of the training.
+        path: Keys that lead to the figure.
+    """
     values = []
     for record in records[name]:
         value: Any = record
@@ -81,19 +89,19 @@ def _layout_of_singan(records: Records) -> List[Row]:
     zero, none = 'singan_zero-pad_80', 'singan_no-pad_80'
     return [
         Row(SINGAN, 'layout, correlation with the photograph', 'zero padding',
-            _get(records, zero, 'layout_data'), 'trained without padding',
-            _get(records, none, 'layout_data')),
+            get(records, zero, 'layout_data'), 'trained without padding',
+            get(records, none, 'layout_data')),
         Row(SINGAN, 'layout, correlation with the photograph', 'zero padding',
-            _get(records, zero, 'layout_data'),
+            get(records, zero, 'layout_data'),
             'the same network on a larger input, cropped',
-            _get(records, zero, 'unpadded', 'layout_data')),
+            get(records, zero, 'unpadded', 'layout_data')),
         Row(SINGAN, 'location share of the image', 'zero padding',
-            _get(records, zero, 'output', 'share'), 'trained without padding',
-            _get(records, none, 'output', 'share')),
+            get(records, zero, 'output', 'share'), 'trained without padding',
+            get(records, none, 'output', 'share')),
         *(Row(SINGAN, 'layout, correlation with the photograph',
               f'{code.upper()}, no padding',
-              _get(records, f'singan_{code}_no-pad_80', 'layout_data'),
-              'no padding, no encoding', _get(records, none, 'layout_data'))
+              get(records, f'singan_{code}_no-pad_80', 'layout_data'),
+              'no padding, no encoding', get(records, none, 'layout_data'))
           for code in ('csg', 'spe'))
     ]
 
@@ -106,16 +114,16 @@ def _layout_of_gans(records: Records) -> List[Row]:
         measure = 'layout, agreement with the data'
         rows += [
             Row(name, measure, 'flat first map, zero padding',
-                _get(records, flat, 'layout_data'),
+                get(records, flat, 'layout_data'),
                 'the same network on a larger input, cropped',
-                _get(records, flat, 'unpadded', 'layout_data')),
+                get(records, flat, 'unpadded', 'layout_data')),
             Row(name, measure, 'zero padding',
-                _get(records, zero, 'layout_data'),
+                get(records, zero, 'layout_data'),
                 'the same network on a larger input, cropped',
-                _get(records, zero, 'unpadded', 'layout_data')),
+                get(records, zero, 'unpadded', 'layout_data')),
             Row(name, measure, 'zero padding',
-                _get(records, zero, 'layout_data'), 'trained with reflection',
-                _get(records, reflect, 'layout_data'))
+                get(records, zero, 'layout_data'), 'trained with reflection',
+                get(records, reflect, 'layout_data'))
         ]
     return rows
 
@@ -129,13 +137,13 @@ def _fidelity(records: Records) -> List[Row]:
     for name, zero, other, label in pairs:
         for key, measure in (('swd', 'SWD'), ('kid', 'EffLite0-KID x 1000')):
             rows.append(
-                Row(name, measure, 'zero padding', _get(records, zero, key),
-                    label, _get(records, other, key), '<', 0))
+                Row(name, measure, 'zero padding', get(records, zero, key),
+                    label, get(records, other, key), '<', 0))
     for key, measure in (('swd', 'SWD'), ('sifid', 'SIFID-EffLite0')):
         rows.append(
             Row(SINGAN, measure, 'zero padding',
-                _get(records, 'singan_zero-pad_80', key), 'no padding',
-                _get(records, 'singan_no-pad_80', key), '<', 0))
+                get(records, 'singan_zero-pad_80', key), 'no padding',
+                get(records, 'singan_no-pad_80', key), '<', 0))
     return rows
 
 
@@ -309,8 +317,8 @@ def _resizing(records: Records) -> List[Row]:
                 rows.append(
                     Row(label,
                         f'layout at {factor} times the size', _KINDS[kind],
-                        _get(records, *path, kind), _KINDS[other],
-                        _get(records, *path, other)))
+                        get(records, *path, kind), _KINDS[other],
+                        get(records, *path, other)))
     return rows
 
 

@@ -8,9 +8,11 @@ from torch import Tensor
 from mmpe.models import MSPIEStyleGAN2, StyleGAN2
 from mmpe.utils.images import to_rgb
 
-__all__ = ['StyleGAN2Sampler']
+__all__ = ['NUM_COARSE', 'TRUNCATIONS', 'StyleGAN2Sampler']
 
 Size = Tuple[int, int]
+# What demo and page show: truncations, and rows of mixed styles.
+TRUNCATIONS, NUM_COARSE = (0., 0.25, 0.5, 0.75, 1.), 3
 
 
 class StyleGAN2Sampler:

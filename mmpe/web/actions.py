@@ -7,22 +7,25 @@ from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from mmengine.config import Config
 
 from mmpe.inference.edits import read_edits
 from mmpe.inference.inputs import read_mask, read_rgb
+from mmpe.inference.stylegan2 import NUM_COARSE, TRUNCATIONS
+from mmpe.utils.command_line import open_config
 from mmpe.utils.images import save_gif, save_image, save_mp4
 from mmpe.zoo import root
 
 __all__ = [
     'Action', 'Model', 'animate', 'edit', 'enlarge', 'faces', 'layout',
-    'paint', 'resize', 'sample', 'settings_of', 'tiled', 'train_command'
+    'paint', 'resize', 'sample', 'settings_of', 'tiled', 'train_command',
+    'train_config', 'train_lines'
 ]
 
 Size = Tuple[int, int]
 PHOTOGRAPHS, FACES = 'sinGAN_manipulation.py', 'mspie_sampling.py'
 FACE_KINDS = 'random', 'truncation', 'mixing', 'sizes', 'interpolation'
-# What the demo shows of these, see demo/mspie_sampling.py.
-_TRUNCATIONS, _NUM_COARSE = (0., 0.25, 0.5, 0.75, 1.), 3
+_CONFIG = 'configs/singan_fast/singan_csg_fast.py'
 TILE = 256
 
 
@@ -378,13 +381,33 @@ def _suffix(seed: Optional[int]) -> str:
 
 
 # ------------------------------------------------------------------ trainings
-def settings_of(rounds: int) -> Dict[str, object]:
-    """Settings of a training with so many rounds at each scale."""
-    return {
+def settings_of(rounds: int,
+                max_size: Optional[int] = None) -> Dict[str, object]:
+    """Settings of a training with so many rounds at each scale.
+
+    Args:
+        rounds: The number.
+        max_size: Long side of the photograph, where it is a setting, too.
+    """
+    settings = {
         'model.iters_per_scale': rounds,
         'model.lr_scheduler_args.milestones': [math.ceil(0.8 * rounds)],
         'default_hooks.checkpoint.interval': rounds
     }
+    if max_size is not None:
+        settings['train_dataloader.dataset.max_size'] = max_size
+    return settings
+
+
+def train_config(max_size: int, rounds: int) -> Config:
+    """Config of a training.
+
+    Args:
+        max_size: Long side of the photograph.
+        rounds: Rounds at each scale.
+    """
+    return open_config(
+        str(root() / _CONFIG), settings_of(rounds, max_size))
 
 
 def train_command(photograph: Path, max_size: int, rounds: int, seed: int,
@@ -405,6 +428,25 @@ def train_command(photograph: Path, max_size: int, rounds: int, seed: int,
         'train', photograph, '--max-size', max_size, '--seed', seed,
         '--cfg-options', *settings
     ], folder)
+
+
+def train_lines(photograph: str, max_size: int, rounds: int, seed: int,
+                folder: Path) -> str:
+    """Python that trains in a folder.
+
+    Args:
+        photograph: The photograph.
+        max_size, rounds, seed: As for :func:`train_command`.
+        folder: Folder of this training alone.
+    """
+    return '\n'.join([
+        'from mmpe.engine.photographs import train_photograph',
+        'from mmpe.utils.command_line import open_config', '',
+        f'config = open_config({_CONFIG!r}, '
+        f'{settings_of(rounds, max_size)!r})',
+        f'train_photograph(config, {photograph!r}, {str(folder)!r}, '
+        f'seed={seed})'
+    ])
 
 
 # ---------------------------------------------------------------------- faces
@@ -448,13 +490,13 @@ def _random(num: int, seed: int, size: Size, truncation: float, steps: int,
 def _truncation(num: int, seed: int, size: Size, truncation: float, steps: int,
                 sizes: Sequence[Size]):
     return [([f'truncation_{x:g}.png'], _draw(1, seed, size, x))
-            for x in _TRUNCATIONS]
+            for x in TRUNCATIONS]
 
 
 def _mixing(num: int, seed: int, size: Size, truncation: float, steps: int,
             sizes: Sequence[Size]):
     fine = range(seed, seed + num)
-    coarse = range(fine.stop, fine.stop + _NUM_COARSE)
+    coarse = range(fine.stop, fine.stop + NUM_COARSE)
     mixed = call(
         'sampler.mix',
         coarse=coarse,
@@ -462,7 +504,7 @@ def _mixing(num: int, seed: int, size: Size, truncation: float, steps: int,
         size=size,
         truncation=truncation)
     return [([f'coarse_{x}.png' for x in coarse],
-             _draw(_NUM_COARSE, coarse.start, size, truncation)),
+             _draw(NUM_COARSE, coarse.start, size, truncation)),
             ([f'mix_{x}+{y}.png' for x in coarse for y in fine], mixed)]
 
 

@@ -13,6 +13,7 @@ import gradio as gr
 from mmpe.engine.training_queue import TrainingState
 from mmpe.functional.grids import GROWTHS
 from mmpe.inference import PhotographSampler, parse_edits
+from mmpe.inference.inputs import read_rgb
 from mmpe.inference.layout import FLIPS
 from mmpe.utils.images import save_image
 from . import actions
@@ -155,21 +156,27 @@ class Page:
         return (f'<a class="mmpe-download" href="{self.url(path)}" download='
                 f'"{html.escape(path.name)}">download {path.suffix[1:]}</a>')
 
-    def canvas_value(self, path: Path, size: Tuple[int, int]) -> str:
-        """What a canvas shows."""
+    def canvas_value(self, path: Path, size: Tuple[int, int],
+                     name: str = '') -> str:
+        """What a canvas shows, and what a screen reader says of it."""
         return json.dumps(
             dict(
                 image=self.url(path),
                 height=size[0],
                 width=size[1],
+                name=name,
                 nonce=next(_NONCES)))
 
     # --------------------------------------------------------------- models
+    def check_photograph(self, photograph: Optional[str]) -> None:
+        """See that one of the studio's is chosen."""
+        if photograph not in self.studio.photographs():
+            raise ValueError('First drop a photograph at the top of the page.')
+
     def model(self, photograph: Optional[str], drawn_by: Optional[str],
               worked: float) -> Model:
         """The model that is chosen."""
-        if photograph not in self.studio.photographs():
-            raise ValueError('First drop a photograph at the top of the page.')
+        self.check_photograph(photograph)
         if drawn_by in (None, PATCHES):
             return Model(photograph, max_size=int(worked))
         folders = [
@@ -180,10 +187,12 @@ class Page:
                              'another photograph.')
         return Model(drawn_by)
 
-    def model_choices(self, photograph: Optional[str]) -> List[Tuple]:
+    def model_choices(self, photograph: Optional[str],
+                      states: Optional[List[TrainingState]] = None
+                      ) -> List[Tuple]:
         """Who can draw a photograph."""
         choices = [(PATCHES, PATCHES)]
-        for x in self.studio.trained(photograph or ''):
+        for x in self.studio.trained(photograph or '', states):
             size = 'x'.join(map(str, x.result.size))
             name = x.training.folder.parent.name
             choices.append((f'SinGAN {size} ({name})', str(x.training.folder)))
@@ -220,7 +229,7 @@ class Page:
         model = self.model(photograph, drawn_by, worked)
         sampler = self.studio.sampler(model)
         base = self.base(model, sampler)
-        value = self.canvas_value(base, sampler.size)
+        value = self.canvas_value(base, sampler.size, Path(photograph).stem)
         last = sampler.last_scale
         middle = max(1, (last + 1) // 2)
         height, width = sampler.size
@@ -404,8 +413,7 @@ class Page:
         if path is None:
             return gr.skip()
         kept = self.studio.keep_picture(path)
-        size = _size_of(kept)
-        return self.canvas_value(kept, size)
+        return self.canvas_value(kept, read_rgb(kept).shape[:2])
 
     # ------------------------------------------------------ enlarge, animate
     def enlarge(self, photograph: Optional[str], drawn_by: Optional[str],
@@ -444,22 +452,19 @@ class Page:
     def estimate(self, photograph: Optional[str], max_size: float,
                  rounds: float) -> str:
         """How long a training takes."""
-        if photograph not in self.studio.photographs():
-            raise ValueError('First drop a photograph at the top of the page.')
+        self.check_photograph(photograph)
         seconds = self.studio.estimate(photograph, int(max_size), int(rounds))
         return f'About **{duration(seconds)}** on this machine.'
 
     def start(self, photograph: Optional[str], max_size: float, rounds: float,
               seed: float):
         """Add a training to the queue."""
-        if photograph not in self.studio.photographs():
-            raise ValueError('First drop a photograph at the top of the page.')
+        self.check_photograph(photograph)
         what = photograph, int(max_size), int(rounds), int(seed)
         training = self.studio.plan(*what)
         self.studio.queue.add(training)
-        command = actions.train_command(*what[:3], what[3],
-                                        training.folder.parent)
-        lines = train_lines(*what, training.folder)
+        command = actions.train_command(*what, training.folder.parent)
+        lines = actions.train_lines(*what, training.folder)
         return same(command, lines), self.trainings()
 
     def ask(self, event: gr.EventData):
@@ -477,7 +482,10 @@ class Page:
 
     def trainings(self) -> str:
         """A table of all trainings."""
-        rows = [self._training(x) for x in self.studio.queue.states()]
+        return self._table(self.studio.queue.states())
+
+    def _table(self, states: Sequence[TrainingState]) -> str:
+        rows = [self._training(x) for x in states]
         if not rows:
             return '<p>Nothing has been learnt yet.</p>'
         return f'<table class="mmpe-trainings">{"".join(rows)}</table>'
@@ -518,11 +526,13 @@ class Page:
 
     def look(self, photograph: Optional[str], before: List[str]):
         """The table, and models that have come since."""
-        choices = self.model_choices(photograph)
+        states = self.studio.queue.states()
+        table = self._table(states)
+        choices = self.model_choices(photograph, states)
         names = [x for _, x in choices]
         if names == before:
-            return self.trainings(), gr.skip(), gr.skip()
-        return self.trainings(), gr.Dropdown(choices=choices), names
+            return table, gr.skip(), gr.skip()
+        return table, gr.Dropdown(choices=choices), names
 
     # ------------------------------------------------------------------ faces
     def size_bounds(self, name: str) -> List[dict]:
@@ -570,23 +580,6 @@ def same(command: str, lines: str) -> str:
             f'{html.escape(lines)}</pre></details>')
 
 
-def train_lines(photograph: str, max_size: int, rounds: int, seed: int,
-                folder: Path) -> str:
-    """Python that trains in a folder."""
-    settings = {
-        **actions.settings_of(rounds), 'train_dataloader.dataset.max_size':
-        max_size
-    }
-    return '\n'.join([
-        'from mmpe.engine.photographs import train_photograph',
-        'from mmpe.utils.command_line import open_config', '',
-        "config = open_config('configs/singan_fast/singan_csg_fast.py', "
-        f'{settings!r})',
-        f'train_photograph(config, {photograph!r}, {str(folder)!r}, '
-        f'seed={seed})'
-    ])
-
-
 def empty() -> dict:
     """No edits."""
     return dict(edits=[], undone=[])
@@ -615,11 +608,6 @@ def _size(height: float, width: float, most: int) -> Tuple[int, int]:
         raise ValueError(f'Height and width must be from 16 to {most} pixels, '
                          f'but got {size[0]} x {size[1]}.')
     return size
-
-
-def _size_of(path: Path) -> Tuple[int, int]:
-    from mmpe.inference.inputs import read_rgb
-    return read_rgb(path).shape[:2]
 
 
 def make_page(studio: Studio) -> gr.Blocks:

@@ -10,11 +10,10 @@ import re
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import (BinaryIO, Dict, Iterator, List, Sequence, Tuple,
+from typing import (BinaryIO, Dict, Iterator, List, Optional, Sequence, Tuple,
                     Union)
 
 import numpy as np
-from mmengine.config import Config
 from PIL import Image
 
 from mmpe.datasets.singan_dataset import open_rgb
@@ -23,12 +22,10 @@ from mmpe.engine.photographs import (Training, estimate_seconds,
 from mmpe.engine.training_queue import TrainingQueue, TrainingState
 from mmpe.inference import StyleGAN2Sampler, load, write_edits
 from mmpe.inference.inputs import is_inside
-from mmpe.utils.command_line import open_config
 from mmpe.utils.files import check_folder
 from mmpe.utils.images import save_image
 from mmpe.utils.locks import FolderLock
-from mmpe.zoo import root
-from .actions import Action, Model, settings_of
+from .actions import Action, Model, train_config
 
 __all__ = ['Studio', 'plain']
 
@@ -37,7 +34,6 @@ MOST_BYTES, MOST_PIXELS = 64 * 2**20, 40e6
 # Long side of what is kept of it: far more than a model of it is trained at.
 _KEPT_SIZE = 2048
 _NUM_SAMPLERS = 3
-_CONFIG = 'configs/singan_fast/singan_csg_fast.py'
 Size = Tuple[int, int]
 
 
@@ -58,19 +54,19 @@ class Studio:
                  folder: Path,
                  faces: Sequence[Tuple[str, str]] = ()) -> None:
         check_folder(folder)
+        self._samplers: OrderedDict[tuple, object] = OrderedDict()
+        self._lock = threading.RLock()
         self.faces: Dict[str, Model] = {}
         for config, checkpoint in faces:
-            if not isinstance(load(config, checkpoint), StyleGAN2Sampler):
+            model = Model(config, checkpoint)
+            if not isinstance(self.sampler(model), StyleGAN2Sampler):
                 raise ValueError(f'{config!r} is not a config of StyleGAN2 or '
                                  'MS-PIE.')
-            self.faces[f'{Path(config).stem}, {Path(checkpoint).name}'] = \
-                Model(config, checkpoint)
+            self.faces[f'{Path(config).stem}, {Path(checkpoint).name}'] = model
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock_of_folder = FolderLock(self.folder)
         self.queue = TrainingQueue(self.folder / 'trainings')
-        self._samplers: OrderedDict[tuple, object] = OrderedDict()
-        self._lock = threading.RLock()
 
     def close(self) -> None:
         """Stop trainings with a checkpoint, and leave the folder."""
@@ -148,10 +144,19 @@ class Studio:
         paths = [x for x in paths if not x.name.startswith('.')]
         return [str(x) for x in sorted(paths, key=_changed, reverse=True)]
 
-    def trained(self, photograph: str) -> List[TrainingState]:
-        """Finished trainings of a photograph."""
+    def trained(self,
+                photograph: str,
+                states: Optional[List[TrainingState]] = None
+                ) -> List[TrainingState]:
+        """Finished trainings of a photograph.
+
+        Args:
+            photograph: Its path.
+            states: Those of all trainings, where they are known.
+        """
+        states = self.queue.states() if states is None else states
         return [
-            x for x in self.queue.states() if x.status == 'trained'
+            x for x in states if x.status == 'trained'
             and osp.abspath(photograph) == osp.abspath(x.training.photograph)
         ]
 
@@ -201,7 +206,7 @@ class Studio:
             ValueError: See :func:`.plan_training`.
         """
         return plan_training(
-            self._config(max_size, rounds), photograph,
+            train_config(max_size, rounds), photograph,
             self.training_folder(photograph, max_size, rounds, seed) /
             Path(photograph).stem, seed)
 
@@ -215,14 +220,7 @@ class Studio:
         """Seconds that a training takes."""
         with self._lock:
             return estimate_seconds(
-                self._config(max_size, rounds), photograph)
-
-    def _config(self, max_size: int, rounds: int) -> Config:
-        return open_config(
-            str(root() / _CONFIG), {
-                **settings_of(rounds), 'train_dataloader.dataset.max_size':
-                max_size
-            })
+                train_config(max_size, rounds), photograph)
 
 
 def _read(path: str, name: str) -> np.ndarray:
