@@ -1,6 +1,7 @@
 """The page as a person uses it, in Chromium."""
 import re
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +16,14 @@ FILE = ' input[type=file]'
 
 def drop(page, path):
     """Drop a photograph, and wait until it is on the canvas."""
-    before = ready(page)
     page.set_input_files('#photograph-file' + FILE, str(path))
-    wait_for_new(page, before)
+    wait_for(page, 'move-canvas', path)
+
+
+def wait_for(page, name, path):
+    """Wait for a photograph, where an earlier one may have been."""
+    words = re.sub('[^A-Za-z0-9]+', '-', Path(path).stem).strip('-')[:40]
+    page.wait_for_selector(f'#{name} canvas[aria-label^="{words}-"]')
 
 
 def ready(page, name='move-canvas'):
@@ -113,7 +119,7 @@ def test_move_undo_and_download(open_page, server, tmp_path):
 
 def test_line_drawn_around(open_page, tmp_path):
     page = open_page()
-    drop(page, draw_photograph(tmp_path / 'meadow.png', seed=1))
+    drop(page, draw_photograph(tmp_path / 'meadow1.png', seed=1))
     page.locator('#move-canvas select').select_option('lasso')
     box = page.locator('#move-canvas canvas').bounding_box()
     page.mouse.move(box['x'] + 10 / 64 * box['width'],
@@ -135,8 +141,10 @@ def test_line_drawn_around(open_page, tmp_path):
 
 def test_harmonize_with_brush_and_files(open_page, tmp_path):
     page = open_page()
-    drop(page, draw_photograph(tmp_path / 'meadow.png', seed=2))
+    photograph = draw_photograph(tmp_path / 'meadow2.png', seed=2)
+    drop(page, photograph)
     tab(page, 'Edit, harmonize, paint')
+    wait_for(page, 'brush-canvas', photograph)
     page.locator('#edit-kind label').nth(1).click()
     page.click('#do-edit')
     assert 'Nothing is marked: paint over what was changed' in told(page)

@@ -1,6 +1,6 @@
 // A picture to draw on: regions that are dragged ('move'), a mask and colours
 // ('brush'), or the frame of a new size ('frame'). Python gives
-// {image, height, width, nonce} as the value; what people do comes back as the
+// {image, height, width, name, nonce} as the value; what people do comes back as the
 // value and, where it asks for an answer, as an event.
 window.mmpeCanvas = function (element, props, trigger, watch, mode, event) {
   const canvas = element.querySelector('canvas');
@@ -19,7 +19,12 @@ window.mmpeCanvas = function (element, props, trigger, watch, mode, event) {
   function receive() {
     let value = null;
     try { value = JSON.parse(props.value || 'null'); } catch { return; }
-    if (!value || !value.image || value.nonce === state.nonce) return;
+    if (!value || !value.image) return;
+    if (value.nonce === state.nonce) {
+      // Gradio may give the same value twice, in place of what was drawn.
+      if (mode === 'brush' && element.dataset.ready === String(value.nonce)) report();
+      return;
+    }
     state.nonce = value.nonce;
     const image = new Image();
     image.onload = () => {
@@ -31,6 +36,7 @@ window.mmpeCanvas = function (element, props, trigger, watch, mode, event) {
       }
       if (mode === 'brush' || isOther) reset();
       fit();
+      canvas.setAttribute('aria-label', value.name);
       element.dataset.ready = value.nonce;
     };
     image.src = value.image;
