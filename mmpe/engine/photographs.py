@@ -428,7 +428,8 @@ def run_training(training: Training,
     """Train in a process of its own, in silence, unless it is stopped.
 
     Args:
-        training: What :func:`plan_training` gave.
+        training: What :func:`plan_training` gave, after
+            :func:`write_config`.
         is_stopped: Asked again and again; once it says so, a checkpoint is
             written, from which the next call goes on.
 
@@ -440,7 +441,6 @@ def run_training(training: Training,
     """
     result = finished(training)
     if result is None:
-        write_config(training)
         outcome = train_in_folder(training.folder, _COMMAND,
                                   torch.get_num_threads(), is_stopped)
         result = outcome and _result(training, outcome)

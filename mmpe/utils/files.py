@@ -3,6 +3,7 @@ import contextlib
 import errno
 import os
 import re
+import threading
 import zipfile
 from pathlib import Path
 from typing import Iterator, Union
@@ -10,16 +11,16 @@ from typing import Iterator, Union
 from mmengine.fileio import LocalBackend, register_backend
 
 PathLike = Union[str, os.PathLike]
-# Temporary names: of the file, `part`, the process, and the suffix.
-_TEMPORARY = re.compile(r'\..+\.part(\d+)(\.[^.]+)?')
+# Temporary names: of the file, `part`, process and thread, and the suffix.
+_TEMPORARY = re.compile(r'\..+\.part(\d+)-\d+(\.[^.]+)?')
 
 
 @contextlib.contextmanager
 def atomic_write(path: PathLike) -> Iterator[Path]:
     """Write a file under a temporary name, then rename it.
 
-    A reader sees the old file or the new one, never half of one. Missing
-    folders are made.
+    A reader sees the old file or the new one, never half of one; of several
+    writers, the last one counts. Missing folders are made.
 
     Args:
         path: Where the file shall be.
@@ -33,8 +34,8 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
             the error names ``path``.
     """
     path = Path(path)
-    temporary = path.with_name(
-        f'.{path.stem}.part{os.getpid()}{path.suffix}')
+    writer = f'{os.getpid()}-{threading.get_ident()}'
+    temporary = path.with_name(f'.{path.stem}.part{writer}{path.suffix}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -70,8 +70,8 @@ def test_a_failure_in_the_work_keeps_the_log(toy, tmp_path):
 @pytest.mark.parametrize('locks', [True, False])
 def test_half_written_files_are_removed(toy, tmp_path, monkeypatch, locks):
     """But only where nobody else can be writing them."""
-    names = ['.iter_2.part4194305.pth', 'samples/.iter_2.part4194305.png',
-             'scales/.a.part4194305.png', 'mine/.a.part4194305.png']
+    names = ['.iter_2.part4194305-1.pth', 'samples/.iter_2.part4194305-1.png',
+             'scales/.a.part4194305-1.png', 'mine/.a.part4194305-1.png']
     for name in names:
         path = tmp_path / 'work' / name
         path.parent.mkdir(parents=True, exist_ok=True)

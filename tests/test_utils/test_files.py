@@ -2,6 +2,8 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mmengine.fileio import get_file_backend
@@ -62,6 +64,21 @@ def test_an_error_about_another_file_stays_as_it_is(tmp_path):
             (tmp_path / 'photo.png').read_bytes()
 
 
+def test_threads_write_the_same_file(tmp_path):
+    path, barrier = tmp_path / 'config.py', threading.Barrier(2)
+
+    def write(text):
+        with atomic_write(path) as temporary:
+            temporary.write_text(text)
+            barrier.wait(timeout=30)  # both are at it
+
+    with ThreadPoolExecutor(2) as pool:
+        for writing in [pool.submit(write, x) for x in ('one', 'two')]:
+            writing.result()
+    assert path.read_text() in ('one', 'two')
+    assert os.listdir(tmp_path) == ['config.py']
+
+
 DIE = """
 import os, signal, sys
 from mmpe.utils import atomic_write
@@ -79,17 +96,18 @@ def test_files_of_killed_processes_are_removed(tmp_path):
                        env=dict(os.environ, PYTHONPATH=root))
     assert len(os.listdir(tmp_path)) == 2
     # Not ours, of a living process, and in a folder below.
-    others = ['.model.123.pth', '.model.part', '.part123.pth', 'a.part123.pth',
-              '.a.part1x.pth', f'.a.part{os.getppid()}.pth', 'model.pth']
+    others = ['.model.123.pth', '.model.part', '.part123-4.pth',
+              'a.part123-4.pth', '.a.part1x-4.pth',
+              f'.a.part{os.getppid()}-4.pth', 'model.pth']
     for name in others:
         (tmp_path / name).touch()
-    (tmp_path / '.folder.part123').mkdir()
+    (tmp_path / '.folder.part123-4').mkdir()
     (tmp_path / 'below').mkdir()
-    (tmp_path / 'below/.a.part4194305.pth').touch()
-    (tmp_path / f'.b.part{os.getpid()}.pth').touch()
+    (tmp_path / 'below/.a.part4194305-1.pth').touch()
+    (tmp_path / f'.b.part{os.getpid()}-1.pth').touch()
     remove_stale(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(
-        [*others, '.folder.part123', 'below'])
+        [*others, '.folder.part123-4', 'below'])
     assert os.listdir(tmp_path / 'below')
     remove_stale(tmp_path / 'none')
 
