@@ -164,7 +164,7 @@ def test_bad_generator(kwargs, message):
 
 def test_positions_are_needed():
     model = make_model()
-    with pytest.raises(ValueError, match='`position_codes` must hold'):
+    with pytest.raises(ValueError, match='`position_codes` must be'):
         model.generator(None, model.fixed_noises, [1, 1, 1], 'rand', 2)
 
 

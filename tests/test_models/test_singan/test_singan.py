@@ -187,7 +187,7 @@ def test_bad_options(trained, kwargs, message):
 def test_nothing_to_sample(model):
     for use in (lambda: model({}), lambda: model.pyramid_sizes,
                 lambda: model.noise_shapes((30, 40))):
-        with pytest.raises(ValueError, match='holds no fixed noises'):
+        with pytest.raises(ValueError, match='has no fixed noises'):
             use()
     with pytest.raises(TypeError, match='must be a dict of options'):
         model(torch.zeros(1))
