@@ -204,7 +204,7 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
 
     def _with_context(self, image: Tensor, noise: Tensor, stage: int,
                       width: int) -> Tensor:
-        """An image with its context; replicates the border if it is missing."""
+        """An image with its context; replicates the border if needed."""
         size = tuple(noise.shape[-2:])
         if tuple(image.shape[-2:]) == size:
             return image
