@@ -3,7 +3,7 @@
 import mmagic.evaluation  # noqa: F401
 
 from .consistency import CrossScaleConsistency
-from .efflite import EffLite0Distances
+from .efficientnet_lite_distances import EffLite0Distances
 from .evaluator import MultiScaleEvaluator, results_table
 from .inception import FrechetInceptionDistance, KernelInceptionDistance
 from .precision_recall import PrecisionAndRecall

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmpe.functional.distances import resize_images
+from mmpe.functional.resample import resize_images
 from .references import (DEFAULT_CACHE_DIR, Arrays, Size, chosen_indices,
                          dataset_identity, extract_real_features,
                          read_reference, reference_key, write_reference)

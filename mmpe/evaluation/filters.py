@@ -6,7 +6,7 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmpe.functional.distances import resize_images
+from mmpe.functional.resample import resize_images
 from mmpe.utils.wrappers import unwrap
 from .references import RealImages, chosen_indices
 from .scales import EvaluationScale

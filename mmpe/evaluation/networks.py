@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from mmagic.utils import MMAGIC_CACHE_DIR
 from torch import Tensor
 
-from .efficientnet_lite import EfficientNetLite0
+from .efficientnet_lite_network import EfficientNetLite0
 
 __all__ = [
     'EffLite0Features', 'FeatureNetwork', 'PytorchInceptionFeatures',

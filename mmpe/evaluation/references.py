@@ -18,7 +18,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmpe.functional.distances import resize_images
+from mmpe.functional.resample import resize_images
 from mmpe.utils import atomic_write
 from mmpe.utils.files import check_stored
 from mmpe.utils.progress import ProgressBar

@@ -10,7 +10,7 @@ from .dtypes import at_least_float32
 
 __all__ = [
     'area_matrix', 'filter_by_products', 'fir_filter2d', 'fir_kernel',
-    'fir_matrix', 'resample_area', 'resize_bilinear'
+    'fir_matrix', 'resample_area', 'resize_bilinear', 'resize_images'
 ]
 
 # Zeros before and after the rows, and before and after the columns.
@@ -191,6 +191,25 @@ def resize_bilinear(x: Tensor, size: Tuple[int, int]) -> Tensor:
     if tuple(x.shape[-2:]) == tuple(size):
         return x
     return F.interpolate(x, size=size, mode='bilinear', align_corners=True)
+
+
+def resize_images(images: Tensor, size: Tuple[int, int]) -> Tensor:
+    """Resize images for evaluation: bilinear, antialiased when shrinking.
+
+    Pixel centres, not corners, are aligned (``align_corners=False``). Images
+    that have the size already are returned as they are.
+
+    Args:
+        images: Float tensor (N, C, H, W).
+        size: Target (H, W).
+
+    Returns:
+        Images of the given size, same dtype and range.
+    """
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    return F.interpolate(
+        images, size=size, mode='bilinear', antialias=True)
 
 
 def resample_area(x: Tensor,

@@ -316,7 +316,7 @@ def test_too_few_images(model, loader, script, cache):
         run_evaluator(Evaluator([metric]), model, loader)
     metric = PrecisionAndRecall(
         5, 3, vgg16_script=script, cache_dir=cache, real_size=(16, 16))
-    with pytest.raises(ValueError, match='`real` must hold at least 4'):
+    with pytest.raises(ValueError, match='`real` must have at least 4'):
         run_evaluator(Evaluator([metric]), model, loader)
 
 

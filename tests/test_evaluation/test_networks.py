@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from mmpe.evaluation import networks
-from mmpe.evaluation.efficientnet_lite import (EfficientNetLite0,
-                                               _SameConv2d)
+from mmpe.evaluation.efficientnet_lite_network import (EfficientNetLite0,
+                                                       _SameConv2d)
 
 
 @pytest.mark.parametrize('network, file', [

@@ -3,8 +3,7 @@ from typing import Dict, Optional
 
 from torch import Tensor
 
-from mmpe.functional.distances import resize_images
-from mmpe.functional.resample import resample_area
+from mmpe.functional.resample import resample_area, resize_images
 from mmpe.registry import MODELS
 from .model import MSPIEStyleGAN2
 from .scales import WHOLE_PICTURE, RegionSampler, Size, other_scale

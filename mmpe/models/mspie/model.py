@@ -6,8 +6,7 @@ from mmagic.structures import DataSample
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from mmpe.functional.distances import resize_images
-from mmpe.functional.resample import resize_bilinear
+from mmpe.functional.resample import resize_bilinear, resize_images
 from mmpe.models.stylegan2.model import StyleGAN2, current_iteration
 from mmpe.registry import MODELS
 from .scales import ScaleSampler, Size, chosen_scale_for, output_size
