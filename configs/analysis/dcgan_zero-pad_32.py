@@ -21,4 +21,4 @@ optim_wrapper = dict(
         optimizer=dict(type='Adam', lr=0.0001, betas=(0.5, 0.999))))
 
 train_dataloader = dict(batch_size=32)
-train_cfg = dict(type='ImageTrainLoop', max_iters=600)
+train_cfg = dict(type='ImageTrainLoop', max_iters=2000)

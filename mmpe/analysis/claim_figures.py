@@ -168,7 +168,7 @@ def _draw_gans(figure: Any, records: Records, samples: Samples) -> None:
                              True))
     _picture_rows(
         figure, 'What tells a generator the layout of faces: the first map, '
-        'or zero padding (six samples; dots are seeds)',
+        'or zero padding (ten samples; dots are seeds)',
         'layout: agreement with that of the\nphotographs '
         f'(their own: {records["dcgan_flat_32"][0]["data_layout"]:.2f})',
         variants,

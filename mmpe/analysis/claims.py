@@ -17,6 +17,7 @@ HOLDS, PARTLY, NOT = 'holds', 'holds partly', 'does not hold here'
 Records = Dict[str, List[dict]]
 
 SINGAN = 'SinGAN'
+_NOTHING = -100.  # decibels: less is rounding
 GANS = dict(dcgan='DCGAN', pggan='PGGAN', stylegan2='StyleGAN2')
 _SINGANS = [
     f'singan_{name}_80' for name in
@@ -113,6 +114,9 @@ def _layout_of_gans(records: Records) -> List[Row]:
                                for cues in ('zero-pad', 'reflect', 'flat'))
         measure = 'layout, agreement with the data'
         rows += [
+            Row(name, 'part of the way from the border to the middle that '
+                'zero padding reaches', 'flat first map',
+                [_reach(x) for x in records[flat]], 'bound', [0.99]),
             Row(name, measure, 'flat first map, zero padding',
                 get(records, flat, 'layout_data'),
                 'the same network on a larger input, cropped',
@@ -126,6 +130,12 @@ def _layout_of_gans(records: Records) -> List[Row]:
                 get(records, reflect, 'layout_data'))
         ]
     return rows
+
+
+def _reach(record: dict) -> float:
+    """Part of the distances to the border where padding changes the image."""
+    profile = record['output']['padding_db_profile']
+    return float(np.mean([float(x) > _NOTHING for x in profile]))
 
 
 def _fidelity(records: Records) -> List[Row]:

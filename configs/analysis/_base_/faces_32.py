@@ -1,5 +1,5 @@
-# Any folder of images at 32 x 32 pixels, for trainings of a minute or two on
-# a processor. A model's file says how many iterations.
+# Any folder of images at 32 x 32 pixels, for trainings of a few minutes on a
+# processor. A model's file says how many iterations.
 _base_ = [
     '../../_base_/datasets/image_folder.py', '../../_base_/default_runtime.py'
 ]
