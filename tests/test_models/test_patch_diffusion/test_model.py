@@ -143,7 +143,7 @@ def test_checkpoints_with_a_small_photograph():
     (dict(spread=()), '`spread` must be above 0'),
     (dict(patch_size=4), '`patch_size` must be odd .* but got 4'),
     (dict(patch_size=1), '`patch_size` must be .* at least 3, but got 1'),
-    (dict(min_size=6), '`min_size` must be at least `patch_size` .*got 6 and 5'),
+    (dict(min_size=6), '`min_size` must be at least .* got 6 and 5'),
     (dict(search='near'), "must be one of .*'local'.* but got 'near'"),
     (dict(search_radius=0), '`search_radius` must be at least 1, but got 0'),
     (dict(num_components=0), '`num_components` must be at least 1'),
