@@ -109,5 +109,5 @@ def test_errors():
     flat = Subject(
         nn.Linear(2, 2), lambda num, generator:
         ((torch.randn(num, 2, generator=generator), ), {}), 1)
-    with pytest.raises(ValueError, match='has no convolutions'):
+    with pytest.raises(ValueError, match='must have convolutions'):
         analyse(flat)

@@ -97,7 +97,7 @@ def test_unequal_images_need_a_size(folder):
 
 def test_unknown_key(folder):
     loader = make_loader(folder)
-    with pytest.raises(ValueError, match='`real_key` must be the key of images'):
+    with pytest.raises(ValueError, match='`real_key` must be the key of'):
         R.extract_real_features(_mean_colour, loader, [0], real_key='mask')
 
 

@@ -92,7 +92,7 @@ def test_trained(run_tool, tmp_path):
     (((14, 20), (28, 40)), False, None),
     (((14, 20), (20, 29)), False, r'whole multiples of the smallest one, of '
      r'\(14, 20\) cells, but one has \(20, 29\)'),
-    (((14, 20), (28, 40)), True, 'A ContextSinGAN pads nothing'),
+    (((14, 20), (28, 40)), True, 'A ContextSinGAN has no padding'),
 ])
 def test_trained_singan(run_tool, tmp_path, sizes, context, error):
     register_all_modules()
