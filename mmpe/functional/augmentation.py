@@ -25,6 +25,7 @@ def translate(images: Tensor, shifts: Tensor) -> Tensor:
             size, device=images.device) - shifts[:, axis, None]
         shape = (-1, 1, size, 1) if axis == 0 else (-1, 1, 1, size)
         inside = ((place >= 0) & (place < size)).view(shape)
+        # Source index of each pixel along this axis, [N, C, H, W].
         index = place.clamp(0, size - 1).view(shape).expand_as(images)
         images = images.gather(2 + axis, index) * inside
     return images
@@ -72,5 +73,5 @@ def cut_out(images: Tensor, centres: Tensor, sides: Tensor) -> Tensor:
         ((torch.arange(size, device=images.device) + 0.5) / size -
          centres[:, axis, None]).abs() < sides[:, None] / 2
         for axis, size in enumerate(images.shape[-2:]))
-    inside = rows[:, None, :, None] & columns[:, None, None, :]
+    inside = rows[:, None, :, None] & columns[:, None, None, :]  # [N, 1, H, W]
     return images * ~inside

@@ -59,6 +59,7 @@ class _NoiseBiasAct(torch.autograd.Function):
                  grad: Tensor) -> Tuple[Optional[Tensor], ...]:
         out, basis = ctx.saved_tensors
         grad = in_map_format(grad)
+        # The sign of the output is that of the input, so only `out` is kept.
         grad = _leaky_relu_backward(grad, out, ctx.slope)
         return grad, None, basis.transpose(1, 2) @ _rows(grad), None
 

@@ -155,6 +155,7 @@ def posterior_mean(image: Tensor,
             values, index = _attend(queries, features, patches, prior, bias)
             best.append(index)
         size = (bottom - top, width)
+        # Weighted sum of overlapping patches, and of their weights.
         total[:, :, top:bottom] += F.fold(values.t()[None] * weights, size,
                                           patch_size)
         ones = weights[-patch_size**2:].expand(-1, len(values))[None]
@@ -215,7 +216,8 @@ def principal_patches(image: Tensor, patch_size: int, num: int) -> Tensor:
     samples = windows[:, index // num_cols, index % num_cols]
     samples = samples.transpose(0, 1).flatten(1)
     samples = samples - samples.mean(0)
-    vectors = torch.linalg.eigh(samples.t() @ samples)[1]
+    # Eigenvalues ascend, so the last vectors are the principal ones.
+    vectors = torch.linalg.eigh(samples.t() @ samples)[1]  # [3PP, 3PP]
     vectors = vectors[:, -min(num, vectors.shape[1]):].t()
     return vectors.reshape(-1, 3, patch_size, patch_size)
 
@@ -250,7 +252,8 @@ def nearest_corners(queries: Tensor, table: Tensor, corners: Optional[Tensor],
             part = slice(start, start + step)
             row = (rows[part] + offsets).clamp_(0, num_rows - 1)
             col = (cols[part] + offsets).clamp_(0, num_cols - 1)
-            index = (row[:, :, None] * num_cols + col[:, None]).flatten(1)
+            index = (row[:, :, None] * num_cols + col[:, None]).flatten(
+                1)  # [places, (2 radius + 1)^2]
             found = keys.index_select(0, index.flatten())
             found = found.view(*index.shape, width)
             logits = (found * flat[part, None]).sum(2)
@@ -417,6 +420,7 @@ def screened_poisson(image: Tensor,
     def apply(x: Tensor) -> Tensor:
         return gradient(x.diff(dim=2), x.diff(dim=3), x)
 
+    # Solve A change = residual, where A is the operator on the free pixels.
     residual = gradient(down - image.diff(dim=2), right - image.diff(dim=3),
                         torch.zeros_like(image))
     change, direction = torch.zeros_like(image), residual

@@ -58,6 +58,8 @@ def last_stage(size: Size,
         raise ValueError('Argument `scale_factor` must be between 0 and 1, '
                          f'but got {scale_factor}.')
     _checked_finest_size(size, min_size, max_size)
+    # Numbers of factors, rounded up: log_r(min_size / short side) and
+    # log_r(max_size / long side).
     down_to_min = math.ceil(
         math.log(min_size / min(size)) / math.log(scale_factor))
     down_to_max = math.ceil(
@@ -92,6 +94,7 @@ def pyramid_sizes(size: Size,
     # Deviation: MMagic computes the factor from the reduced photograph but
     # resizes the original, which exceeds `max_size`.
     finest = _finest_size(size, max_size)
+    # r^num_steps takes the finest short side to `min_size`.
     factor = (min_size / min(finest))**(1 / num_steps)
     return [
         rescaled_size(finest, factor**step)

@@ -151,6 +151,7 @@ def fir_matrix(taps: Tensor,
         (size', size), with size' = (size * up + sum(pad) - K) // down + 1.
     """
     out_size = (size * up + sum(pad) - len(taps)) // down + 1
+    # Output i sums the flipped taps from `first` on; input j is at j * up.
     first = torch.arange(out_size, device=taps.device) * down - pad[0]
     place = torch.arange(size, device=taps.device) * up - first[:, None]
     inside = (place >= 0) & (place < len(taps))
@@ -257,6 +258,7 @@ def area_matrix(length: int,
     edges = length * start + step * torch.arange(
         out_length + 1, device=device)[:, None]
     cells = torch.arange(length, device=device)
+    # Length of each cell [j, j + 1] inside each interval, [out, length].
     overlap = torch.minimum(edges[1:], cells + 1) - torch.maximum(
         edges[:-1], cells)
     return overlap.clamp_(min=0) / step

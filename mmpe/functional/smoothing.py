@@ -46,5 +46,6 @@ def _smoothing(width: float, length: int, cells: range,
     distance = place[:, None] - other
     weights = torch.exp(-0.5 * (distance / width)**2)
     weights = weights * (distance.abs() <= smoothing_reach(width))
+    # Var(sum_j w_j z_j) = sum_j w_j^2 for independent noise z of variance 1.
     weights = weights / weights.norm(dim=1, keepdim=True)
     return weights[:, source.start:source.stop]

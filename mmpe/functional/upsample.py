@@ -77,7 +77,7 @@ def _bicubic_taps(cells: range, length: int, new_length: int,
         places = ratio * (places + np.float32(.5)) - np.float32(.5)
     first = np.minimum(np.floor(places), np.float32(length - 1 + margin))
     offsets = np.arange(-1, 3)
-    taps = first.astype(int)[:, None] + offsets
+    taps = first.astype(int)[:, None] + offsets  # [new, 4]
     distance = np.abs((places - first)[:, None] - offsets.astype(np.float32))
     return np.clip(taps, -margin, length - 1 + margin), distance
 
@@ -97,6 +97,7 @@ def _bicubic_matrix(*axis) -> Tensor:
     """
     taps, distance = _bicubic_taps(*axis)
     source = _bicubic_source(*axis)
+    # d <= 1: (a + 2) d^3 - (a + 3) d^2 + 1; else a (d^3 - 5 d^2 + 8 d - 4).
     near = (1.25 * distance - 2.25) * distance**2 + 1
     far = -.75 * (((distance - 5) * distance + 8) * distance - 4)
     matrix = np.zeros((len(taps), len(source)), np.float32)

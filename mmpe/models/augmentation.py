@@ -151,6 +151,8 @@ class AdaptiveAugmentation(Augmentation):
         self.signs += counts
         if (iteration + 1) % self.interval:
             return
+        # p <- p + sign(r_t - target) n / num_images, with n images since the
+        # last adjustment.
         total, num = self.signs
         step = (total / num - self.target).sign() * num / self.num_images
         self.probability.add_(step).clamp_(0, self.max_probability)

@@ -14,6 +14,8 @@ __all__ = ['ExponentialMovingAverage']
 class ExponentialMovingAverage(Base):
     """MMagic's moving average, fused and without host synchronisation.
 
+    A momentum of 1 - 0.5^(batch size / n) has a half-life of n images.
+
     Args:
         args, kwargs: As for MMagic's ``ExponentialMovingAverage``.
     """
@@ -57,6 +59,7 @@ class ExponentialMovingAverage(Base):
         if is_first:
             torch._foreach_copy_(averages, sources)
         else:
+            # average <- (1 - momentum) average + momentum weight
             torch._foreach_mul_(averages, 1 - self.momentum)
             torch._foreach_add_(averages, sources, alpha=self.momentum)
 

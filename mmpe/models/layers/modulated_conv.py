@@ -161,6 +161,8 @@ class _ResizingConv(ModulatedConv2d):
 
     def resized(self, size: Size) -> Size:
         """Size after interpolation."""
+        # Rows h to k add 4 cells, which the two unpadded 3 x 3 convolutions
+        # of a block remove.
         return tuple(side * self.factor + self.extra_cells for side in size)
 
     def resize(self, x: Tensor) -> Tensor:

@@ -55,6 +55,7 @@ class FIRFilter(nn.Module):
         The gain of 4 makes up for the inserted zeros.
         """
         extra = len(taps) - 2
+        # (2, 1) for taps [1, 3, 3, 1].
         return cls(taps, ((extra + 1) // 2 + 1, extra // 2), up=2, gain=4.)
 
     @classmethod
@@ -74,6 +75,8 @@ class FIRFilter(nn.Module):
             The filter.
         """
         extra = len(taps) - 2 + kernel_size - 1
+        # (2, 2) for taps [1, 3, 3, 1] and a 3 x 3 convolution, (1, 1) for
+        # 1 x 1: the pads of filter and convolution together.
         return cls(taps, ((extra + 1) // 2, extra // 2), down=down)
 
     @classmethod
@@ -81,6 +84,8 @@ class FIRFilter(nn.Module):
                               kernel_size: int) -> 'FIRFilter':
         """Reconstruction filter after a transposed convolution of stride 2."""
         extra = len(taps) - 2 - (kernel_size - 1)
+        # (1, 1) for taps [1, 3, 3, 1] and a 3 x 3 convolution, whose
+        # transpose returns 2 H + 1 cells.
         return cls(taps, ((extra + 1) // 2 + 1, extra // 2 + 1), gain=4.)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,6 +113,7 @@ class FIRFilter(nn.Module):
     def _make_matrices(self, height: int, width: int, dtype: torch.dtype,
                        pad: Pad) -> Optional[List[Tensor]]:
         kernel = self.kernel.double()
+        # A separable kernel is the outer product of its marginals.
         down, across = kernel.sum(1), kernel.sum(0) / kernel.sum()
         if not torch.allclose(torch.outer(down, across), kernel):
             return None

@@ -107,6 +107,7 @@ class MSStyleGANv2Generator(BaseMSGenerator):
                    interp_head: bool) -> Union[ConstantHead, EncodingHead]:
         """Make the head; its parameters have the checkpoints' names."""
         if not encoding:
+            # The first convolution without padding takes 2 of 6 cells.
             self.constant_input = ConstantInput(self.channels[4],
                                                 6 if self.no_pad else 4)
             return ConstantHead(self.constant_input)

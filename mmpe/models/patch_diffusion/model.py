@@ -459,6 +459,7 @@ class PatchDiffusion(BaseModel):
             # Straight path from the noise to the estimate (flow matching).
             direction = (image - (1 - sigma) * estimate) / sigma
             if low_pass:
+                # Keep the low frequencies of the coarser image.
                 estimate = estimate + gaussian_blur(guide - estimate, low_pass)
             image = (1 - following) * estimate + following * direction
         if known is not None and matches is not None:
@@ -510,6 +511,8 @@ class PatchDiffusion(BaseModel):
             position_features(self.encoding, x, level.size,
                               self.levels[0].size) for x in (told, grid))
         queries, keys = queries.permute(1, 2, 0), keys.flatten(1).t()
+        # -|e(q) - e(p_i)|^2 / (2 tau^2) is, up to a constant per place, the
+        # product of e(q) / tau^2 and e(p_i), plus a bias per patch.
         scale = (spread * min(self.levels[0].size))**-2
         bias = -scale / 2 * keys.square().sum(1)
         queries = scale * queries

@@ -164,6 +164,7 @@ class ContextSinGAN(SinGAN):
         known = self.fixed_noises[stage]
         if carry < 1:
             known = known.detach()  # not learned from random images
+        # Interpolate the positions p' to the cells of this scale,
         for axis in (0, 1):
             cells = constant(
                 _first_cells,
@@ -172,13 +173,15 @@ class ContextSinGAN(SinGAN):
             told = _between(told, axis + 2, cells - told_window[axis].start)
         (grid, border), (first, _) = (
             self.position_grid(x) for x in (stage, 0))
+        # convert them to its grid, round them and look up z*.
         ratios = constant(_ratios, grid, first, like=told)
         places = (told + 0.5) * ratios - 0.5
         # Halves are frequent, and must not depend on rounding errors.
         y, x = ((places + 1e-3).round().long() + border).unbind(1)
         height, width = known.shape[2:]
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        old = known[0][:, y.clamp(0, height - 1), x.clamp(0, width - 1)]
+        old = known[0][:, y.clamp(0, height - 1),
+                       x.clamp(0, width - 1)]  # [C, N, h, w]
         mixed = carry * old.transpose(0, 1) + (1 - carry**2)**0.5 * noise
         return torch.where(inside[:, None], mixed, noise)
 
@@ -249,6 +252,8 @@ class ContextSinGAN(SinGAN):
         noise = self.fixed_noises[self.curr_stage].requires_grad_()
         log_vars = super().train_generator(inputs, data_samples,
                                            optimizer_wrapper)
+        # z <- unit(z - rate unit(dL_rec / dz)), with the decay of the
+        # generator's learning rate.
         group = optimizer_wrapper.param_groups[0]
         rate = group['lr'] / group.get('initial_lr', group['lr'])
         step, noise.grad = noise.grad, None

@@ -62,6 +62,7 @@ class SinGANMultiScaleGenerator(BaseModule):
                  **kwargs) -> None:
         super().__init__(init_cfg=init_cfg)
         self.out_channels = out_channels
+        # Cells per side that the unpadded convolutions of a scale remove.
         self.pad_head = (kernel_size - 1) * num_layers // 2
         self.head_padding = BorderPadding(self.pad_head)
         self.noise_with_pad = False
@@ -238,11 +239,14 @@ class SinGANMultiScaleGenerator(BaseModule):
         if with_positions:
             if position_codes is None:
                 position_codes = self.head_position_encode(noise)
-            noise = noise + position_codes
+            # As trained: noise with fewer channels is broadcast (row
+            # spe-dim4 fish has one).
+            noise = noise + position_codes  # [N, C, H, W]
         if not self.noise_with_pad:
             noise = self.head_padding(noise)
         if with_positions:
             return noise * weight
+        # z_n + up(x_{n + 1}), both with room for the unpadded convolutions.
         return noise * weight + self.head_padding(image)
 
 

@@ -104,6 +104,7 @@ class WholeImages:
             fake = self.random_image(model)
         if self.reuse_images:
             self._image, fake = fake, fake.detach()
+        # E D(fake) - E D(real): a Wasserstein critic, averaged over patches.
         yield 'loss_disc_fake', model.scores(fake).mean()
         yield 'loss_disc_real', -model.scores(model.real).mean()
         if self._is_penalised(model):
@@ -133,7 +134,13 @@ class WholeImages:
         return model.random_image()
 
     def error(self, model: 'SinGAN') -> Tensor:
-        """Mean squared error of the reconstruction."""
+        r"""Mean squared error of the reconstruction.
+
+        .. math:: \mathcal{L}_{rec} = \lVert G_n(0,
+            (\tilde x^{rec}_{n+1})\uparrow^r) - x_n\rVert^2
+
+        (SinGAN, Training), as a mean over pixels.
+        """
         return F.mse_loss(model.reconstruction(), model.real)
 
     def _is_penalised(self, model: 'SinGAN') -> bool:
@@ -253,6 +260,7 @@ class CellMove(NamedTuple):
         size = tuple(
             integer(max(length // 5, 1), max(length // 2, 1))
             for length in grid)
+        # The same place twice is possible, and then nothing moves.
         old, new = (
             tuple(
                 integer(0, length - side)
@@ -308,4 +316,5 @@ class CellMove(NamedTuple):
         def near(part: Tensor) -> Tensor:
             return F.max_pool2d(part, 2 * width + 1, 1, width)
 
+        # The seam is close to both the inside and the outside.
         return 1 - near(inside) * near(1 - inside)

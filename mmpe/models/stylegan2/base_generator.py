@@ -67,6 +67,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         self.eval_style_mode = eval_style_mode
         self.mix_prob = mix_prob
         self.num_low_precision = num_low_precision
+        # One code per convolution, of which 4 x 4 has one and each further
+        # resolution two, and one for the last RGB output: 18 at 1024.
         self.num_latents = 2 * self.log_size - 2
         self.num_injected_noises = self.num_latents - 1
         self.style_mapping = mapping

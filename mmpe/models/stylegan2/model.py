@@ -157,6 +157,8 @@ class StyleGAN2(BaseGAN):
         sample_kwargs = self.sample_kwargs(iteration)
         reals = self.match_reals(data_samples.gt_img, sample_kwargs)
         with torch.no_grad():
+            # Without a noise tensor, the generator mixes styles. Deviation:
+            # MMagic passes one, which disables style mixing in training.
             fakes = self.generator(
                 None, num_batches=len(reals), **sample_kwargs)
         loss, log_vars = self.parse_losses(
@@ -302,7 +304,7 @@ class StyleGAN2(BaseGAN):
                 num_batches=max(1, num // self.loss_config['pl_batch_shrink']),
                 return_latents=True,
                 **self.path_length_kwargs(iteration))
-        lengths = path_lengths(outputs['fake_img'], outputs['latent'])
+        lengths = path_lengths(outputs['fake_img'], outputs['latent'])  # [N]
         penalty, mean = path_length_penalty(lengths, self.mean_path_length)
         # All ranks share one mean, as the checkpoint holds one.
         all_reduce(mean, op='mean')
