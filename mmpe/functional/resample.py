@@ -184,10 +184,10 @@ def resize_bilinear(x: Tensor, size: Tuple[int, int]) -> Tensor:
 
     Args:
         x: (N, C, H, W).
-        size: Height and width of the result.
+        size: Height H' and width W' of the result.
 
     Returns:
-        (N, C, *size).
+        (N, C, H', W').
     """
     if tuple(x.shape[-2:]) == tuple(size):
         return x
@@ -220,12 +220,12 @@ def resample_area(x: Tensor,
 
     Args:
         x: (N, C, H, W).
-        size: Height and width of the result.
+        size: Height H' and width W' of the result.
         region: Part of ``x``, (top, left, height, width) as fractions of its
             sides.
 
     Returns:
-        (N, C, *size); ``x`` itself if nothing changes.
+        (N, C, H', W'); ``x`` itself if nothing changes.
     """
     region = tuple(region)
     if tuple(x.shape[-2:]) == tuple(size) and region == (0., 0., 1., 1.):

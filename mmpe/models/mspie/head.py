@@ -29,7 +29,7 @@ class ConstantHead:
         self.num_channels = constant.input.shape[1]
 
     def first_map(self, size: Size) -> Tensor:
-        """The constant at the given size, (1, C, *size)."""
+        """The constant at the given size, (1, C, H, W)."""
         return resize_bilinear(self.constant.input, size)
 
 
@@ -50,7 +50,7 @@ class EncodingHead:
         self.num_channels = grid_channels(encoding, num_channels)
 
     def first_map(self, size: Size) -> Tensor:
-        """The encoding at the given size, (1, C, *size)."""
+        """The encoding at the given size, (1, C, H, W)."""
         return self.encoding.make_grid2d(*size)
 
 
@@ -58,5 +58,5 @@ class ResizedEncodingHead(EncodingHead):
     """Positional encoding made at the base scale and resized (rows e, j)."""
 
     def first_map(self, size: Size) -> Tensor:
-        """The resized encoding, (1, C, *size)."""
+        """The resized encoding, (1, C, H, W)."""
         return resize_bilinear(super().first_map(self.size), size)
