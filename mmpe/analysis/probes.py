@@ -173,9 +173,8 @@ def posenet_targets(size: int = _POSENET_SIZE) -> Dict[str, Tensor]:
     """Target maps (size, size) in [0, 1] of PosENet.
 
     Horizontal and vertical gradient, Gaussian, horizontal and vertical
-    stripes (Islam et al., ICLR 2020). The paper does not fix their widths;
-    here they are a standard deviation of a quarter of the map, and four
-    ramps.
+    stripes (Islam et al., ICLR 2020). Their widths are this package's choice:
+    a standard deviation of a quarter of the map, and four ramps.
     """
     ramp = torch.linspace(0, 1, size)
     stripes = torch.arange(size) * _STRIPES / size % 1

@@ -27,7 +27,7 @@ _PUBLISHED = 'https://download.pytorch.org/models/'
 class SIFIDFeatures(FeatureNetwork):
     """First layers of InceptionV3, with 192 features per place.
 
-    Up to the second pooling layer, as in the official SinGAN, with
+    Those before the second pooling layer, as in the official SinGAN, with
     torchvision's weights (the default file). The file of pytorch-fid has the
     same layers but gives different figures.
     """

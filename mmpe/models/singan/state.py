@@ -85,7 +85,7 @@ class SinGANState(BaseGAN):
             weights = [float(x) for x in state['noise_weights']]
             noises = [torch.as_tensor(x) for x in state['fixed_noises']]
         except Exception as error:  # a file may contain anything
-            raise ValueError(f'{source} is not that of a SinGAN: '
+            raise ValueError(f'{source} does not belong to a SinGAN: '
                              f'{type(error).__name__}: {error}.') from error
         if len(noises) not in (0, self.num_scales + 1):
             raise ValueError(
