@@ -160,7 +160,7 @@ def untrained(name: str, size: int, seed: int) -> Subject:
 
     Args:
         name: Key of :data:`ARCHITECTURES`.
-        size: Height and width of the image, a power of 2 from 32.
+        size: Height and width of the image, a power of 2, at least 32.
         seed: Seed of the weights.
 
     Raises:
@@ -170,8 +170,8 @@ def untrained(name: str, size: int, seed: int) -> Subject:
         raise ValueError('Argument `name` must be one of '
                          f'{list(ARCHITECTURES)}, but got {name!r}.')
     if size < 32 or size & (size - 1):
-        raise ValueError('Argument `size` must be a power of 2 from 32, but '
-                         f'got {size}.')
+        raise ValueError('Argument `size` must be a power of 2 and at least '
+                         f'32, but got {size}.')
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         subject = ARCHITECTURES[name](size)

@@ -62,8 +62,8 @@ class EffLite0Distances(FeatureMetric):
                  subset_size: int = 1000,
                  **kwargs) -> None:
         if not figures or not set(figures) <= set(_FIGURES):
-            raise ValueError(f'Argument `figures` must be some of {_FIGURES}, '
-                             f'but got {figures}.')
+            raise ValueError('Argument `figures` must be a subset of '
+                             f'{_FIGURES}, but got {figures}.')
         check_at_least(
             k=(k, 1),
             fake_nums=(fake_nums, k + 1 if 'PR' in figures else 2),

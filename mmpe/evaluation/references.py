@@ -239,7 +239,7 @@ def read_reference(path: Path, key: str) -> Arrays:
         reason = ' '.join(str(error).split())
         raise ValueError(f'`{path}` is not a file of real features of mmpe, '
                          f'or is damaged ({reason}); delete it to have '
-                         'it made again.') from error
+                         'it recreated.') from error
     if found != key:
         found = ' '.join(found.split())
         raise ValueError(

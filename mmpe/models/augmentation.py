@@ -42,7 +42,7 @@ class Augmentation(nn.Module):
         super().__init__()
         _check_numbers(0, 1, probability=probability)
         if not transforms or not set(transforms) <= set(_TRANSFORMS):
-            raise ValueError('Argument `transforms` must be some of '
+            raise ValueError('Argument `transforms` must be a subset of '
                              f'{_TRANSFORMS}, but got {transforms}.')
         self.transforms = tuple(transforms)
         self.register_buffer('probability', torch.tensor(float(probability)))

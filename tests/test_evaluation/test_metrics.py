@@ -292,7 +292,7 @@ def test_fakes_are_found_under_their_keys(model, loader, script, cache):
     ('PR', dict(fake_nums=9, k=0), '`k` must be an integer of at least 1'),
     ('KID', dict(fake_nums=9, subset_size=1), '`subset_size` must be'),
     ('EffLite0Distances', dict(fake_nums=9, figures=['FID']),
-     r"must be some of \('FD', 'KID', 'PR'\)"),
+     r"must be a subset of \('FD', 'KID', 'PR'\)"),
     ('SWD', dict(fake_nums=9, patches_per_image=0), '`patches_per_image`'),
 ])
 def test_metrics_refuse(metric, kwargs, message, script):

@@ -187,7 +187,7 @@ def test_errors(run_tool, tmp_path, capsys):
         (('--trained', 'a.py', 'b.pth'), "There is no file 'a.py'"),
         (('--factory', 'no_such_module:make'), 'No module named'),
         (('--factory', f'{__name__}:nothing'), '`module:factory`, but got'),
-        (('--model', 'dcgan', '--size', 40), 'power of 2 from 32, but got 40')
+        (('--model', 'dcgan', '--size', 40), 'at least 32, but got 40')
     ):
         with pytest.raises(SystemExit, match=text):
             run_tool(TOOL, *arguments, '--out-dir', out)

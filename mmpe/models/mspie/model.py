@@ -49,8 +49,8 @@ class MSPIEStyleGAN2(StyleGAN2):
         unknown = set(settings) - set(_SETTINGS)
         if unknown:
             raise ValueError(
-                f'Argument `train_settings` must have keys out of {_SETTINGS},'
-                f' but got {sorted(unknown)}.')
+                f'Argument `train_settings` must have keys from {_SETTINGS}, '
+                f'but got {sorted(unknown)}.')
         self.num_upblocks = self._check_upblocks(settings.get('num_upblocks'))
         self.path_length_scale = settings.get('path_length_scale', 'base')
         if self.path_length_scale not in ('base', 'sampled'):

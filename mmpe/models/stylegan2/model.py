@@ -327,7 +327,7 @@ def _checked_losses(config: dict) -> dict:
     }
     unknown = set(config) - set(_LOSS_DEFAULTS)
     if unknown:
-        raise ValueError('Argument `loss_config` must have keys out of '
+        raise ValueError('Argument `loss_config` must have keys from '
                          f'{sorted(_LOSS_DEFAULTS)}, but got '
                          f'{sorted(unknown)}.')
     config = {**_LOSS_DEFAULTS, **config}
