@@ -1,4 +1,4 @@
-# MMagic's DCGAN: a first map of the latent, and zero padding.
+# MMagic's DCGAN: the first map is made from the latent; zero padding.
 _base_ = ['_base_/faces_32.py']
 
 model = dict(

@@ -1,4 +1,4 @@
-# MS-PIE trained at 32 and 48 pixels, so that 64 are a new size:
+# MS-PIE trained at 32 and 48 pixels, which leaves 64 as a new size:
 # zero padding and a sinusoidal encoding (SPE).
 _base_ = '../mspie_small/mspie_spe_32-48-64.py'
 

@@ -1,5 +1,5 @@
-# MMagic's PGGAN, grown from 8 x 8 pixels: a first map of the latent, and zero
-# padding.
+# MMagic's PGGAN, grown from 8 x 8 pixels: the first map is made from the
+# latent; zero padding.
 _base_ = ['_base_/faces_32.py']
 
 model = dict(

@@ -1,5 +1,5 @@
-# The fast SinGAN at 80 pixels, for trainings of a minute or two of a processor:
-# zero padding.
+# The fast SinGAN at 80 pixels, trained in a minute or two on a CPU: zero
+# padding.
 _base_ = '../singan_fast/singan_zero-pad_fast.py'
 
 model = dict(iters_per_scale=600, lr_scheduler_args=dict(milestones=[480]))
