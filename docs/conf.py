@@ -8,7 +8,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent),
 from mmpe.version import __version__  # noqa: E402
 
 project = 'mmpe'
-author = "mmpe's contributors"
+author = copyright = "mmpe's contributors"
 version = release = __version__
 extensions = [
     'myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.autosummary',

@@ -15,7 +15,7 @@ import textwrap
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 from docutils import nodes
 from sphinx import addnodes
@@ -66,12 +66,12 @@ def relink(text: str, folder: Path) -> str:
 
 # ------------------------------------------------------------------ reference
 def public_names(module: ModuleType) -> List[str]:
-    """What a module makes public; of what it defines itself, without a list."""
+    """What a module makes public; without a list, what it defines itself."""
     names = getattr(module, '__all__', None)
     if names is None:
         names = [
             name for name, value in vars(module).items()
-            if not name.startswith('_') and defined_in(value) == module.__name__
+            if defined_in(value) == module.__name__
         ]
     return [
         name for name in names if not name.startswith('_')
@@ -89,15 +89,18 @@ def reference(name: str) -> str:
     """Markdown that documents all that is public in a package.
 
     What the package exports is documented as a part of it, other names of its
-    modules in sections of their own.
+    modules in sections of their own, and so packages in it without a page.
     """
     package = import_module(name)
     exported = public_names(package)
     parts = [section(package, exported)]
     for info in pkgutil.iter_modules(getattr(package, '__path__', [])):
-        if info.ispkg or (name == 'mmpe' and info.name == 'version'):
+        inner = f'{name}.{info.name}'
+        if info.ispkg and inner not in with_page():
+            parts.append(f'## {inner}\n\n{reference(inner)}')
+        if info.ispkg or inner == 'mmpe.version':
             continue
-        module = import_module(f'{name}.{info.name}')
+        module = import_module(inner)
         names = [
             x for x in public_names(module) if x not in exported
             and defined_in(getattr(module, x)) in ('', module.__name__)
@@ -105,6 +108,14 @@ def reference(name: str) -> str:
         if names:
             parts.append(f'## {module.__name__}\n\n{section(module, names)}')
     return '\n'.join(parts)
+
+
+def with_page() -> Set[str]:
+    """The packages that a page is the reference of."""
+    return {
+        name for path in DOCS.rglob('*.md')
+        for name in _REFERENCE.findall(path.read_text(encoding='utf-8'))
+    }
 
 
 def section(module: ModuleType, names: List[str]) -> str:
@@ -119,9 +130,11 @@ def section(module: ModuleType, names: List[str]) -> str:
         value = textwrap.shorten(repr(getattr(module, name)), 70)
         lines += [f'.. py:data:: {name}', f'   :value: {value}', '']
     for name in names:
-        if inspect.isclass(getattr(module, name)):
+        value = getattr(module, name)
+        if inspect.isclass(value):
+            bases = value.__bases__ != (object, )
             lines += [f'.. autoclass:: {name}', '   :members:',
-                      '   :show-inheritance:', '']
+                      *['   :show-inheritance:'] * bases, '']
         else:
             lines += [f'.. autofunction:: {name}', '']
     return '\n'.join(['```{eval-rst}', *lines, '```', ''])
