@@ -98,7 +98,7 @@ def reference(name: str) -> str:
         inner = f'{name}.{info.name}'
         if info.ispkg and inner not in with_page():
             parts.append(f'## {inner}\n\n{reference(inner)}')
-        if info.ispkg or inner == 'mmpe.version':
+        if info.ispkg or info.name in ('__main__', 'version'):
             continue
         module = import_module(inner)
         names = [

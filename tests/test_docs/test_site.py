@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from sphinx.util.inventory import InventoryFile
 
+pytestmark = pytest.mark.tools
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / 'docs'
 PAGES = [
@@ -88,7 +89,8 @@ def modules_and_names():
             if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
                 names.append(node.name)
         for name in names:
-            if not name.startswith('_') and module != 'mmpe.version':
+            if not name.startswith('_') and path.stem not in (
+                    '__main__', 'version'):
                 yield module.removesuffix('.__init__'), name
 
 
