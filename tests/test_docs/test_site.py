@@ -148,5 +148,6 @@ def test_figures_are_those_of_the_code(tmp_path):
         new, old = (np.asarray(Image.open(folder / name).convert('RGB'), int)
                     for folder in (tmp_path, DOCS / 'positions'))
         assert new.shape == old.shape
-        # letters differ a little between versions of matplotlib
-        assert np.abs(new - old).mean() < 3, name
+        # versions of matplotlib draw other letters, and a processor that
+        # rounds otherwise may choose other patches
+        assert np.abs(new - old).mean() < 8, name
