@@ -21,6 +21,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.ext.autodoc import mock
 
 DOCS = Path(__file__).resolve().parent
 _INCLUDE = re.compile(r'^```\{include\} (\S+)$', re.MULTILINE)
@@ -143,7 +144,8 @@ def section(module: ModuleType, names: List[str]) -> str:
 def read_page(app: Sphinx, name: str, content: List[str]) -> None:
     """Change a page's text before it is parsed."""
     folder = Path(app.env.doc2path(name)).parent
-    text = _REFERENCE.sub(lambda match: reference(match[1]), content[0])
+    with mock(app.config.autodoc_mock_imports):
+        text = _REFERENCE.sub(lambda match: reference(match[1]), content[0])
     content[0] = relink(text, folder, folder)
 
 
