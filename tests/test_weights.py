@@ -248,7 +248,7 @@ def test_pickle_of_something_else(tmp_path):
     path = save(mmagic_singan(row).state_dict(), '1.x', tmp_path / 'a.pth')
     with open(tmp_path / 'a.pkl', 'wb') as file:
         pickle.dump([1, 2], file)
-    with pytest.raises(ValueError, match='is no file of a SinGAN'):
+    with pytest.raises(ValueError, match='is not the state of a SinGAN'):
         load(small_config(row), str(path))
 
 

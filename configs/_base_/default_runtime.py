@@ -11,7 +11,7 @@ default_hooks = dict(
         max_keep_ckpts=20),
     termination=dict(type='TerminationHook'))
 
-# On recent GPUs PyTorch lets convolutions use TF32, but not matrix products.
+# By default PyTorch uses TF32 in convolutions but not in matrix products.
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

@@ -1,4 +1,4 @@
-# MMagic's DCGAN: a first map of the latent, and zero padding.
+# MMagic's DCGAN: the first map is made from the latent; zero padding.
 _base_ = ['_base_/faces_32.py']
 
 model = dict(
@@ -21,4 +21,4 @@ optim_wrapper = dict(
         optimizer=dict(type='Adam', lr=0.0001, betas=(0.5, 0.999))))
 
 train_dataloader = dict(batch_size=32)
-train_cfg = dict(type='ImageTrainLoop', max_iters=600)
+train_cfg = dict(type='ImageTrainLoop', max_iters=2000)

@@ -1,5 +1,5 @@
-# MMagic's PGGAN, grown from 8 x 8 pixels: a first map of the latent, and zero
-# padding.
+# MMagic's PGGAN, grown from 8 x 8 pixels: the first map is made from the
+# latent; zero padding.
 _base_ = ['_base_/faces_32.py']
 
 model = dict(
@@ -20,11 +20,11 @@ model = dict(
         max_channels=32),
     # thousands of images
     nkimgs_per_scale={
-        '8': 1,
-        '16': 2,
+        '8': 3,
+        '16': 6,
         '32': 100
     },
-    transition_kimgs=1,
+    transition_kimgs=2,
     ema_config=dict(
         type='ExponentialMovingAverage', momentum=1 - 0.5**(16 / 1000)))
 
@@ -36,4 +36,4 @@ optim_wrapper = dict(
     lr_schedule=dict(generator=dict(), discriminator=dict()))
 
 train_dataloader = dict(batch_size=16)
-train_cfg = dict(type='ImageTrainLoop', max_iters=400)
+train_cfg = dict(type='ImageTrainLoop', max_iters=2400)

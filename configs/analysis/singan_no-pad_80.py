@@ -1,4 +1,4 @@
-# Neither padding nor positions: maps are enlarged by interpolation.
+# Neither padding nor positions: inputs are enlarged by interpolation.
 _base_ = './singan_zero-pad_80.py'
 
 model = dict(

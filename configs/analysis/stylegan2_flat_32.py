@@ -1,5 +1,4 @@
-# The same with a first map that has one value everywhere: only zero padding
-# tells layers their place.
+# The same with a constant first map: zero padding is the only spatial cue.
 _base_ = './stylegan2_zero-pad_32.py'
 
 custom_hooks = [dict(type='CuesHook', flat_first_map=True)]

@@ -33,4 +33,4 @@ optim_wrapper = dict(
         optimizer=dict(type='Adam', lr=0.0025, betas=(0., 0.99))))
 
 train_dataloader = dict(batch_size=8)
-train_cfg = dict(type='ImageTrainLoop', max_iters=500)
+train_cfg = dict(type='ImageTrainLoop', max_iters=4000)

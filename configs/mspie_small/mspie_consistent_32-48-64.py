@@ -1,5 +1,5 @@
-# One picture at every size: positions that belong to the picture, context
-# instead of padding, parts of finer grids, and images of a latent compared.
+# The same picture at all sizes: positions in the picture, context in place of
+# padding, regions of finer grids, and a consistency loss between sizes.
 _base_ = ['../_base_/models/mspie_zero-pad.py', './_base_/small_mspie.py']
 
 model = _base_.small_model
@@ -13,7 +13,7 @@ model.generator = dict(
     width=1 / 16,
     head_pos_encoding=dict(type='SPE', embedding_dim=16))
 
-# Parts of finer grids need more pixels than the largest scale.
+# Regions of finer grids need more pixels than the largest scale.
 pipeline = _base_.pipeline
 pipeline[2].scale = (192, 192)
 train_dataloader = dict(dataset=dict(pipeline=pipeline))

@@ -1,5 +1,5 @@
-# Sinusoidal positions of few channels (SPE): places that are 6.3 cells of the
-# coarsest scale apart are alike, so that a layout may repeat.
+# Sinusoidal positions (SPE) with few channels: places 6.3 cells of the
+# coarsest scale apart have similar codes, so a layout can repeat.
 _base_ = ['./patch-diffusion_csg.py']
 
 model = dict(positions=dict(_delete_=True, type='SPE', embedding_dim=4))

@@ -1,6 +1,6 @@
 # Higher resolution: config-f at 256, 512 and 1024, with half of the
 # generator's channels from 64 x 64 on. The public configs stop after 1,500,002
-# iterations; this one goes on as its name says.
+# iterations; this one runs 1600k, as its name says.
 _base_ = [
     '../_base_/models/mspie_zero-pad.py', '../_base_/datasets/ffhq_1024.py',
     '../_base_/evaluation/fid-pr.py', '../_base_/schedules/mspie.py'

@@ -1,5 +1,5 @@
-# A SinGAN whose only cue of place is a Cartesian grid (CSG), trained in
-# minutes on a processor. What the demo trains when it is given no checkpoint.
+# A SinGAN with a Cartesian grid (CSG) as its only spatial cue, trained in
+# minutes on a CPU. The demo trains it if no checkpoint is given.
 _base_ = ['./singan_zero-pad_fast.py']
 
 model = dict(

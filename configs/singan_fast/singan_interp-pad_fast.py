@@ -1,4 +1,4 @@
-# The fast training without any cue of position: no zero padding, no encoding.
+# The fast training without spatial cues: no zero padding and no encoding.
 _base_ = ['./singan_zero-pad_fast.py']
 
 model = dict(

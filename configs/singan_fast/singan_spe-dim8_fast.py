@@ -1,5 +1,4 @@
-# The fast training with a sinusoidal encoding (SPE) of 8 channels for each
-# axis.
+# The fast training with a sinusoidal encoding (SPE), 8 channels per axis.
 _base_ = ['./singan_csg_fast.py']
 
 model = dict(

@@ -1,7 +1,7 @@
-# The fast training with zero padding at the head of each scale, as in the
-# original SinGAN: positions are implicit. Also the base of the others: sizes
-# that double, 32 channels everywhere, one update of each network in a round,
-# on one image, and a lazy gradient penalty.
+# The fast training with zero padding of each scale's input, as in the original
+# SinGAN: positions are implicit. Also the base of the others: doubling sizes,
+# 32 channels at all scales, one update of each network per round, on the same
+# image, and a lazy gradient penalty.
 _base_ = [
     '../_base_/models/pe_singan.py', '../_base_/datasets/singan.py',
     '../_base_/schedules/singan.py'
@@ -23,7 +23,7 @@ optim_wrapper = dict(
 train_dataloader = dict(
     dataset=dict(min_size=20, max_size=250, doubling=True))
 
-# a checkpoint after each scale
+# one checkpoint per scale
 default_hooks = dict(
     logger=dict(interval=10**9),
     checkpoint=dict(interval=1200, max_keep_ckpts=2))

@@ -15,7 +15,7 @@ from .subjects import Subject
 
 __all__ = ['OUTPUT', 'analyse', 'decibels', 'plain']
 
-# The network's own output stands in the tables under this name.
+# Name of the network's output in tables.
 OUTPUT = 'output'
 Figures = Dict[str, Any]
 
@@ -27,50 +27,49 @@ def analyse(subject: Subject,
             min_size: int = 4,
             done: Callable[[], None] = lambda: None
             ) -> Dict[str, Dict[str, Figures]]:
-    """Measure where the features of a network get their places from.
+    """Measure how a network's features depend on position, and why.
 
     Args:
         subject: The network.
         modes: Paddings, see :func:`mmpe.analysis.padding.pad_with`.
         num: Number of latents, at least 8.
         seed: Seed of the latents, the same for all paddings.
-        min_size: Least height and width of a layer's map.
-        done: Called when a padding is done.
+        min_size: Smallest height and width of a layer's map.
+        done: Called after each padding.
 
     Returns:
-        For each padding and each layer the figures, as JSON takes them: None
-        where there is none, '-inf' and 'inf' as text. ``_error`` is a standard
-        error over latents, ``_profile`` is over the distance to the border.
+        Figures by padding and layer, in JSON types: None for missing figures,
+        '-inf' and 'inf' as strings. ``_error`` is a standard error over
+        latents, ``_profile`` a profile over the distance to the border.
 
         - ``size`` (H, W) and ``channels`` of the layer;
-        - ``location_share`` with map, without the means of phases of
+        - ``location_share`` with its map, without the means of phases of
           ``period`` cells, whose share is ``phase_share``;
         - ``probe``: by zone and target, see :func:`read_place`, and
           ``probe_shuffled``, a control;
         - ``posenet``: by target, see :func:`posenet`;
-        - ``padding_snr_db``, the signal-to-noise ratio of what padding adds
-          (:func:`padding_part`), and ``padding_db``, its power relative to
-          the variance of the features;
-        - ``shift_error_db``, see :func:`shift_error`, for the shift by the
-          fewest cells that are whole cells of all layers;
-        - of the output, ``layout``, the agreement of samples, and ``eq_t_db``.
+        - ``padding_snr_db``: signal-to-noise ratio of the contribution of
+          padding (:func:`padding_part`), and ``padding_db``: its power
+          relative to the variance of the features;
+        - ``shift_error_db``: see :func:`shift_error`, for the smallest shift
+          by whole cells in all layers;
+        - for the output, ``layout``: agreement of samples, and ``eq_t_db``.
 
     Raises:
-        ValueError: There are too few latents, the network pads nothing, or it
-            does not allow a padding.
+        ValueError: There are too few latents, or the network has no padding
+            or does not support one of the modes.
     """
     if num < 8:
         raise ValueError(f'Argument `num` must be at least 8, but got {num}.')
     if not subject.margin:
-        raise ValueError('A ContextSinGAN pads nothing: there is no padding '
-                         'to compare with.')
+        raise ValueError('A ContextSinGAN has no padding to compare with.')
     sizes = feature_layers(subject.model, lambda: subject.run(2, seed),
                            min_size)
     ratios = _ratios(subject, seed, sizes)
-    # Without what has one size for all inputs.
+    # Without layers whose size does not depend on the input.
     sizes = {name: size for name, size in sizes.items() if ratios[name]}
     ratios = {name: ratios[name] for name in sizes}
-    # Whole cells of all layers.
+    # Smallest shift by whole cells in all layers.
     step = math.lcm(*(ratio.denominator for ratio in ratios.values()))
     unpadded = _features(subject, 'none', num, seed, sizes)
     results = {}
@@ -103,7 +102,7 @@ def _features(subject: Subject, mode: str, num: int, seed: int,
 
 
 def _ratios(subject: Subject, seed: int, sizes: dict) -> Dict[str, Fraction]:
-    """Cells of each layer for one of the smallest input or first map."""
+    """Cells of each layer per cell of the smallest input or first map."""
     heights: List[int] = []
 
     def note(x: Tensor, ratio: int) -> Tensor:
@@ -113,11 +112,11 @@ def _ratios(subject: Subject, seed: int, sizes: dict) -> Dict[str, Fraction]:
     with change_inputs(subject.model, note, subject.first_map):
         subject.run(1, seed)
     if not heights:
-        raise ValueError('The network has no map to shift or to continue.')
+        raise ValueError('The network has no map to shift or to extend.')
     with pad_with(subject.model, 'none', subject.margin, subject.first_map):
         larger = feature_layers(subject.model, lambda: subject.run(1, seed),
                                 min_size=1)
-    # Layers may have a border; the network's output is cropped already.
+    # Layers may have a border; the network's output is already cropped.
     return {
         name: Fraction(larger[name][0] - height, 2 * subject.margin)
         if name else Fraction(height, min(heights))
@@ -127,7 +126,7 @@ def _ratios(subject: Subject, seed: int, sizes: dict) -> Dict[str, Fraction]:
 
 def _shifted(subject: Subject, mode: str, num: int, seed: int, sizes: dict,
              step: int) -> Dict[str, Tensor]:
-    """Features of inputs shifted by ``step`` cells of the smallest one."""
+    """Features of inputs shifted by ``step`` cells of the smallest input."""
 
     def shift(x: Tensor, ratio: int) -> Tensor:
         return x.roll((step * ratio, ) * 2, dims=(2, 3))
@@ -140,9 +139,9 @@ def _shifted(subject: Subject, mode: str, num: int, seed: int, sizes: dict,
 
 def _figures(x: Tensor, unpadded: Tensor, shifted: Tensor, cells: int,
              mode: str) -> Figures:
-    """The figures of one layer."""
+    """Figures of one layer."""
     figures: Figures = dict(size=list(x.shape[2:]), channels=x.shape[1])
-    # Of maps with a border the period is left out.
+    # Phases are undefined in maps with a border.
     period = 1 if any(side % cells for side in x.shape[2:]) else cells
     share = location_share(x, period)
     figures['location_share'], figures['location_share_error'] = jackknife(
@@ -176,12 +175,12 @@ def _probe(x: Tensor, zone: str) -> Figures:
 
 
 def decibels(ratios: Tensor) -> List[float]:
-    """Of each ratio of powers, see :func:`mmpe.analysis.measures.decibel`."""
+    """Ratios of powers in :func:`mmpe.analysis.measures.decibel`."""
     return [decibel(float(ratio)) for ratio in ratios]
 
 
 def plain(value: Any) -> Any:
-    """What JSON can hold: five digits, None for what is no number."""
+    """Convert to JSON types: five digits, None for NaN, inf as strings."""
     if isinstance(value, dict):
         return {key: plain(x) for key, x in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Figures of the claims; a padding has its colour of ``report``."""
+"""Figures of the claims; colours of paddings are those of ``report``."""
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -21,12 +21,12 @@ _CODES = dict(CSG=_CSG, SPE=_SPE)
 
 
 class _Variant(NamedTuple):
-    """A row of pictures with its bars."""
+    """A row of images with its bars."""
 
     label: str
     colour: str
     images: Sequence[np.ndarray]
-    bars: Sequence[Sequence[float]]  # of each bar the figures of the seeds
+    bars: Sequence[Sequence[float]]  # for each bar, one figure per seed
     pale: bool = False
 
 
@@ -35,10 +35,10 @@ def draw_claim(letter: str, rows: Sequence[Row], records: Records,
     """Draw the figure of a claim.
 
     Args:
-        letter: Which one.
-        rows: Its rows.
-        records: By the name of the training, of each seed.
-        samples: Likewise.
+        letter: Letter of the claim.
+        rows: Rows of the claim.
+        records: Records of all seeds, by name of the training.
+        samples: Samples of all seeds, by name of the training.
         path: PNG file to write.
     """
     from matplotlib.figure import Figure
@@ -52,7 +52,7 @@ def draw_claim(letter: str, rows: Sequence[Row], records: Records,
 
 
 def _montage(images: Sequence[np.ndarray], gap: int = 2) -> np.ndarray:
-    """Images side by side, on white, aligned at the top."""
+    """Images side by side on white, aligned at the top."""
     height = max(x.shape[0] for x in images)
     parts = []
     for x in images:
@@ -70,7 +70,7 @@ def _picture_rows(figure: Any,
                   limits: Tuple[float, float] = (0, 1),
                   names: Sequence[str] = ('', ),
                   pictures: float = 1.6) -> None:
-    """Samples at the left, bars of the seeds' mean at the right."""
+    """Samples on the left, bars of means over seeds on the right."""
     figure.set_size_inches(_WIDTH, height * len(variants) + 1)
     grid = figure.subplots(
         len(variants), 2, squeeze=False, width_ratios=(pictures, 1))
@@ -168,7 +168,7 @@ def _draw_gans(figure: Any, records: Records, samples: Samples) -> None:
                              True))
     _picture_rows(
         figure, 'What tells a generator the layout of faces: the first map, '
-        'or zero padding (six samples; dots are seeds)',
+        'or zero padding (ten samples; dots are seeds)',
         'layout: agreement with that of the\nphotographs '
         f'(their own: {records["dcgan_flat_32"][0]["data_layout"]:.2f})',
         variants,
@@ -247,7 +247,7 @@ def _draw_fidelity(figure: Any, records: Records, samples: Samples) -> None:
 
 def _line(ax: Any, x: Sequence[float], runs: Sequence[Sequence[Any]],
           colour: str, label: Optional[str] = None, style: str = '-') -> None:
-    """Mean over seeds and their range; what is no number is left out."""
+    """Mean and range over seeds; missing and infinite values are gaps."""
     values = np.array([[np.nan if y is None else float(y) for y in run]
                        for run in runs])
     values[~np.isfinite(values)] = np.nan
@@ -263,7 +263,7 @@ def _of_deepest(records: Records, name: str, key: str) -> List[list]:
 
 def _panels(figure: Any, titles: Sequence[str], labels: Sequence[str],
             height: float) -> np.ndarray:
-    """Axes (rows, columns) with titles and labels of the rows."""
+    """Axes (rows, columns) with titles and row labels."""
     figure.set_size_inches(_WIDTH, height * len(labels) + .9)
     grid = figure.subplots(len(labels), len(titles), squeeze=False)
     for ax, title in zip(grid[0], titles):
@@ -296,7 +296,7 @@ def _draw_balance(figure: Any, records: Records, samples: Samples) -> None:
                         (change, 'padding_db_profile')):
             runs = _of_deepest(records, name, key)
             _line(ax, range(len(runs[0])), runs, _ZERO)
-        change.set_xlim(step.get_xlim())  # also where nothing changes
+        change.set_xlim(step.get_xlim())  # even if nothing changes
         step.set_ylim(0, None)
     figure.suptitle(
         'Zero padding alone: how far the deepest layer tells a place from its '

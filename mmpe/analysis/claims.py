@@ -1,4 +1,4 @@
-"""The claims of the paper's abstract, as rows of figures with a verdict."""
+"""Claims of the paper's abstract, as rows of figures with a verdict."""
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import numpy as np
@@ -13,10 +13,11 @@ __all__ = [
 ]
 
 HOLDS, PARTLY, NOT = 'holds', 'holds partly', 'does not hold here'
-# By the name of a training, one of each seed.
+# One record per seed, by name of the training.
 Records = Dict[str, List[dict]]
 
 SINGAN = 'SinGAN'
+_NOTHING = -100.  # in dB; anything below is rounding
 GANS = dict(dcgan='DCGAN', pggan='PGGAN', stylegan2='StyleGAN2')
 _SINGANS = [
     f'singan_{name}_80' for name in
@@ -29,15 +30,15 @@ _MSPIES = ['mspie_spe_32-48', 'mspie_spe_no-pad_32-48']
 
 
 class Row(NamedTuple):
-    """Two sets of figures, one of each seed, and which one should be larger.
+    """Two sets of figures, and which one the claim expects to be larger.
 
     Attributes:
-        architecture: What is compared.
-        measure: The figure.
-        first, second: What the figures are of.
-        a, b: Figures of the seeds.
-        expects: What the claim says of ``a`` beside ``b``, '>' or '<'.
-        digits: Decimals.
+        architecture: The compared networks.
+        measure: Name of the figure.
+        first, second: Names of the two sets.
+        a, b: One figure per seed in each set.
+        expects: Expected relation of ``a`` to ``b``, '>' or '<'.
+        digits: Number of decimals.
     """
 
     architecture: str
@@ -51,14 +52,14 @@ class Row(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether all seeds of one are beyond all seeds of the other."""
+        """Whether the relation holds for all pairs of seeds."""
         if self.expects == '>':
             return min(self.a) > max(self.b)
         return max(self.a) < min(self.b)
 
 
 class Claim(NamedTuple):
-    """A sentence, what has to be trained for it, and its rows."""
+    """A claim, its trainings and its rows."""
 
     text: str
     trainings: Sequence[str]
@@ -66,12 +67,12 @@ class Claim(NamedTuple):
 
 
 def get(records: Records, name: str, *path: str) -> List[float]:
-    """A figure of all seeds.
+    """Values of a figure for all seeds.
 
     Args:
-        records: By the name of the training, of each seed.
+        records: Records of all seeds, by name of the training.
         name: Name of the training.
-        path: Keys that lead to the figure.
+        path: Keys to the figure in a record.
     """
     values = []
     for record in records[name]:
@@ -113,6 +114,9 @@ def _layout_of_gans(records: Records) -> List[Row]:
                                for cues in ('zero-pad', 'reflect', 'flat'))
         measure = 'layout, agreement with the data'
         rows += [
+            Row(name, 'part of the way from the border to the middle that '
+                'zero padding reaches', 'flat first map',
+                [_reach(x) for x in records[flat]], 'bound', [0.99]),
             Row(name, measure, 'flat first map, zero padding',
                 get(records, flat, 'layout_data'),
                 'the same network on a larger input, cropped',
@@ -126,6 +130,12 @@ def _layout_of_gans(records: Records) -> List[Row]:
                 get(records, reflect, 'layout_data'))
         ]
     return rows
+
+
+def _reach(record: dict) -> float:
+    """Fraction of distances to the border where padding changes the image."""
+    profile = record['output']['padding_db_profile']
+    return float(np.mean([float(x) > _NOTHING for x in profile]))
 
 
 def _fidelity(records: Records) -> List[Row]:
@@ -150,8 +160,8 @@ def _fidelity(records: Records) -> List[Row]:
 # --- (d) to (f): balance -----------------------------------------------------
 
 
-# The location share of a plain ramp, the most balanced of all codes, is
-# largest at the border. So balance is judged by what a step changes.
+# The location share of a linear ramp, the most balanced of all codes, is
+# largest at the border. So balance is measured by the change per step.
 
 
 def _at_border(record: dict) -> float:
@@ -159,13 +169,13 @@ def _at_border(record: dict) -> float:
 
 
 def _in_middle(record: dict) -> float:
-    """Mean of the inner half of the distances to the border."""
+    """Mean over the inner half of the distances to the border."""
     values = record['deepest']['relation_profile']
     return float(np.mean(values[len(values) // 2:]))
 
 
 def _zero_padded() -> Dict[str, str]:
-    """Networks that zero padding alone tells their place."""
+    """Networks with zero padding as their only spatial cue."""
     return dict({'singan_zero-pad_80': SINGAN}, **{
         f'{key}_flat_32': f'{name}, flat first map'
         for key, name in GANS.items()
@@ -194,14 +204,14 @@ def _vague(records: Records) -> List[Row]:
 
 
 def _inner_errors(records: List[dict]) -> List[List[float]]:
-    """Errors at the inner half of the distances to the border."""
+    """Errors in the inner half of the distances to the border."""
     rings = [x['deepest']['ring_errors'] for x in records]
     return [[x for x in errors[len(errors) // 2:] if x is not None]
             for errors in rings]
 
 
 def imbalance(record: dict) -> float:
-    """How many times more the border says than the middle, or less, log2."""
+    """Absolute log2 of the ratio of the steps at the border and inside."""
     return float(
         abs(np.log2(max(_at_border(record), 1e-3) /
                     max(_in_middle(record), 1e-3))))
@@ -231,7 +241,7 @@ def _balanced(records: Records) -> List[Row]:
 
 
 def _variation(record: dict) -> float:
-    """Deviation over mean of the profile of steps."""
+    """Coefficient of variation of the profile of steps."""
     values = np.array(record['deepest']['relation_profile'], float)
     return float(values.std() / max(values.mean(), 1e-9))
 
@@ -244,17 +254,17 @@ def encoding_relations(
         factors: Sequence[float] = (1., 1.5, 2.),
         offsets: Sequence[int] = tuple(range(1, 13))
 ) -> Dict[str, Dict[str, List[dict]]]:
-    """Distances between the codes of places along a row.
+    """Distances between the codes of places in a row of a map.
 
     Args:
         size: Height and width of the map in training, in cells.
-        factors: Sizes, as factors on it.
-        offsets: Distances of the places in cells.
+        factors: Sizes, relative to that.
+        offsets: Distances between places, in cells.
 
     Returns:
-        For each encoding, factor and offset the ``distance`` of the codes,
-        root mean square over channels and places, and its ``variation`` over
-        places, deviation over mean.
+        For each encoding, factor and offset, the ``distance`` between codes
+        (root mean square over channels and places) and its ``variation`` over
+        places (coefficient of variation).
     """
     encodings = dict(CSG=CartesianGrid(), SPE=SinusoidalPositionalEmbedding(8))
     relations: Dict[str, Dict[str, List[dict]]] = {}
@@ -331,7 +341,7 @@ _KINDS = dict(
 
 
 def _patches(records: Records) -> List[Row]:
-    """Of patch diffusion: the smallest spread beside none."""
+    """Rows of patch diffusion: a small spread against no positions."""
     rows = []
     for code in ('CSG', 'SPE'):
         told, none = (
@@ -380,13 +390,13 @@ CLAIMS: Dict[str, Claim] = {
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """What rows say together: 'holds', 'holds partly' or that it does not."""
+    """Verdict of all rows: 'holds', 'holds partly' or 'does not hold here'."""
     kept = [row.holds for row in rows]
     return HOLDS if all(kept) else PARTLY if any(kept) else NOT
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """Mean over seeds, and how far the farthest one is from it."""
+    """Mean over seeds, and the largest deviation from it."""
     mean = float(np.mean(values))
     text = f'{round(mean, digits) + 0.:.{digits}f}'  # no -0
     if len(values) > 1:
@@ -395,14 +405,13 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 
 def table(rows: Dict[str, List[Row]]) -> str:
-    """The claims as a table in Markdown.
+    """Markdown table of the claims.
 
     Args:
-        rows: Of each claim.
+        rows: Rows of each claim.
 
     Returns:
-        A line for each claim, with its verdict, and below a line for each
-        row.
+        A line per claim with its verdict, followed by a line per row.
     """
     lines = [[
         'claim', 'architecture', 'measure', 'figure', 'beside', 'seeds',

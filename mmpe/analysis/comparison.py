@@ -1,4 +1,4 @@
-"""Figures of models at many sizes: kept in a file, averaged and drawn."""
+"""Figures of models at several sizes: stored, averaged and drawn."""
 import json
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -15,31 +15,31 @@ _KEYS = ('row', 'run', 'checkpoint', 'iteration', 'minutes', 'seconds',
 _COLOURS = ('#2e86ab', '#d1495b', '#3a9d5d', '#b08040', '#8d6cab', '#555555',
             '#e08e45', '#47a8a0')
 _DRAWN = ('SWD', 'EffLite0-KID x 1000')
-# A figure of each run of a row.
+# For each figure, its values for all runs of a row.
 Values = Dict[str, List[float]]
 
 
 class Measurements:
-    """What was measured of checkpoints, kept in a JSON file.
+    """Measurements of checkpoints, stored in a JSON file.
 
-    So what a finished run measured need not be measured again, also on a
-    machine that does not have its checkpoints. Each of ``entries`` is a dict:
+    Stored figures are not measured again, even on a machine without the
+    checkpoints. Each of ``entries`` is a dict:
 
-    - ``row``, ``run``, ``checkpoint``, ``iteration``: of what. The runs of a
-      row differ in the seed;
-    - ``minutes``, ``seconds``: what training and evaluation took;
-    - ``trained``: labels of the sizes that it was trained at;
+    - ``row``, ``run``, ``checkpoint``, ``iteration``: the checkpoint; runs of
+      a row differ in the seed;
+    - ``minutes``, ``seconds``: duration of training and evaluation;
+    - ``trained``: labels of the sizes in training;
     - ``distances``: figures by name, by label of the size ('48x64', height
       first);
     - ``similarity``: SelfSSIM by pair of sizes.
 
     Args:
-        path: The file, read where there is one; None keeps nothing.
-        settings: What figures depend on besides the checkpoint; None takes
-            that of the file.
+        path: The file, read if it exists; None stores nothing.
+        settings: Settings that figures depend on besides the checkpoint; None
+            takes the file's.
 
     Raises:
-        ValueError: The file holds something else, or other settings.
+        ValueError: The file is not such a file, or has other settings.
     """
 
     def __init__(self, path: Optional[PathLike],
@@ -52,12 +52,12 @@ class Measurements:
         kept = _read(Path(path))
         if settings not in (None, kept['settings']):
             raise ValueError(f'{str(path)!r} was measured with '
-                             f'{kept["settings"]} instead of {settings}: take '
+                             f'{kept["settings"]} instead of {settings}: use '
                              'another file.')
         self.settings, self.entries = kept['settings'], kept['checkpoints']
 
     def entry(self, row: str, run: str, checkpoint: str) -> Dict[str, Any]:
-        """What was measured of a checkpoint, an empty entry at first.
+        """Entry of a checkpoint, created empty if it is missing.
 
         Args:
             row: Name of the row.
@@ -82,7 +82,7 @@ class Measurements:
         return self.entries[-1]
 
     def save(self) -> None:
-        """Write the file, in full or not at all."""
+        """Write the file atomically."""
         if self.path is not None:
             text = json.dumps(
                 dict(settings=self.settings, checkpoints=self.entries),
@@ -91,7 +91,7 @@ class Measurements:
                 temporary.write_text(text + '\n')
 
     def rows(self) -> Dict[str, Dict[str, List[Dict[str, Any]]]]:
-        """Entries by row and run, in the order of their iterations."""
+        """Entries by row and run, sorted by iteration."""
         rows: Dict[str, Dict[str, List[Dict[str, Any]]]] = {}
         for entry in sorted(self.entries, key=_iteration):
             rows.setdefault(entry['row'], {}).setdefault(
@@ -111,7 +111,7 @@ def _read(path: Path) -> Dict[str, Any]:
             raise KeyError
         kept['settings']
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise ValueError(f'{str(path)!r} holds no measurements of this '
+        raise ValueError(f'{str(path)!r} has no measurements of this '
                          'command.') from None
     return kept
 
@@ -120,10 +120,9 @@ def tables(measured: Measurements, last: int) -> List[str]:
     """Tables of distances, similarities and times.
 
     Args:
-        measured: What was measured.
-        last: How many of a run's checkpoints are averaged, the last ones.
-            Runs are averaged then; half of what lies between the best and the
-            worst of them is given after the mean.
+        measured: The measurements.
+        last: Number of last checkpoints of each run to average. Runs are
+            averaged afterwards; half of their range follows the mean.
 
     Returns:
         Lines of text.
@@ -165,7 +164,7 @@ def _area(label: str) -> Tuple[int, ...]:
 
 
 def _how(runs: List[list], label: str) -> str:
-    """What is to be said of a size that the model was not trained at."""
+    """Note on a size at which the model was not trained."""
     trained = runs[0][-1]['trained']
     if label in trained:
         return ''
@@ -202,7 +201,7 @@ def _table(head: str, rows: Dict[str, Values]) -> str:
 
 
 def _cell(values: Optional[List[float]]) -> str:
-    """The mean, and half of the range of several runs."""
+    """Mean over runs, and half of their range if there are several."""
     if not values:
         return ''
     mean = f'{np.mean(values):.4g}'
@@ -214,14 +213,13 @@ def curve_sizes(measured: Measurements) -> List[str]:
     """Sizes at which curves can be drawn.
 
     Args:
-        measured: What is measured, or is going to be.
+        measured: The measurements, finished or not.
 
     Returns:
         Labels of the trained sizes, smallest first.
 
     Raises:
-        ValueError: There are no two checkpoints of one run whose iteration is
-            known.
+        ValueError: No run has two checkpoints with known iterations.
     """
     sizes = {
         label for runs in measured.rows().values()
@@ -236,10 +234,10 @@ def curve_sizes(measured: Measurements) -> List[str]:
 
 
 def draw_curves(measured: Measurements, path: PathLike) -> Path:
-    """Draw distances over the iterations of the training.
+    """Draw distances over the iterations of training.
 
     Args:
-        measured: What was measured.
+        measured: The measurements.
         path: PNG file to write.
 
     Returns:

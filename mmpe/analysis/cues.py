@@ -1,4 +1,4 @@
-"""Cues of place that a generator is trained without."""
+"""Training generators without some of their spatial cues."""
 import contextlib
 from typing import Optional
 
@@ -20,21 +20,21 @@ def _mean_of_places(x: Tensor, ratio: int = 1) -> Tensor:
 def change_cues(model: nn.Module,
                 padding: str = 'zeros',
                 flat_first_map: bool = False) -> None:
-    """Change what tells a generator's layers their place, for good.
+    """Change the spatial cues of a generator's layers permanently.
 
     Args:
-        model: The generator; not one of SinGAN, which has options of its own.
-        padding: What all layers pad with, see
+        model: The generator; not SinGAN's, which has its own options.
+        padding: Padding of all layers, see
             :func:`mmpe.analysis.padding.pad_with`; not 'none'.
-        flat_first_map: Whether all places of the first map get the mean of
-            them, so that it says nothing of a place.
+        flat_first_map: Replace the first map by its mean over places, so that
+            it carries no positional information.
 
     Raises:
         ValueError: See ``pad_with``, or the padding is 'none'.
     """
     if padding == 'none':
-        raise ValueError("Argument `padding` must not be 'none' for good: use "
-                         "'reflect'.")
+        raise ValueError("Argument `padding` must not be 'none' for training: "
+                         "use 'reflect'.")
     stack = contextlib.ExitStack()  # never closed
     stack.enter_context(pad_with(model, padding))
     if flat_first_map:
@@ -44,13 +44,13 @@ def change_cues(model: nn.Module,
 
 @HOOKS.register_module()
 class CuesHook(Hook):
-    """Trains the generator of a GAN with :func:`change_cues`.
+    """Applies :func:`change_cues` to the generator before training.
 
-    The discriminator and the keys of checkpoints stay as they are.
+    The discriminator and the keys of checkpoints do not change.
 
     Args:
-        padding: As there.
-        flat_first_map: As there.
+        padding: As for :func:`change_cues`.
+        flat_first_map: As for :func:`change_cues`.
     """
 
     def __init__(self,
@@ -59,7 +59,7 @@ class CuesHook(Hook):
         self._cues = dict(padding=padding, flat_first_map=flat_first_map)
 
     def before_run(self, runner: Runner) -> None:
-        """Change the generator and its moving average, once."""
+        """Change the generator and its moving average."""
         model = unwrap(runner.model)
         average: Optional[nn.Module] = getattr(model, 'generator_ema', None)
         for generator in (model.generator, average and average.module):

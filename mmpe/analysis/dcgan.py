@@ -1,4 +1,4 @@
-"""MMagic's DCGAN as it can be trained."""
+"""MMagic's DCGAN with a working initialisation."""
 from mmagic.models.editors.dcgan import DCGANDiscriminator as Base
 from torch import nn
 
@@ -9,14 +9,14 @@ __all__ = ['DCGANDiscriminator']
 
 @MODELS.register_module()
 class DCGANDiscriminator(Base):
-    """MMagic's, whose ``init_weights`` stops at a variable without a value.
+    """MMagic's discriminator; its own ``init_weights`` raises an error.
 
     Args:
-        args, kwargs: As for MMagic's.
+        args, kwargs: As for MMagic's ``DCGANDiscriminator``.
     """
 
     def init_weights(self) -> None:
-        """Weights as in the paper (Radford et al., ICLR 2016)."""
+        """Initialise weights as in the paper (Radford et al., ICLR 2016)."""
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.normal_(module.weight, 0, 0.02)

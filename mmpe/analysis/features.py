@@ -1,4 +1,4 @@
-"""Features of any network, by hooks on its named modules."""
+"""Features of any network, collected by hooks on its modules."""
 import contextlib
 from typing import (Any, Callable, Dict, List, Mapping, Optional, Sequence,
                     Tuple)
@@ -13,13 +13,13 @@ from .padding import crop
 __all__ = ['collect', 'feature_layers']
 
 Size = Tuple[int, int]
-# A convolution with what belongs to it, or a bare one.
+# Convolutions with norm and activation, and bare ones.
 _BLOCKS = (ConvModule, StyledConv)
 _CONVS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 def _features(out: Any) -> Optional[Tensor]:
-    """The map that a module returns, if it returns one."""
+    """The map that a module returns, or None."""
     if isinstance(out, (tuple, list)) and len(out) == 2 \
             and isinstance(out[1], Tensor) and out[1].dim() == 2:
         return out[0] * out[1][..., None, None]  # a layer of StyleGAN2
@@ -32,29 +32,29 @@ def collect(model: nn.Module,
             run: Callable[[], Any],
             layers: Sequence[str],
             sizes: Optional[Mapping[str, Size]] = None) -> Dict[str, Tensor]:
-    """What modules return while a function runs.
+    """Collect the outputs of modules while a function runs.
 
     Args:
         model: Any network.
-        run: Runs it, once or for several batches.
+        run: Runs the network, once or for several batches.
         layers: Names of modules, '' for the network itself. They must return
-            maps, or as in StyleGAN2 a map (N, C, H, W) and factors (N, C).
-            Maps of several calls are joined.
+            a map (N, C, H, W) or, as in StyleGAN2, a map and its pending
+            factor (N, C). Maps of several calls are concatenated.
         sizes: (H, W) to crop the maps to.
 
     Returns:
-        For each layer float32 (N, C, H, W), in the order of ``layers``.
+        Float32 (N, C, H, W) of each layer, in the order of ``layers``.
 
     Raises:
-        ValueError: There is no such module, or it returns no map.
+        ValueError: A module does not exist or returns no map.
     """
     modules = dict(model.named_modules())
     found: Dict[str, List[Tensor]] = {name: [] for name in layers}
     with contextlib.ExitStack() as stack, torch.no_grad():
         for name in layers:
             if name not in modules:
-                raise ValueError('Argument `layers` must name modules of the '
-                                 f'network, but got {name!r}.')
+                raise ValueError('Argument `layers` must be names of modules '
+                                 f'of the network, but got {name!r}.')
 
             def keep(module: nn.Module, args: tuple, out: Any,
                      name: str = name) -> None:
@@ -68,7 +68,7 @@ def collect(model: nn.Module,
                     except ValueError as error:
                         raise ValueError(f'Module {name!r}: {error} Another '
                                          'margin may help.') from None
-                # A later activation may write into it.
+                # Cloned, as a later activation may work in place.
                 found[name].append(x.detach().float().clone(
                     memory_format=torch.contiguous_format))
 
@@ -84,20 +84,19 @@ def collect(model: nn.Module,
 def feature_layers(model: nn.Module,
                    run: Callable[[], Any],
                    min_size: int = 4) -> Dict[str, Size]:
-    """Layers worth looking at: convolutions with what belongs to them.
+    """Find the layers to analyse: convolutions, with norm and activation.
 
     Args:
         model: Any network.
-        run: Runs it.
-        min_size: Least height and width of a layer's map.
+        run: Runs the network.
+        min_size: Smallest height and width of a layer's map.
 
     Returns:
-        (H, W) of the maps of mmcv's ``ConvModule``, of StyleGAN2's layers and
-        of bare convolutions, in the order in which they are used, and those
-        of the network itself ('').
+        (H, W) of the maps of mmcv's ``ConvModule``, StyleGAN2's layers and
+        bare convolutions, in order of use, and of the network itself ('').
 
     Raises:
-        ValueError: There are none.
+        ValueError: There are no such layers.
     """
     sizes: Dict[str, Size] = {}
     hooks = []
@@ -117,13 +116,13 @@ def feature_layers(model: nn.Module,
         for hook in hooks:
             hook.remove()
     if not sizes:
-        raise ValueError('The network has no convolutions whose maps are '
-                         f'{min_size} x {min_size} cells or more.')
+        raise ValueError('The network must have convolutions with maps of at '
+                         f'least {min_size} x {min_size} cells, but has none.')
     return sizes
 
 
 def _outermost(model: nn.Module) -> List[Tuple[str, nn.Module]]:
-    """The blocks, the convolutions outside of them, and the network."""
+    """Blocks, convolutions outside of blocks, and the network."""
     named = [('', model)]
     blocks = ()
     for name, module in model.named_modules():

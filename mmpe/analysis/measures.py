@@ -1,9 +1,9 @@
-"""How much a network's features depend on the place, in figures.
+"""Measures of how much a network's features depend on position.
 
 All functions take features (N, C, H, W) of N latents, in cells of a layer's
-map. What is an estimate over latents comes without the bias that few latents
-would bring: means of the even and of the odd latents are multiplied, so that
-noise, which differs, cancels. :func:`jackknife` gives the errors.
+map. Estimates over latents are unbiased: products of the means over even and
+over odd latents replace squares of means, so that independent noise cancels.
+:func:`jackknife` gives standard errors.
 """
 import math
 from typing import Callable, NamedTuple, Optional, Tuple
@@ -19,12 +19,12 @@ __all__ = [
 ]
 
 Size = Tuple[int, int]
-# Figures below this part of what they are compared with are rounding errors.
+# Powers below this fraction of the reference are rounding errors.
 _ROUNDING = 1e-12
 
 
 class Shares(NamedTuple):
-    """Two maps whose means over places form a ratio.
+    """Two maps; the figure is the ratio of their means over places.
 
     Attributes:
         part: (H, W).
@@ -36,25 +36,25 @@ class Shares(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Mean of ``part`` over that of ``whole``; NaN where that is 0."""
+        """Mean of ``part`` divided by mean of ``whole``; NaN if that is 0."""
         whole = float(self.whole.mean())
         return float(self.part.mean()) / whole if whole > 0 else math.nan
 
     @property
     def profile(self) -> Tensor:
-        """The ratio over the distance to the border, (D, )."""
+        """Ratio at each distance to the border, (D, )."""
         return profile(self.part) / profile(self.whole)
 
 
 def border_distance(height: int, width: int) -> Tensor:
-    """Cells between a cell and the border, 0 for the outermost: (H, W)."""
+    """Distance (H, W) of each cell to the border, 0 for the outermost."""
     y, x = (torch.minimum(torch.arange(n), torch.arange(n).flip(0))
             for n in (height, width))
     return torch.minimum(y[:, None], x)
 
 
 def profile(values: Tensor) -> Tensor:
-    """Mean of a map (H, W) over the distance to the border: (D, )."""
+    """Mean (D, ) of a map (H, W) at each distance to the border."""
     distance = border_distance(*values.shape).flatten()
     count = torch.bincount(distance)
     total = torch.zeros(len(count), dtype=values.dtype)
@@ -62,7 +62,7 @@ def profile(values: Tensor) -> Tensor:
 
 
 def decibel(ratio: float) -> float:
-    """10 log10 of a ratio of powers; -inf where it is rounding or less."""
+    """10 log10 of a ratio of powers; -inf if it is below rounding."""
     if math.isnan(ratio):
         return math.nan
     return 10 * math.log10(ratio) if ratio > _ROUNDING else -math.inf
@@ -73,12 +73,12 @@ def jackknife(measure: Callable[..., float],
               groups: int = 8) -> Tuple[float, float]:
     """A figure and its standard error over latents.
 
-    Delete-a-group jackknife: the figure is computed without each group of
+    Delete-a-group jackknife: the figure is recomputed without each group of
     pairs of latents in turn.
 
     Args:
-        measure: Figure of features.
-        features: (N, ...) each; their latents are left out together.
+        measure: Computes the figure from features.
+        features: (N, ...) each; latents are left out of all together.
         groups: Number of groups, at most N / 4.
 
     Returns:
@@ -90,7 +90,7 @@ def jackknife(measure: Callable[..., float],
     pairs = len(features[0]) // 2
     groups = min(groups, pairs // 2)
     if groups < 2:
-        raise ValueError('Argument `features` must hold at least 8 latents, '
+        raise ValueError('Argument `features` must have at least 8 latents, '
                          f'but got {len(features[0])}.')
     group = (torch.arange(len(features[0])) // 2) % groups
     rest = torch.tensor([
@@ -103,30 +103,30 @@ def jackknife(measure: Callable[..., float],
 
 
 def _mean_square(x: Tensor) -> Tensor:
-    """Square of the mean over latents (N, ...), without bias."""
+    """Unbiased square of the mean over latents (N, ...)."""
     return x[0::2].mean(0) * x[1::2].mean(0)
 
 
 def location_share(features: Tensor, period: int = 1) -> Shares:
-    r"""Part of the features' variance that the mean over latents explains.
+    r"""Fraction of the features' variance explained by the mean over latents.
 
-    By the law of total variance that of channel c over latents z and places
-    p is :math:`\mathrm{Var}_p E_z f_c + E_p \mathrm{Var}_z f_c`, and the first
-    part of it is what a place says whatever the latent. Channels count alike.
+    By the law of total variance, the variance of channel c over latents z and
+    places p is :math:`\mathrm{Var}_p E_z f_c + E_p \mathrm{Var}_z f_c`; the
+    first term is what depends on the place alone. Channels have equal
+    weights.
 
     Args:
         features: (N, C, H, W), N at least 4.
-        period: Of an upsampling whose cells differ by nature, such as that of
-            a strided transposed convolution: means over places of one phase
-            are left out, which say nothing of a cell of the input. H and W
-            must be multiples of it.
+        period: Period of an upsampling whose cells differ by construction,
+            such as a strided transposed convolution: means over places of the
+            same phase are subtracted, as they do not depend on the cell of
+            the input. H and W must be multiples of it.
 
     Returns:
-        ``part`` of each place and ``whole``, 1 everywhere: the ratio is 0 for
-        features that depend on the place in no way (those of a network
-        without padding on noise), and 1 for a constant picture. The
-        estimate has no bias, so that it may fall below 0 by its error.
-        All is NaN where no channel varies.
+        ``part`` of each place and ``whole``, 1 everywhere. The ratio is 0 for
+        features that do not depend on the place (a network without padding on
+        noise), and 1 for a constant image. The estimate is unbiased, so it
+        can fall below 0 by its error. NaN if no channel varies.
     """
     x = features.double()
     mean = x.mean(dim=(0, 2, 3), keepdim=True)
@@ -148,7 +148,7 @@ def _phase_means(x: Tensor, period: int) -> Tensor:
 
 
 def without_phases(features: Tensor, period: int) -> Tensor:
-    """Features without what tells the phases of an upsampling apart.
+    """Features without the means of an upsampling's phases.
 
     Args:
         features: (N, C, H, W); H and W are multiples of the period.
@@ -162,23 +162,23 @@ def without_phases(features: Tensor, period: int) -> Tensor:
 
 
 def padding_part(padded: Tensor, unpadded: Tensor) -> Shares:
-    r"""Signal and noise of what padding adds to features.
+    r"""Signal and noise of the contribution of padding to features.
 
-    The position-information pattern from padding (PPP) is the difference of
-    the features with padding and of those computed on a larger input. Its
+    The position-information pattern from padding (PPP) is the difference
+    between features with padding and features computed on a larger input. Its
     mean over latents is the signal, its variance the noise ("Unveiling the
     Mask of Position-Information Pattern Through the Mist of Image Features",
-    Lin et al., ICML 2023). The larger input, their optimal padding, goes on
-    mirrored. How channels are summed up is ours, so that the figures of their
-    tables cannot be set beside these.
+    Lin et al., ICML 2023). The larger input, their optimal padding, is
+    extended by reflection. Deviation: the average over channels differs from
+    theirs, so figures are not comparable with those in the paper.
 
     Args:
         padded, unpadded: (N, C, H, W) of the same latents.
 
     Returns:
-        Squared mean and variance over latents of the difference, means over
-        channels; :func:`decibel` of their ratio is the signal-to-noise ratio.
-        The ratio is NaN where padding changes nothing.
+        Squared mean and variance of the difference over latents, averaged
+        over channels; :func:`decibel` of their ratio is the signal-to-noise
+        ratio. The ratio is NaN if padding changes nothing.
     """
     difference = padded.double() - unpadded.double()
     power = padded.double().square().mean()
@@ -189,15 +189,15 @@ def padding_part(padded: Tensor, unpadded: Tensor) -> Shares:
 
 
 def padding_reach(padded: Tensor, unpadded: Tensor) -> Shares:
-    """Power of what padding changes, relative to that of the features.
+    """Power of the changes by padding, relative to that of the features.
 
     Args:
         padded, unpadded: (N, C, H, W) of the same latents.
 
     Returns:
-        Mean squares over latents and channels of the difference, and of the
-        unpadded features without their mean. The ratio is 0 where padding
-        changes nothing.
+        Mean squares, over latents and channels, of the difference and of the
+        unpadded features minus their mean. The ratio is 0 if padding changes
+        nothing.
     """
     x = unpadded.double()
     difference = (padded.double() - x).square().mean(dim=(0, 1))
@@ -207,18 +207,17 @@ def padding_reach(padded: Tensor, unpadded: Tensor) -> Shares:
 
 def shift_error(features: Tensor, shifted: Tensor,
                 cells: Tuple[int, int]) -> Shares:
-    """How far a shifted input's features are from the shifted features.
+    """Difference between a shifted input's features and shifted features.
 
     Args:
         features: (N, C, H, W) of an input on a torus.
-        shifted: Those of the same input, rolled.
-        cells: By how many cells (dy, dx) of the features it was rolled, not
-            negative.
+        shifted: Features of the same input, rolled.
+        cells: Shift in cells of the features, (dy, dx), not negative.
 
     Returns:
         Mean squared difference, and mean squared deviation of the features
-        from their mean, at the cells that both show, (H - dy, W - dx): each
-        border of these is a border of one of both. :func:`decibel` of the
+        from their mean, at the cells that both share, (H - dy, W - dx); each
+        of its borders is a border of one of the two. :func:`decibel` of the
         ratio is the error, -inf for an equivariant network and 3 for
         unrelated features.
     """
@@ -232,11 +231,11 @@ def shift_error(features: Tensor, shifted: Tensor,
 
 
 def eq_t(images: Tensor, shifted: Tensor, cells: Tuple[int, int]) -> float:
-    """Translation equivariance of images in [-1, 1], in dB.
+    """Translation equivariance (EQ-T) of images in [-1, 1], in dB.
 
-    Peak signal-to-noise ratio with a peak of 2, as StyleGAN3's EQ-T
-    (Alias-Free Generative Adversarial Networks, NeurIPS 2021), for one shift
-    by whole cells.
+    Peak signal-to-noise ratio with a peak of 2, as in StyleGAN3 (Alias-Free
+    Generative Adversarial Networks, NeurIPS 2021), but for a single shift by
+    whole cells.
 
     Args:
         images, shifted, cells: As for :func:`shift_error`.
@@ -257,10 +256,10 @@ def layout_agreement(images: Tensor,
         images: Samples (N, C, H, W).
         data: Images (M, C, H', W') to compare with; the other samples if
             None.
-        size: Height and width of the layout in cells, means over areas.
+        size: Height and width of the layout in cells, by averaging areas.
 
     Returns:
-        Mean correlation of pairs in [-1, 1]; 1 where all show one layout.
+        Mean correlation of pairs in [-1, 1]; 1 if all have the same layout.
     """
     x = _layouts(images, size)
     if data is not None:
@@ -270,7 +269,7 @@ def layout_agreement(images: Tensor,
 
 
 def _layouts(images: Tensor, size: int) -> Tensor:
-    """Layouts without mean colour, (N, C * size^2) of length 1."""
+    """Layouts minus mean colour, normalised, (N, C * size^2)."""
     x = F.adaptive_avg_pool2d(images.double(), size)
     x = (x - x.mean(dim=(2, 3), keepdim=True)).flatten(1)
     return F.normalize(x, dim=1)

@@ -1,10 +1,9 @@
-"""Zero padding as a switch, for networks that know nothing of it.
+"""Replace the zero padding of any network.
 
-A layer that pads with zeros gives the same map but for its border when it is
-given a larger input and its output is cropped. What the larger input shows
-beyond the border is what the layer pads with. So one rule serves convolutions,
-transposed ones, filters behind them and pooling: continue the input, run the
-layer as it is, crop.
+A layer with zero padding gives the same map, except for its border, when its
+input is extended and its output cropped; the extension of the input then
+replaces the padding. The same rule serves convolutions, transposed
+convolutions, filters and pooling: extend the input, run the layer, crop.
 """
 import contextlib
 from functools import partial
@@ -36,7 +35,7 @@ _KNOWN = (*_CONVS, EqualizedConv2d, EqualizedWeight, ModulatedConv2d,
 
 
 def continue_map(x: Tensor, margin: int, mode: str) -> Tensor:
-    """Continue a map beyond its border, by any number of cells.
+    """Extend a map beyond its border, by any number of cells.
 
     Args:
         x: (N, C, H, W).
@@ -62,7 +61,7 @@ def continue_map(x: Tensor, margin: int, mode: str) -> Tensor:
 
 
 def crop(x: Tensor, size: Sequence[int]) -> Tensor:
-    """The middle of a map.
+    """Crop the middle of a map.
 
     Args:
         x: (N, C, H, W).
@@ -72,7 +71,7 @@ def crop(x: Tensor, size: Sequence[int]) -> Tensor:
         (N, C, H', W').
 
     Raises:
-        ValueError: There is no middle of that size.
+        ValueError: The map has no middle of that size.
     """
     extra = [old - new for old, new in zip(x.shape[-2:], size)]
     if min(extra) < 0 or any(cells % 2 for cells in extra):
@@ -83,12 +82,12 @@ def crop(x: Tensor, size: Sequence[int]) -> Tensor:
 
 
 class _Window(NamedTuple):
-    """What a layer reads beyond the border, and its change of size.
+    """Reach of a layer beyond the border, and its change of size.
 
     Attributes:
-        margin: Cells by which the input has to go on.
-        up: Cells of the output for ``down`` of the input.
-        down: See ``up``; ``margin`` is a multiple of it.
+        margin: Cells by which to extend the input.
+        up: Number of output cells for ``down`` input cells.
+        down: See ``up``; divides ``margin``.
     """
 
     margin: int
@@ -97,7 +96,7 @@ class _Window(NamedTuple):
 
 
 def _window(name: str, module: nn.Module) -> Optional[_Window]:
-    """What a module pads; None if it pads nothing with zeros."""
+    """Window of a module; None if it has no zero padding."""
     if isinstance(module, (nn.Conv2d, *_POOLS)):
         return _sliding_window(name, module)
     if isinstance(module, nn.ConvTranspose2d):
@@ -122,13 +121,13 @@ def _window(name: str, module: nn.Module) -> Optional[_Window]:
         if sum(module.pad) - taps + module.down not in range(module.down):
             raise ValueError(
                 f'The padding of `{name}` (FIRFilter) cannot be changed: its '
-                'output has other cells than its input.')
+                'output is not aligned with its input.')
         return _Window(taps * module.down, up=module.up, down=module.down)
     return None
 
 
 def _sliding_window(name: str, module: nn.Module) -> Optional[_Window]:
-    """That of a convolution or of pooling; the kernel may be rectangular."""
+    """Window of a convolution or pooling, with any rectangular kernel."""
     if isinstance(module, nn.Conv2d):
         if module.padding_mode != 'zeros':
             return None
@@ -156,7 +155,7 @@ def _square(name: str, what: str, value: Sequence[int]) -> int:
 
 
 def _check_known(model: nn.Module) -> None:
-    """Refuse layers whose padding cannot be seen from outside."""
+    """Reject layers whose padding cannot be determined."""
     for name, module in model.named_modules():
         if isinstance(module, _KNOWN):
             continue
@@ -166,27 +165,27 @@ def _check_known(model: nn.Module) -> None:
                 raise ValueError(
                     f'The padding of `{name}` ({type(module).__name__}) '
                     f'cannot be changed: its parameter `{key}` of shape '
-                    f'{tuple(weight.shape)} belongs to no known kind of '
+                    f'{tuple(weight.shape)} is not that of a known '
                     'convolution.')
 
 
 def _attribute(module: nn.Module) -> str:
-    """Name of what computes a layer, beneath all that call it."""
+    """Name of the innermost method that computes a layer."""
     if isinstance(module, nn.Conv2d):
-        return '_conv_forward'  # mmcv calls it with a norm's factors
+        return '_conv_forward'  # called by mmcv with a folded norm
     if isinstance(module, ModulatedConv2d):
         return 'convolve'
     return 'forward'
 
 
 def _continued(compute: Callable, window: _Window, mode: str) -> Callable:
-    """A layer that pads in another way."""
+    """Wrap a layer to pad in another mode."""
     margin, up, down = window
 
     def run(x: Tensor, *args, **kwargs) -> Tensor:
         if x.shape[-2:] == (1, 1):  # a latent that becomes a map
             return compute(x, *args, **kwargs)
-        # Cheaper than to work out the size for each kind of layer.
+        # Simpler than deriving the size for each kind of layer.
         with torch.no_grad():
             size = compute(x[:1], *args, **kwargs).shape[-2:]
         out = compute(continue_map(x, margin, mode), *args, **kwargs)
@@ -201,33 +200,32 @@ def pad_with(model: nn.Module,
              mode: str,
              margin: int = 0,
              first_map: Optional[str] = None) -> Iterator[None]:
-    """Change what a network's layers pad with, within this context.
+    """Change the padding of a network's layers within this context.
 
-    Convolutions, transposed convolutions, pooling, and the filters and
-    borders of mmpe's layers that add zeros are changed; what pads otherwise
-    stays as it is, and so do calls of functions such as ``F.pad`` in a
-    network's own ``forward``, which cannot be seen. A map of one cell is a
-    latent: what makes a picture of it pads nothing. Afterwards the network is
-    as before.
+    This changes convolutions, transposed convolutions, pooling, and filters
+    and borders of mmpe's layers that add zeros. Other paddings are kept, as
+    are calls such as ``F.pad`` in a network's ``forward``, which are not
+    visible. A map of one cell counts as a latent; the layer that turns it
+    into a larger map is not changed. Afterwards the network is as before.
 
-    With 'none' every layer is computed on a larger map, so that no padding
-    reaches the part that counts, and the output is cropped to its usual size
-    (the optimal padding of Lin et al., ICML 2023). The maps among the
-    arguments go on as mirrored, or else the first map does (see
-    :func:`change_inputs`); explicit positions are counted on.
+    With 'none' each layer runs on a larger map, so that padding does not
+    reach the part that is kept, and the output is cropped to its usual size
+    (the optimal padding of Lin et al., ICML 2023). Maps among the arguments
+    are extended by reflection, or else the first map is (see
+    :func:`change_inputs`); explicit positions continue.
 
     Args:
         model: Any network.
         mode: 'zeros' (no change), 'reflect', 'replicate', 'circular' or
             'none'.
         margin: For 'none', cells added on each side of the smallest input map
-            or of the first map. It must be as large as what an output sees,
-            or some padding still shows.
+            or of the first map. Must be at least the receptive radius of an
+            output; otherwise some padding remains visible.
         first_map: For 'none', as for :func:`change_inputs`.
 
     Raises:
         ValueError: The mode is unknown, or the padding of a module cannot be
-            changed, which the error names.
+            changed; the error names the module.
     """
     if mode not in MODES:
         raise ValueError(f'Argument `mode` must be one of {MODES}, but got '
@@ -242,7 +240,7 @@ def pad_with(model: nn.Module,
 
 
 def _changes(model: nn.Module, mode: str) -> List[Tuple[Any, str, Any]]:
-    """Attributes to be set: owner, name and value."""
+    """Attributes to set: owner, name and value."""
     _check_known(model)
     changes, inside = [], set()
     for name, module in model.named_modules():
@@ -265,7 +263,7 @@ def _changes(model: nn.Module, mode: str) -> List[Tuple[Any, str, Any]]:
 
 
 def _resizing(module: ModulatedConv2d, window: _Window, mode: str) -> Callable:
-    """Only the convolution pads, whatever the interpolation does."""
+    """Wrap the convolution only, not the interpolation."""
     convolve = _continued(
         partial(ModulatedConv2d.convolve, module), window, mode)
     if isinstance(module, ConvThenResize):
@@ -275,7 +273,7 @@ def _resizing(module: ModulatedConv2d, window: _Window, mode: str) -> Callable:
 
 @contextlib.contextmanager
 def _attribute_set(owner: Any, key: str, value: Any) -> Iterator[None]:
-    """An attribute of one object has another value."""
+    """Set an attribute of an object temporarily."""
     missing = object()
     before = owner.__dict__.get(key, missing)
     owner.__dict__[key] = value
@@ -317,28 +315,28 @@ def _replaced(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
 def change_inputs(model: nn.Module,
                   change: Callable[[Tensor, int], Tensor],
                   first_map: Optional[str] = None) -> Iterator[None]:
-    """Change the maps that a network starts from, within this context.
+    """Change the input maps of a network within this context.
 
-    These are all maps (N, C, H, W) among its arguments, however nested; where
-    there are none, the first map that it makes: that of mmpe's StyleGAN2 and
-    MS-PIE, or else the output of the first module that returns one. The
-    explicit positions of MS-PIE and SinGAN are changed alike.
+    These are all maps (N, C, H, W) among its arguments, nested or not. If
+    there are none, it is the first map: that of mmpe's StyleGAN2 and MS-PIE,
+    or else the output of the first module that returns a map. Explicit
+    positions of MS-PIE and SinGAN are changed in the same way.
 
     Args:
         model: Any network.
-        change: From a map, and how many times larger it is than the smallest
-            one, to the new map.
-        first_map: Name of the module whose output is the first map, instead
-            of what is found.
+        change: Returns the new map, given a map and its size relative to the
+            smallest one.
+        first_map: Name of the module whose output is the first map; found
+            automatically if None.
 
     Raises:
-        ValueError: There is no such module. In the context: the sizes of maps
-            are no whole multiples of the smallest one.
+        ValueError: The module does not exist. In the context: sizes of maps
+            are not whole multiples of the smallest one.
     """
     modules = dict(model.named_modules())
     if first_map is not None and first_map not in modules:
-        raise ValueError('Argument `first_map` must be a module of the '
-                         f'network, but got {first_map!r}.')
+        raise ValueError('Argument `first_map` must be the name of a module '
+                         f'of the network, but got {first_map!r}.')
     waiting = [False]
 
     def before(module: nn.Module, args: tuple,
@@ -352,9 +350,8 @@ def change_inputs(model: nn.Module,
             if x.shape[-2] * least[1] != x.shape[-1] * least[0] \
                     or x.shape[-1] % least[1]:
                 raise ValueError(
-                    'The maps that a network starts from must be whole '
-                    'multiples of the smallest one, of '
-                    f'{tuple(least)} cells, but one has '
+                    'The input maps of a network must be whole multiples of '
+                    f'the smallest one, of {tuple(least)} cells, but one has '
                     f'{tuple(x.shape[-2:])}.')
         return _replaced((args, kwargs),
                          lambda x: change(x, x.shape[-1] // least[1]))
@@ -390,7 +387,7 @@ def change_inputs(model: nn.Module,
 
 def _enlarge(stack: contextlib.ExitStack, model: nn.Module, margin: int,
              first_map: Optional[str]) -> None:
-    """Larger inputs, and outputs cropped by as much."""
+    """Extend inputs, and crop outputs by the same amount."""
     sizes = []
 
     def enlarge(x: Tensor, ratio: int) -> Tensor:
@@ -414,7 +411,7 @@ def _enlarge(stack: contextlib.ExitStack, model: nn.Module, margin: int,
 
 def _continued_positions(model: nn.Module, margin: int,
                          sizes: list) -> Iterator[Tuple[str, Callable]]:
-    """What makes the explicit positions of MS-PIE or SinGAN, if there are."""
+    """Extended positions of MS-PIE or SinGAN, if they have explicit ones."""
     head = getattr(model, 'head', None)
     if isinstance(head, EncodingHead):
 
@@ -431,7 +428,7 @@ def _continued_positions(model: nn.Module, margin: int,
 
 def _positions_around(encoding: nn.Module, size: Sequence[int],
                       margin: int) -> Tensor:
-    """The encoding of a grid and of cells around it, (1, C, H', W')."""
+    """Encoding (1, C, H', W') of a grid and the cells around it."""
     y, x = (torch.arange(-margin, cells + margin) for cells in size)
     positions = torch.stack(torch.meshgrid(y, x, indexing='ij')).float()
     return encoding.encode_positions(positions, tuple(size))[None]

@@ -1,4 +1,4 @@
-"""What explicit positions do where nothing is trained and nothing padded."""
+"""Effect of explicit positions in patch diffusion, without any padding."""
 from typing import Dict, Optional, Tuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from mmpe.utils.files import PathLike
 
 __all__ = ['SPREADS', 'measure_patches']
 
-# Standard deviations of the prior of positions, in parts of the short side.
+# Standard deviations of the position prior, as fractions of the short side.
 SPREADS = (0.03, 0.06, 0.1, 0.2, 0.4, 0.8)
 _CODES = dict(
     CSG=dict(type='CSG'), SPE=dict(type='SPE', embedding_dim=4))
@@ -21,21 +21,21 @@ _SAMPLES = 8
 
 def measure_patches(photograph: PathLike, seed: int
                     ) -> Tuple[Dict[str, dict], Dict[str, np.ndarray]]:
-    """Sample a photograph's patches with several spreads of positions.
+    """Measure patch diffusion of a photograph at several spreads.
 
     Args:
-        photograph: Its path.
-        seed: Seed of the first sample.
+        photograph: Path of the photograph.
+        seed: Random seed.
 
     Returns:
-        By the name of the encoding and the spread, or 'none' without
-        positions: ``layout``, the mean correlation with the photograph,
-        ``swd``, the mean over levels, and ``coverage`` at full size. And two
-        samples of each, uint8 RGB (2, H, W, 3).
+        Figures by encoding and spread ('none' without positions): ``layout``,
+        mean correlation with the photograph; ``swd``, mean over levels; and
+        ``coverage`` at full size. And two samples of each, uint8 RGB
+        (2, H, W, 3).
 
     Raises:
-        FileNotFoundError: There is no such photograph.
-        ValueError: It cannot be read, or is too small.
+        FileNotFoundError: The photograph does not exist.
+        ValueError: The photograph cannot be read, or is too small.
     """
     figures, pictures = {}, {}
     runs = [('none', None, None)] + [(f'{code} {spread}', code, spread)
@@ -52,7 +52,7 @@ def _sampled(photograph: PathLike, code: Optional[str],
     if spread is not None:
         model['spread'] = [spread, float('inf')]
     sampler = load(Config(dict(model=model)), photograph, max_size=_MAX_SIZE)
-    # No sample of one seed is one of another.
+    # Samples of different seeds do not overlap.
     images = sampler.sample(_SAMPLES, None, seed * _SAMPLES)
     real = sampler.photograph
     layout = [layout_correlation(image, real) for image in images]

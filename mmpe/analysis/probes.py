@@ -1,4 +1,4 @@
-"""Places read from features by linear probes."""
+"""Linear probes that read positions from features."""
 from typing import Dict, NamedTuple, Optional, Tuple, Union
 
 import torch
@@ -14,7 +14,8 @@ __all__ = [
 
 TARGETS = ('x', 'y', 'border')
 ZONES = ('all', 'near', 'middle')
-# Of the mean variance of the features; the largest reads next to nothing.
+# Relative to the mean variance of the features; the largest one predicts
+# little more than the mean.
 _RIDGES = (1e-4, 1e-2, 1e-1, 1., 1e1, 1e3)
 # PosENet resizes all features to this size.
 _POSENET_SIZE = 28
@@ -23,14 +24,14 @@ _STRIPES = 4
 
 
 class ProbeResult(NamedTuple):
-    """How well a place is read.
+    """Accuracy of a probe on held-out latents.
 
     Attributes:
-        r2: Coefficient of determination on held-out latents: 1 is exact, 0
-            as good as the mean of the targets.
-        r2_error: Its standard error over held-out latents.
+        r2: Coefficient of determination: 1 is exact, 0 as good as the mean of
+            the targets.
+        r2_error: Standard error of ``r2`` over latents.
         cells: Mean absolute error in cells.
-        guess: That of always saying the mean of the targets.
+        guess: Mean absolute error of always predicting the mean target.
     """
 
     r2: float
@@ -40,14 +41,13 @@ class ProbeResult(NamedTuple):
 
 
 class _Ridge:
-    """Ridge regression with an intercept, from features (N, K, P).
+    """Ridge regression with an intercept.
 
-    The latents are fitted to in turn by halves, and each ridge is judged on
-    the other half: places of one latent are alike, so that a few latents are
-    soon learned by heart.
+    The ridge is chosen by two-fold cross-validation over latents, not places:
+    features of one latent are similar, so few latents are easily memorised.
 
     Args:
-        features: Of N latents at P places.
+        features: Features (N, K, P) of N latents at P places.
         targets: (T, P).
     """
 
@@ -68,7 +68,7 @@ class _Ridge:
 
     @staticmethod
     def _moments(x: Tensor, targets: Tensor) -> Tuple[Tensor, Tensor]:
-        """Second moments (K, K) of features and (K, T) with the targets."""
+        """Second moments of features (K, K), and with the targets (K, T)."""
         rows = x.transpose(0, 1).flatten(1)
         count = rows.shape[1]
         gram, cross = rows @ rows.t(), x.sum(0) @ targets.t()
@@ -81,7 +81,7 @@ class _Ridge:
 
     @staticmethod
     def _error(moments: Tuple[Tensor, Tensor], weight: Tensor) -> Tensor:
-        """Mean squared errors (T, ), but for the spread of the targets."""
+        """Mean squared errors (T, ), minus the variance of the targets."""
         gram, cross = moments
         return (weight * (gram @ weight - 2 * cross)).sum(0)
 
@@ -95,18 +95,18 @@ class _Ridge:
 
 
 def _halves(features: Tensor) -> Tuple[Tensor, Tensor]:
-    """Latents to fit to, and held-out ones."""
+    """Training and held-out latents."""
     if len(features) < 4:
-        raise ValueError('Argument `features` must hold at least 4 latents, '
+        raise ValueError('Argument `features` must have at least 4 latents, '
                          f'but got {len(features)}.')
     half = len(features) // 2
     return features[:half], features[half:]
 
 
 def zone_cells(zone: str, height: int, width: int) -> Tensor:
-    """Mask (H, W) of 'all' cells, or those 'near' the border or 'middle'.
+    """Mask (H, W) of a zone: 'all', 'near' the border, or 'middle'.
 
-    The middle is half as high and as wide as the map.
+    The middle has half the height and width of the map.
     """
     near = border_distance(height, width) < min(height, width) / 4
     return {'all': near | True, 'near': near, 'middle': ~near}[zone]
@@ -115,23 +115,22 @@ def zone_cells(zone: str, height: int, width: int) -> Tensor:
 def read_place(features: Tensor,
                zone: Union[str, Tensor] = 'all'
                ) -> Dict[str, Optional[ProbeResult]]:
-    """Read x, y and the distance to the border from the feature of one place.
+    """Predict x, y and the distance to the border from features of a cell.
 
-    Ridge regression with an intercept, fitted to the first half of the
-    latents and measured on the other half.
+    Ridge regression with an intercept, fitted on the first half of the
+    latents and tested on the other half.
 
     Args:
         features: (N, C, H, W), N at least 4.
-        zone: Cells to fit to and to measure at: 'all', those 'near' the
-            border (less than a quarter of the map away), or the 'middle'; or
-            a mask (H, W).
+        zone: Cells to use: 'all', 'near' the border (less than a quarter of
+            the map away) or 'middle'; or a mask (H, W).
 
     Returns:
-        A result for each of :data:`TARGETS`; None where the target is the
-        same everywhere in the zone.
+        A result for each of :data:`TARGETS`, or None if the target is
+        constant in the zone.
 
     Raises:
-        ValueError: There are fewer latents, or there is no such zone.
+        ValueError: There are too few latents, or the zone is unknown.
     """
     if isinstance(zone, str) and zone not in ZONES:
         raise ValueError(f'Argument `zone` must be one of {ZONES}, but got '
@@ -159,9 +158,9 @@ def read_place(features: Tensor,
 
 
 def shuffled_places(features: Tensor, seed: int = 0) -> Tensor:
-    """Features (N, C, H, W) with the places of each latent in random order.
+    """Shuffle the places of features (N, C, H, W), for each latent.
 
-    A control: nothing about a place can be read from them.
+    A control: the result has no positional information.
     """
     generator = torch.Generator().manual_seed(seed)
     n, _, height, width = features.shape
@@ -171,11 +170,11 @@ def shuffled_places(features: Tensor, seed: int = 0) -> Tensor:
 
 
 def posenet_targets(size: int = _POSENET_SIZE) -> Dict[str, Tensor]:
-    """Maps (size, size) in [0, 1] that PosENet has to read from features.
+    """Target maps (size, size) in [0, 1] of PosENet.
 
     Horizontal and vertical gradient, Gaussian, horizontal and vertical
-    stripes (Islam et al., ICLR 2020). Their widths are ours: a standard
-    deviation of a quarter of the map, and four ramps.
+    stripes (Islam et al., ICLR 2020). Their widths are this package's choice:
+    a standard deviation of a quarter of the map, and four ramps.
     """
     ramp = torch.linspace(0, 1, size)
     stripes = torch.arange(size) * _STRIPES / size % 1
@@ -195,29 +194,29 @@ def posenet_targets(size: int = _POSENET_SIZE) -> Dict[str, Tensor]:
 def posenet(features: Tensor) -> Dict[str, Tuple[float, float]]:
     """PosENet's protocol on one layer.
 
-    One 3 x 3 convolution without padding reads a position map from features
-    that are resized to 28 x 28 (How Much Position Information Do
-    Convolutional Neural Networks Encode?, Islam et al., ICLR 2020).
-    The convolution and the kinds of targets are theirs. It is fitted in
-    closed form instead of by gradient descent, to the first half of the
-    latents, and measured on the other half; it reads one layer, not several
-    at once; of more than 64 channels it reads their 64 principal components.
+    A 3 x 3 convolution without padding predicts a position map from features
+    resized to 28 x 28 (How Much Position Information Do Convolutional Neural
+    Networks Encode?, Islam et al., ICLR 2020). Convolution and kinds of
+    targets are the paper's. Deviations: it is fitted in closed form instead
+    of by gradient descent, on the first half of the latents, and tested on
+    the other half; it takes one layer, not several at once; and of more than
+    64 channels it takes their first 64 principal components.
 
     Args:
         features: (N, C, H, W), N at least 4.
 
     Returns:
-        For each of :func:`posenet_targets` Spearman's rank correlation, 1 is
-        exact and 0 nothing, and the mean absolute error of the map in [0, 1];
+        For each of :func:`posenet_targets`, Spearman's rank correlation (1 is
+        exact, 0 is chance) and the mean absolute error of the map in [0, 1];
         both as means over held-out latents.
 
     Raises:
-        ValueError: There are fewer latents.
+        ValueError: There are too few latents.
     """
     size = (_POSENET_SIZE, ) * 2
     x = F.interpolate(
         _principal(features.float()), size, mode='bilinear')
-    x = F.unfold(x, 3)
+    x = F.unfold(x, 3)  # [N, 9 C, 26 * 26]
     targets = posenet_targets()
     inner = torch.stack([y[1:-1, 1:-1].flatten() for y in targets.values()])
     train, test = _halves(x)
@@ -232,7 +231,7 @@ def posenet(features: Tensor) -> Dict[str, Tuple[float, float]]:
 
 
 def _principal(features: Tensor) -> Tensor:
-    """Principal components of many channels, found in the first half."""
+    """Reduce channels to principal components of the training latents."""
     if features.shape[1] <= _POSENET_CHANNELS:
         return features
     rows = _halves(features)[0].transpose(0, 1).flatten(1)
@@ -241,7 +240,7 @@ def _principal(features: Tensor) -> Tensor:
 
 
 def _ranks(x: Tensor) -> Tensor:
-    """Ranks of the last axis, equal ones averaged, of variance 1."""
+    """Ranks along the last axis, ties averaged, normalised to variance 1."""
     ordered = x.sort(dim=-1).values.contiguous()
     ranks = torch.searchsorted(ordered, x.contiguous()) + torch.searchsorted(
         ordered, x.contiguous(), right=True)

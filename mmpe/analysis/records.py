@@ -1,4 +1,4 @@
-"""What is measured of a trained model, for the claims."""
+"""Measurements of trained models, for the claims."""
 from copy import deepcopy
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -30,26 +30,27 @@ __all__ = ['FACTORS', 'Folder', 'measure', 'measure_features']
 
 Record = Dict[str, Any]
 Pictures = Dict[str, np.ndarray]
-# Sizes of images, as factors on those of training.
+# Sizes of images, relative to training.
 FACTORS = (1., 1.5, 2.)
 _LATENTS = 64
-_SAMPLES = 16  # of a SinGAN
-_SHOWN = 6  # in figures
-_FAKES = 128  # of other networks
+_SAMPLES = 16  # from a SinGAN
+_SHOWN = 10  # in figures
+_FAKES = 128  # from other networks
 _MAX_REAL = 256
 _WHITE = 255.
 
 
 class Folder:
-    """A folder of images, and their features, at any size.
+    """Images of a folder and their features, at any size.
 
     Args:
         data_root: The folder.
-        config: Config of a training, which says how images are made square.
+        config: Config of a training, with the pipeline that makes images
+            square.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: It holds no images.
+        FileNotFoundError: The folder does not exist.
+        ValueError: The folder has no images.
     """
 
     def __init__(self, data_root: str, config: str) -> None:
@@ -68,7 +69,7 @@ class Folder:
         return build_from(DATASETS, settings)
 
     def images(self, size: int) -> Tensor:
-        """At most 256 images (N, 3, size, size), BGR in [-1, 1]."""
+        """Up to 256 images (N, 3, size, size), BGR in [-1, 1]."""
         if size not in self._images:
             dataset = self._dataset(size)
             step = max(1, -(-len(dataset) // _MAX_REAL))
@@ -79,7 +80,7 @@ class Folder:
         return self._images[size]
 
     def features(self, size: int) -> Tensor:
-        """Those of EfficientNet-Lite0, (N, 1280)."""
+        """Features (N, 1280) of the images from EfficientNet-Lite0."""
         if size not in self._features:
             self._features[size] = self.extract(self.images(size))
         return self._features[size]
@@ -96,11 +97,11 @@ def measure(trained: Trained,
 
     Args:
         trained: The training.
-        folder: Images that it was trained on; not needed for SinGANs.
+        folder: Training images; not needed for SinGANs.
 
     Returns:
-        Figures, as JSON takes them, and a few samples, uint8 RGB (N, H, W,
-        3), by what they show.
+        Figures in JSON types, and a few samples by name, uint8 RGB
+        (N, H, W, 3).
     """
     subject = from_checkpoint(trained.config, trained.checkpoint)
     if 'singan' in trained.name:
@@ -113,22 +114,22 @@ def measure(trained: Trained,
 def measure_features(subject: Subject,
                      num: int = _LATENTS,
                      seed: int = 0) -> Record:
-    """Places in the features of a network, as it is.
+    """Measure positional information in the features of a network.
 
     Args:
         subject: The network.
         num: Number of latents.
-        seed: Their seed.
+        seed: Seed of the latents.
 
     Returns:
-        ``layers``, the location share of each with its error; and of the
-        ``deepest`` layer and the ``output`` ``share`` with profile, the probe
-        in zones (``near``, ``middle``) and in ``rings`` of one distance to
-        the border, in parts of the error of guessing, ``relation_profile``,
-        how the mean over latents changes between neighbours, and where there
-        is padding ``ppp_snr_db`` and ``padding_db_profile``. Phases of
-        upsampling, which repeat with the cells of the smallest map, are left
-        out.
+        ``layers``: location share of each layer with its error. For the
+        ``deepest`` layer and the ``output``: ``share`` with its profile; the
+        probe in zones (``near``, ``middle``) and in ``rings`` of equal
+        distance to the border, relative to the error of guessing;
+        ``relation_profile``, the change of the mean over latents between
+        neighbours; and, with padding, ``ppp_snr_db`` and
+        ``padding_db_profile``. Phases of upsampling, which repeat with the
+        cells of the smallest map, are excluded.
     """
     sizes = feature_layers(subject.model, lambda: subject.run(2, seed))
     features = collect(subject.model, lambda: subject.run(num, seed),
@@ -158,7 +159,7 @@ def measure_features(subject: Subject,
 
 
 def _period(sizes: Dict[str, Tuple[int, int]], name: str) -> int:
-    """Cells of a layer for one of the smallest map, if that is a number."""
+    """Cells of a layer per cell of the smallest map, or 1 if fractional."""
     ratios = {side / least
               for side, least in zip(sizes[name], min(sizes.values()))}
     ratio = ratios.pop()
@@ -167,7 +168,7 @@ def _period(sizes: Dict[str, Tuple[int, int]], name: str) -> int:
 
 def _unpadded(subject: Subject, num: int, seed: int,
               sizes: Dict[str, Tuple[int, int]]) -> Dict[str, Tensor]:
-    """Features without padding, or none where nothing is padded."""
+    """Features without padding; empty for a network without padding."""
     if not subject.margin:
         return {}
     try:
@@ -175,12 +176,12 @@ def _unpadded(subject: Subject, num: int, seed: int,
                       subject.first_map):
             return collect(subject.model, lambda: subject.run(num, seed),
                            list(sizes), sizes)
-    except ValueError:  # maps with borders of their own: nothing is padded
+    except ValueError:  # maps have their own borders, so nothing is padded
         return {}
 
 
 def _padding(padded: Tensor, unpadded: Tensor) -> Record:
-    """What padding adds to a layer."""
+    """Figures of the contribution of padding to a layer."""
     reach = padding_reach(padded, unpadded)
     return dict(
         ppp_snr_db=decibel(padding_part(padded, unpadded).ratio),
@@ -200,7 +201,7 @@ def _of_layer(x: Tensor) -> Record:
         record[zone] = _reading(x, zone)
     record['shuffled'] = _reading(shuffled_places(x), 'all')
     distance = border_distance(*x.shape[2:])
-    # The innermost cells are too few to be told apart.
+    # The innermost rings have too few cells.
     last = max(1, min(x.shape[2:]) // 2 - 1)
     rings = range(0, last, max(1, last // 10))
     record['rings'] = list(rings)
@@ -211,7 +212,7 @@ def _of_layer(x: Tensor) -> Record:
 
 
 def _reading(x: Tensor, zone: Any) -> Record:
-    """How well x and y are read: R2 and error in parts of guessing."""
+    """Accuracy of reading x and y: R2, and error relative to guessing."""
     results = [result for target, result in read_place(x, zone).items()
                if target != 'border' and result]
     return dict(
@@ -223,10 +224,10 @@ def _reading(x: Tensor, zone: Any) -> Record:
 
 
 def _relation(x: Tensor, period: int) -> List[float]:
-    """Distance between means of neighbours, over that to the border.
+    """Distance between mean features of neighbours: profile to the border.
 
-    Neighbours are a period apart, so that phases are compared with
-    themselves. Of the means over even and odd latents, so that noise cancels.
+    Neighbours are a period apart, to compare equal phases. Means over even
+    and over odd latents are multiplied, so that noise cancels.
     """
     x = x.double()
     x = x / x.var(dim=(0, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
@@ -249,12 +250,12 @@ def _relation(x: Tensor, period: int) -> List[float]:
 
 def _of_folder(subject: Subject, trained: Trained,
                folder: Folder) -> Tuple[Record, Pictures]:
-    """Layout and fidelity beside the data."""
+    """Layout and fidelity, compared with the data."""
     name = trained.name
     base = subject.run(1, 0).shape[-1]
     options = {}
     if name.startswith(('mspie', 'stylegan2')):
-        options['injected_noise'] = None  # that of the model
+        options['injected_noise'] = None  # the model's own
     sizes, pictures = {}, {}
     for factor in FACTORS if name.startswith('mspie') else (1., ):
         if name.startswith('mspie'):
@@ -287,7 +288,7 @@ def _drawn(subject: Subject, **options) -> Tensor:
 
 
 def _layouts(images: Tensor, real: Tensor) -> Record:
-    """Agreement of layouts with the data and with one another."""
+    """Agreement of layouts with the data and among samples."""
     layout, error = jackknife(lambda x: layout_agreement(x, real), images)
     return dict(
         layout_data=layout,
@@ -302,7 +303,7 @@ def _fidelity(images: Tensor, folder: Folder, size: int) -> Record:
     kid, _ = kernel_distance(
         real, fake, num_subsets=20, subset_size=min(len(real), len(fake), 100))
     num = min(len(real), len(fake))
-    some = torch.linspace(0, len(real) - 1, num).long()  # equally many
+    some = torch.linspace(0, len(real) - 1, num).long()  # equal numbers
     pixels = [(x + 1) * (_WHITE / 2)
               for x in (images[:num], folder.images(size)[some])]
     return dict(swd=patch_distance(pixels[1:], pixels[:1]), kid=1000 * kid)
@@ -313,13 +314,13 @@ def _fidelity(images: Tensor, folder: Folder, size: int) -> Record:
 
 def _of_photograph(subject: Subject,
                    trained: Trained) -> Tuple[Record, Pictures]:
-    """Layout and fidelity beside the photograph, at several sizes."""
+    """Layout and fidelity, compared with the photograph, at several sizes."""
     sampler = load(trained.config, trained.checkpoint)
     photograph, (height, width) = sampler.photograph, sampler.size
     sizes, pictures = {}, dict(photograph=photograph[None])
     growth = None
     if isinstance(sampler.model, ContextSinGAN):
-        # what the encoding itself does, not what the config chooses
+        # The encoding's own growth, not the config's.
         growth = subject.model.generator.head_position_encode.growth
     for factor in FACTORS:
         size = (round(height * factor), round(width * factor))
@@ -343,7 +344,7 @@ def _of_photograph(subject: Subject,
 
 
 def _sizes(images: Sequence[np.ndarray], photograph: np.ndarray) -> Record:
-    """Layout of a larger image: of all of it, and of its first part."""
+    """Layout of a larger image: the whole, and its top-left part."""
     height, width = photograph.shape[:2]
     return dict(
         stretched=_mean_layout(images, photograph),

@@ -1,4 +1,4 @@
-"""Tables and figures of what :func:`mmpe.analysis.analyse` finds."""
+"""Tables and figures of the results of :func:`mmpe.analysis.analyse`."""
 from operator import itemgetter
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
@@ -11,7 +11,7 @@ from .padding import MODES
 
 __all__ = ['COLOURS', 'draw_figures', 'tables']
 
-# A padding has the same colour in every figure.
+# Colours of the paddings in all figures.
 COLOURS = dict(
     zip(MODES, ('#d1495b', '#8d6cab', '#b08040', '#2e86ab', '#3a9d5d')))
 _LABELS = {
@@ -24,20 +24,20 @@ _LABELS = {
 _WIDTH = 8.6  # inches, 100 pixels each
 _MAX_COLUMNS = 4
 
-# Of each padding and layer.
+# Figures by padding and layer.
 Results = Dict[str, Dict[str, dict]]
-# By the name of the model, one of each seed.
+# Results of all seeds, by name of the model.
 AllResults = Dict[str, List[Results]]
 
 
 def _number(value: Any) -> float:
-    """A figure as JSON has it, as a number."""
+    """A figure from JSON as a number."""
     return float('nan') if value is None else float(value)
 
 
 def _values(runs: Sequence[Results], mode: str, layer: str,
             figure: Callable[[dict], Any]) -> np.ndarray:
-    """A figure of all seeds; of a profile (seeds, distances)."""
+    """A figure of all seeds, (seeds, ), or a profile, (seeds, distances)."""
     rows = [figure(run[mode][layer]) for run in runs]
     return np.array([[_number(x) for x in row] if isinstance(row, list)
                      else _number(row) for row in rows])
@@ -51,12 +51,12 @@ def _of_layers(runs: Sequence[Results], mode: str,
 
 
 def _read(zone: str, target: str, key: str = 'r2') -> Callable[[dict], Any]:
-    """What a probe finds."""
+    """Getter of a probe's result."""
     return lambda layer: (layer['probe'][zone][target] or {}).get(key)
 
 
 def _text(values: np.ndarray, digits: int) -> str:
-    """Mean over seeds, and how far the farthest one is from it."""
+    """Mean over seeds, and the largest deviation from it."""
     if np.isnan(values).all():
         return '-'
     if np.isinf(values).any():
@@ -69,7 +69,7 @@ def _text(values: np.ndarray, digits: int) -> str:
 
 
 def _ends(profile: List[Any]) -> List[Any]:
-    """At the border and at the innermost cells that have a figure."""
+    """Values of a profile at the border and at the innermost known cells."""
     known = [x for x in profile if x is not None]
     return [profile[0], known[-1] if known else None]
 
@@ -90,13 +90,13 @@ _COLUMNS = {
 
 
 def tables(results: AllResults) -> str:
-    """One Markdown table for each model.
+    """One Markdown table per model.
 
     Args:
-        results: Results of all seeds by the name of the model.
+        results: Results of all seeds, by name of the model.
 
     Returns:
-        Means over seeds, with the largest deviation from it.
+        Tables of means over seeds with the largest deviations from them.
     """
     texts = []
     for name, runs in results.items():
@@ -113,7 +113,7 @@ def tables(results: AllResults) -> str:
 
 
 def deepest_layer(run: Results) -> str:
-    """The last layer before the output that has features, not colours."""
+    """The last layer before the output with more than 4 channels."""
     layers = next(iter(run.values()))
     deep = [name for name, x in layers.items()
             if name != OUTPUT and x['channels'] > 4]
@@ -121,11 +121,11 @@ def deepest_layer(run: Results) -> str:
 
 
 def draw_figures(results: AllResults, folder: PathLike) -> List[str]:
-    """Draw figures as PNG.
+    """Draw figures as PNG files.
 
     Args:
-        results: Results of all seeds by the name of the model.
-        folder: Where to write.
+        results: Results of all seeds, by name of the model.
+        folder: Output folder.
 
     Returns:
         Paths of the files.
@@ -146,7 +146,7 @@ def draw_figures(results: AllResults, folder: PathLike) -> List[str]:
 
 def _grid(figure: Any, results: AllResults, rows: Sequence[str],
           height: float) -> Dict[str, np.ndarray]:
-    """Axes (rows, ) for each model, in bands of a few models."""
+    """Axes (rows, ) of each model, in bands of a few models."""
     columns = min(len(results), _MAX_COLUMNS)
     bands = -(-len(results) // columns)
     figure.set_size_inches(_WIDTH, height * len(rows) * bands + 1)
@@ -189,7 +189,7 @@ def _legend(figure: Any, results: AllResults, title: str,
 
 def _line(ax: Any, x: Sequence[float], values: np.ndarray, mode: str,
           style: str = '-') -> None:
-    """Mean over seeds (axis 0) and their range."""
+    """Mean and range over seeds (axis 0)."""
     ax.plot(x, values.mean(0), style, color=COLOURS[mode], lw=1.5, marker='.',
             ms=4)
     ax.fill_between(x, values.min(0), values.max(0), color=COLOURS[mode],
@@ -228,7 +228,7 @@ def _draw_layers(figure: Any, results: AllResults) -> None:
 
 
 def _draw_profiles(figure: Any, results: AllResults) -> None:
-    """The deepest layer over the distance to the border."""
+    """Profiles of the deepest layer over the distance to the border."""
     rows = {
         'location share': 'location_share_profile',
         'change by\npadding [dB]': 'padding_db_profile',
@@ -258,7 +258,7 @@ def _draw_profiles(figure: Any, results: AllResults) -> None:
 
 
 def _draw_maps(figure: Any, results: AllResults) -> None:
-    """Where the mean over latents differs from place to place."""
+    """Maps of the location share in the deepest layer."""
     modes = list(next(iter(results.values()))[0])
     across = len(results) >= len(modes)  # networks side by side
     shape = (len(modes), len(results))

@@ -1,4 +1,4 @@
-"""Trainings, records and figures of claims, kept in one folder."""
+"""Trainings, records and figures of the claims, in one folder."""
 import json
 import os
 from pathlib import Path
@@ -20,15 +20,15 @@ from .trainings import Trained, config_of, train_all
 __all__ = ['study', 'trainings_of']
 
 BUNDLED = 'photograph.png'
-# Of each training, of each seed.
+# Samples of all seeds, by name of the training.
 Samples = Dict[str, List[Pictures]]
 
 
 def trainings_of(letters: Sequence[str]) -> List[str]:
-    """What has to be trained for claims, each once.
+    """Trainings that claims need, without duplicates.
 
     Args:
-        letters: Some of :data:`mmpe.analysis.claims.CLAIMS`.
+        letters: Keys of :data:`mmpe.analysis.claims.CLAIMS`.
 
     Returns:
         Names of configs in ``configs/analysis``.
@@ -44,41 +44,41 @@ def study(letters: Sequence[str],
           photograph: Optional[PathLike],
           folder: PathLike,
           options: Optional[dict] = None) -> str:
-    """Train, measure and draw what claims need.
+    """Train, measure and draw everything that claims need.
 
-    Trainings and figures that an earlier call has finished in the same folder
-    are used again.
+    Finished trainings and figures of earlier calls in the same folder are
+    reused.
 
     Args:
-        letters: Some of :data:`mmpe.analysis.claims.CLAIMS`.
+        letters: Keys of :data:`mmpe.analysis.claims.CLAIMS`.
         seeds: Random seeds of trainings and samples.
         data_root: Folder of images; None if no training needs one.
-        photograph: What SinGANs and patch diffusion are made of; None for
-            one of scikit-image.
-        folder: Where everything is written: ``trainings``, ``records``,
-            ``claims.md``, ``claims.json`` and for each claim a PNG file.
+        photograph: Photograph for SinGANs and patch diffusion; None for one
+            of scikit-image.
+        folder: Output folder, for ``trainings``, ``records``, ``claims.md``,
+            ``claims.json`` and a PNG file per claim.
         options: Settings that override those of all trainings.
 
     Returns:
-        The table in Markdown.
+        Table in Markdown.
 
     Raises:
-        FileNotFoundError: There is no such folder or photograph.
-        ValueError: It holds no images, the photograph cannot be read, or a
-            folder holds another training.
-        OSError: A training has failed, or a file cannot be written.
+        FileNotFoundError: The folder or the photograph does not exist.
+        ValueError: The folder has no images, the photograph cannot be read,
+            or a folder has another training.
+        OSError: A training failed, or a file cannot be written.
     """
     folder = Path(folder)
     check_folder(folder)
     names = trainings_of(letters)
-    # What is wrong shows before any work.
+    # Check the inputs before any long work.
     if photograph is not None:
         read_photograph(photograph)
     images = None
     for name in names:
         if 'singan' not in name and images is None:
             images = Folder(str(data_root), config_of(name))
-    bundled = folder / BUNDLED  # written once: later calls go on with it
+    bundled = folder / BUNDLED  # written once and reused by later calls
     if photograph is None:
         photograph = bundled if bundled.is_file() else \
             bundled_photograph(folder)
@@ -129,7 +129,7 @@ def _add_patches(records: Dict[str, List[Record]], samples: Samples,
 
 
 def _kept(path: Path, settings: list, compute: Callable[[], tuple]) -> tuple:
-    """A record and pictures, from files if an earlier call wrote them."""
+    """Compute a record and images, or read those of an earlier call."""
     table, arrays = path.with_suffix('.json'), path.with_suffix('.npz')
     if table.is_file() and arrays.is_file():
         found = json.loads(table.read_text())

@@ -1,4 +1,4 @@
-"""Networks to look at, and how they are sampled."""
+"""Networks to analyse, and how to sample them."""
 import contextlib
 import importlib
 from copy import deepcopy
@@ -36,14 +36,14 @@ _CSG = dict(type='CSG')
 
 
 class Subject(NamedTuple):
-    """A network and a function that draws what it is called with.
+    """A network and a function that draws its inputs.
 
     Attributes:
         model: Any network, in evaluation mode.
-        draw: From a number of latents and a ``torch.Generator`` to positional
-            and keyword arguments of the network.
-        margin: Cells beyond the border of the smallest input, or of the first
-            map, that an output may see.
+        draw: Returns positional and keyword arguments of the network, given a
+            number of latents and a ``torch.Generator``.
+        margin: Number of cells beyond the border of the smallest input, or of
+            the first map, on which an output can depend.
         first_map: As for :func:`mmpe.analysis.padding.change_inputs`.
     """
 
@@ -53,16 +53,15 @@ class Subject(NamedTuple):
     first_map: Optional[str] = None
 
     def run(self, num: int, seed: int, **options) -> Tensor:
-        """Sample the network; the same latents for the same seed.
+        """Sample the network; a seed always gives the same latents.
 
         Args:
             num: Number of latents.
-            seed: Their seed.
-            options: Keyword arguments of the network that replace those
-                drawn.
+            seed: Seed of the latents.
+            options: Keyword arguments that override the drawn ones.
 
         Returns:
-            What the network returns, of all latents.
+            Outputs of the network for all latents.
         """
         generator = torch.Generator().manual_seed(seed)
         outputs = []
@@ -74,7 +73,7 @@ class Subject(NamedTuple):
 
 
 def _vectors(channels: int, **kwargs) -> Callable:
-    """Draws latents (N, channels) without places."""
+    """Make a function that draws latents (N, channels)."""
 
     def draw(num: int, generator: torch.Generator) -> Arguments:
         return (torch.randn(num, channels, generator=generator), ), kwargs
@@ -83,7 +82,7 @@ def _vectors(channels: int, **kwargs) -> Callable:
 
 
 def _of_stylegan2(model: BaseStyleGenerator) -> Subject:
-    # A noise of zeros, the mean of all: places are what is looked for.
+    # Noise is set to zero, its mean, as it hides the dependence on position.
     noise = [torch.zeros(1, 1, 1, 1)] * model.num_injected_noises
     return Subject(
         model, _vectors(model.noise_size, injected_noise=noise), margin=6)
@@ -101,7 +100,7 @@ def _of_singan(model: SinGANMultiScaleGenerator, shapes: list,
             curr_scale=len(shapes) - 1,
             num_batches=num)
 
-    # Each scale sees `pad_head` cells, and is half as large as the next.
+    # Each scale reads `pad_head` cells, and sizes double at most.
     return Subject(model, draw, margin=2 * model.pad_head)
 
 
@@ -141,7 +140,7 @@ def _pggan(size: int) -> Subject:
     return Subject(model, _vectors(model.noise_size), margin=5)
 
 
-# By name, from the size of the image to a subject with random weights.
+# Make a subject with random weights, given the size of the image.
 ARCHITECTURES: Dict[str, Callable[[int], Subject]] = {
     'dcgan': _dcgan,
     'pggan': _pggan,
@@ -155,24 +154,24 @@ ARCHITECTURES: Dict[str, Callable[[int], Subject]] = {
 
 
 def untrained(name: str, size: int, seed: int) -> Subject:
-    """A small network of random weights.
+    """A small network with random weights.
 
-    The statistics of batch normalisation are those of some of its latents.
+    Statistics of batch normalisation come from a few batches of latents.
 
     Args:
-        name: One of :data:`ARCHITECTURES`.
-        size: Height and width of the image, a power of 2 from 32.
+        name: Key of :data:`ARCHITECTURES`.
+        size: Height and width of the image, a power of 2, at least 32.
         seed: Seed of the weights.
 
     Raises:
-        ValueError: There is no such architecture, or the size is none.
+        ValueError: The architecture is unknown, or the size is invalid.
     """
     if name not in ARCHITECTURES:
         raise ValueError('Argument `name` must be one of '
                          f'{list(ARCHITECTURES)}, but got {name!r}.')
     if size < 32 or size & (size - 1):
-        raise ValueError('Argument `size` must be a power of 2 from 32, but '
-                         f'got {size}.')
+        raise ValueError('Argument `size` must be a power of 2 and at least '
+                         f'32, but got {size}.')
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         subject = ARCHITECTURES[name](size)
@@ -181,7 +180,7 @@ def untrained(name: str, size: int, seed: int) -> Subject:
 
 
 def _calibrate(subject: Subject, seed: int) -> None:
-    """Give batch normalisations their running statistics."""
+    """Compute the running statistics of batch normalisations."""
     norms = [x for x in subject.model.modules() if isinstance(x, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     subject.model.train()
@@ -194,23 +193,24 @@ def _calibrate(subject: Subject, seed: int) -> None:
 
 
 def from_factory(path: str) -> Subject:
-    """Somebody's own network.
+    """A user's own network.
 
     Args:
         path: 'module:factory'. The factory takes no arguments and returns a
-            network and a function ``draw(num, generator)``, which draws a
-            tensor or a tuple of arguments for the network. Its margin is
-            tried out, up to 64 cells. Or a :class:`Subject`.
+            :class:`Subject`, or a network and a function
+            ``draw(num, generator)`` that draws a tensor or a tuple of
+            arguments for it; the margin is then found by trial, up to 64
+            cells.
 
     Raises:
-        ImportError: There is no such module.
-        ValueError: It has no such factory, or that returns something else.
+        ImportError: The module does not exist.
+        ValueError: The factory does not exist or returns something else.
     """
     module, _, name = path.partition(':')
     factory = getattr(importlib.import_module(module), name, None)
     if not callable(factory):
-        raise ValueError('A network of your own is named `module:factory`, '
-                         f'but got {path!r}.')
+        raise ValueError('A network of your own must be given as '
+                         f'`module:factory`, but got {path!r}.')
     made = factory()
     if isinstance(made, Subject):
         return made
@@ -229,11 +229,11 @@ def from_factory(path: str) -> Subject:
 
 
 def _with_margin(subject: Subject) -> Subject:
-    """With the least margin that is enough, or else the largest of them."""
+    """Set the smallest sufficient margin, or else the largest one."""
     before = None
     for margin in _MARGINS:
         with pad_with(subject.model, 'none', margin, subject.first_map), \
-                contextlib.suppress(ValueError):  # no multiple of the stride
+                contextlib.suppress(ValueError):  # not a multiple of a stride
             out = subject.run(1, 0)
             if before is not None and torch.allclose(
                     out, before, atol=1e-4 * float(out.abs().max())):
@@ -249,10 +249,10 @@ class _ContextSampler(nn.Module):
         super().__init__()
         self.generator = model.generator_ema.module if model.with_ema_gen \
             else model.generator
-        self._model = [model]  # whose other parts are no modules of this one
+        self._model = [model]  # in a list, to keep it out of the submodules
 
     def forward(self, *noises: Tensor) -> Tensor:
-        """Random images (N, 3, H, W) of noises (N, C, h, w) of all scales."""
+        """Images (N, 3, H, W) from noises (N, C, h, w) of all scales."""
         return self._model[0]._generate(
             self.generator,
             list(noises),
@@ -272,20 +272,20 @@ def _of_context_singan(model: ContextSinGAN) -> Subject:
 
 
 def from_checkpoint(config: str, checkpoint: str) -> Subject:
-    """A trained generator, with averaged weights where there are some.
+    """A trained generator, with averaged weights if there are any.
 
-    What it was trained without (:class:`mmpe.analysis.cues.CuesHook`) it is
-    without here. A ContextSinGAN pads nothing, so that its margin is 0.
+    Changes of spatial cues in training (:class:`mmpe.analysis.cues.CuesHook`)
+    are applied here, too. A ContextSinGAN has no padding, and a margin of 0.
 
     Args:
-        config: Config file of SinGAN, StyleGAN2, MS-PIE, or of MMagic's DCGAN
-            or PGGAN.
-        checkpoint: The checkpoint that belongs to it.
+        config: Config file of SinGAN, StyleGAN2, MS-PIE, or MMagic's DCGAN or
+            PGGAN.
+        checkpoint: Checkpoint of this config.
 
     Raises:
-        FileNotFoundError: One of the files is missing.
-        ValueError: The model is none of these, or the checkpoint does not
-            belong to it.
+        FileNotFoundError: A file is missing.
+        ValueError: The model is not supported, or the checkpoint does not
+            belong to the config.
     """
     cfg = Config.fromfile(config)
     settings = cfg.get('model')
@@ -303,7 +303,7 @@ def from_checkpoint(config: str, checkpoint: str) -> Subject:
 
 
 def _of_mmpe(settings: Any, checkpoint: str) -> Subject:
-    """SinGAN, StyleGAN2 or MS-PIE."""
+    """Subject of SinGAN, StyleGAN2 or MS-PIE."""
     weights = Weights(checkpoint)
     if settings.get('num_scales', 0) is None:
         settings.num_scales = weights.num_scales
@@ -325,7 +325,7 @@ def _of_mmpe(settings: Any, checkpoint: str) -> Subject:
 
 
 def _of_mmagic(settings: Any, checkpoint: str) -> Subject:
-    """MMagic's DCGAN or PGGAN."""
+    """Subject of MMagic's DCGAN or PGGAN."""
     generator = deepcopy(settings.generator)
     name = generator.type.replace('Generator', '').lower()
     importlib.import_module(f'mmagic.models.editors.{name}')

@@ -1,4 +1,4 @@
-"""The small trainings that the claims are measured on."""
+"""Small trainings on which the claims are measured."""
 import hashlib
 import json
 import subprocess
@@ -25,7 +25,7 @@ class Trained(NamedTuple):
     """A finished training.
 
     Attributes:
-        name: Its config in ``configs/analysis``, without suffix.
+        name: Config in ``configs/analysis``, without suffix.
         seed: Random seed.
         config: Path of the config.
         checkpoint: Path of the last checkpoint.
@@ -43,27 +43,27 @@ def train_all(names: Sequence[str],
               photograph: PathLike,
               folder: PathLike,
               options: Optional[dict] = None) -> List[Trained]:
-    """Train what is not trained yet, one after the other.
+    """Run all trainings that are not finished, one by one.
 
-    Each training has a folder of its own. A finished one is used again, and a
-    stopped one goes on.
+    Each training has its own folder. Finished ones are reused, interrupted
+    ones are resumed.
 
     Args:
         names: Configs in ``configs/analysis``, without suffix.
         seeds: Random seeds of each.
         data_root: Folder of images.
-        photograph: What SinGANs are trained on.
-        folder: Folder of the folders.
+        photograph: Photograph for SinGANs.
+        folder: Parent of the trainings' folders.
         options: Settings that override those of all configs that have them.
 
     Returns:
-        All trainings, seeds one after the other.
+        All trainings, seed by seed.
 
     Raises:
-        FileNotFoundError: There is no such config.
-        ValueError: A folder holds another training, or the photograph is too
+        FileNotFoundError: A config does not exist.
+        ValueError: A folder has another training, or the photograph is too
             small.
-        OSError: A training has failed, or a file cannot be written.
+        OSError: A training failed, or a file cannot be written.
     """
     trainings = []
     for seed in seeds:
@@ -108,16 +108,16 @@ class _Training:
             config=hashlib.sha256(decisive.encode()).hexdigest()[:16])
 
     def check(self) -> None:
-        """See that it can start, and its folder is new or belongs to it."""
+        """Check that it can start, and that its folder is new or its own."""
         fit_to_photograph(self.cfg)
         path = self.folder / 'settings.json'
         if path.is_file() and json.loads(path.read_text()) != self.settings:
-            raise ValueError(f'The folder {str(self.folder)!r} holds a '
-                             'training with other images or settings: use '
-                             'another --work-dir.')
+            raise ValueError(f'The folder {str(self.folder)!r} has a training '
+                             'with other images or settings: use another '
+                             '--work-dir.')
 
     def run(self) -> None:
-        """Train, unless that is done."""
+        """Train, unless it is finished."""
         if (self.folder / _FINISHED).is_file():
             return
         _write(self.folder / 'settings.json', self.settings)
@@ -140,11 +140,11 @@ class _Training:
             try:
                 code = process.wait()
             finally:
-                process.terminate()  # not without this process
+                process.terminate()  # must not outlive this process
                 process.wait()
         if code:
             lines = log.read_text().strip().splitlines() or ['']
-            raise OSError(f'The training {self.folder.name!r} has failed, see '
+            raise OSError(f'The training {self.folder.name!r} failed, see '
                           f'{str(log)!r}: {lines[-1]}')
         _write(self.folder / _FINISHED,
                dict(checkpoint=latest_checkpoint(self.folder).name))
@@ -157,7 +157,7 @@ class _Training:
 
 
 def _options_of(cfg: Config, options: dict) -> Dict[str, object]:
-    """The settings that a config knows."""
+    """Options whose keys a config has."""
     known = {}
     for key, value in options.items():
         part = cfg

@@ -1,4 +1,4 @@
-"""Datasets: one photograph as a pyramid, folders of images."""
+"""Datasets: the pyramid of one photograph, and folders of images."""
 import mmagic.datasets  # noqa: F401
 
 from .image_folder import (ImageFolderDataset, LoadPhotograph,

@@ -1,4 +1,4 @@
-"""Folders of images, for models that learn from many."""
+"""Folders of images."""
 from logging import WARNING
 from pathlib import Path
 from typing import List, Optional, Tuple
@@ -17,13 +17,13 @@ _PIPELINE = [dict(type='LoadPhotograph'), dict(type='PackInputs', keys='gt')]
 
 @TRANSFORMS.register_module()
 class LoadPhotograph(BaseTransform):
-    """Reads an image file of any common kind, whole or not at all.
+    """Reads an image file of any common format; damaged files are errors.
 
-    MMagic's ``LoadImageFromFile`` delivers what can be decoded of a cut file,
-    and does not name a file that cannot be read.
+    MMagic's ``LoadImageFromFile`` returns what it can decode of a truncated
+    file, and does not name an unreadable one.
 
     Args:
-        key: The image is read from ``{key}_path``; it is mirrored where
+        key: The image is read from ``{key}_path``, and mirrored if
             ``mirrored`` is true.
     """
 
@@ -41,7 +41,7 @@ class LoadPhotograph(BaseTransform):
             ``{key}_channel_order``.
 
         Raises:
-            ValueError: The file cannot be read; named in the error.
+            ValueError: The file cannot be read; the error names it.
         """
         image = read_photograph(results[f'{self.key}_path'])
         if results.get('mirrored'):
@@ -57,22 +57,22 @@ class LoadPhotograph(BaseTransform):
 
 @DATASETS.register_module()
 class ImageFolderDataset(BasicImageDataset):
-    """All images of a folder, in the order of their names.
+    """All images of a folder, sorted by name.
 
     Args:
         data_root: The folder.
-        mirror: Whether mirrored images are further items, as in StyleGAN2's
-            own code. An item then is the same whenever it is read, and a
-            training that is resumed sees what it would have seen.
-        skip_unreadable: Whether the next image stands in for one that cannot
-            be read, with a warning that names it, instead of an error.
+        mirror: Add mirrored images as further items, as StyleGAN2's code
+            does. So items are the same whenever they are read, and a resumed
+            training sees the same data as an uninterrupted one.
+        skip_unreadable: Replace an unreadable image by the next one, with a
+            warning that names it, instead of raising an error.
         pipeline: Transforms; by default :class:`LoadPhotograph` and MMagic's
             ``PackInputs``.
         kwargs: As for ``mmagic.datasets.BasicImageDataset``.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: There are no images in it.
+        FileNotFoundError: The folder does not exist.
+        ValueError: The folder has no images.
     """
 
     def __init__(self,
@@ -99,7 +99,7 @@ class ImageFolderDataset(BasicImageDataset):
         """Find the images.
 
         Returns:
-            Their paths, sorted, since the order of a folder is not defined.
+            Items sorted by path, as folders have no defined order.
         """
         found = sorted(super().load_data_list(), key=lambda item: item['key'])
         if not found:
@@ -110,17 +110,17 @@ class ImageFolderDataset(BasicImageDataset):
         return found + [dict(item, mirrored=True) for item in found]
 
     def prepare_data(self, idx: int) -> dict:
-        """An item, or the next one that can be read.
+        """Load an item, or the next readable one with ``skip_unreadable``.
 
         Args:
-            idx: Its number.
+            idx: Index of the item.
 
         Returns:
             The item after the pipeline.
 
         Raises:
             ValueError: The image cannot be read and must not be skipped, or
-                none of the dataset can be read.
+                no image of the dataset can be read.
         """
         for index in range(idx, idx + len(self)):
             try:
@@ -133,12 +133,12 @@ class ImageFolderDataset(BasicImageDataset):
 
 
 def deliver_size(pipeline: List[dict], size: Tuple[int, int]) -> None:
-    """Let a pipeline resize images to no fewer pixels than a size.
+    """Make a pipeline resize images to at least a given size.
 
-    Else real images of a size above its own would be blurred ones.
+    Otherwise real images of a larger size would be blurred.
 
     Args:
-        pipeline: Configs of its transforms, changed in place.
+        pipeline: Configs of the transforms, changed in place.
         size: Height and width.
     """
     for transform in pipeline:

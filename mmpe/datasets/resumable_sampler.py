@@ -1,4 +1,4 @@
-"""An endless order of images that one can enter anywhere."""
+"""Infinite sampler that can start at any position."""
 from typing import Iterator, Optional, Sized
 
 import numpy as np
@@ -12,18 +12,18 @@ __all__ = ['ResumableSampler']
 
 @DATA_SAMPLERS.register_module()
 class ResumableSampler(Sampler):
-    """mmengine's ``InfiniteSampler``, but it can begin later.
+    """mmengine's ``InfiniteSampler`` with a start position.
 
-    Each pass through the dataset has an order of its own, that of its number
-    and the seed, so nothing before ``start`` has to be computed or read.
+    The order of each pass through the dataset depends on its number and the
+    seed only, so nothing before ``start`` is computed or read.
 
     Args:
         dataset: The dataset.
-        shuffle: Whether each pass has a random order.
-        seed: Random seed; by default one that all ranks agree on.
+        shuffle: Shuffle each pass.
+        seed: Random seed; by default a random one shared by all ranks.
 
     Attributes:
-        start: Number of items of this rank that are left out.
+        start: Number of items of this rank to skip.
     """
 
     def __init__(self,
@@ -37,7 +37,7 @@ class ResumableSampler(Sampler):
         self.start = 0
 
     def _order(self, number: int) -> np.ndarray:
-        """All indices, as they come in a pass."""
+        """Order of all indices in a pass."""
         if not self.shuffle:
             return np.arange(self.size)
         return np.random.default_rng(

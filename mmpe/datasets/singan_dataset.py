@@ -1,4 +1,4 @@
-"""One photograph as the image pyramid that SinGAN learns from."""
+"""Image pyramid of one photograph, for training SinGAN."""
 import functools
 import math
 import os.path as osp
@@ -22,19 +22,19 @@ __all__ = [
 
 
 def read_photograph(path: str) -> np.ndarray:
-    """Read an image file of any common kind as 8-bit colour.
+    """Read an image file of any common format as 8-bit colour.
 
-    Grey-scale, palette, CMYK and 16-bit files are converted, the orientation
-    tag is applied, and transparent pixels are laid on white.
+    Greyscale, palette, CMYK and 16-bit files are converted, the orientation
+    tag is applied, and transparent pixels are composed over white.
 
     Args:
         path: Path of the image file.
 
     Returns:
-        uint8 (H, W, 3) in [0, 255], in BGR order as OpenMMLab keeps it.
+        uint8 (H, W, 3) in [0, 255], in OpenMMLab's BGR order.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ValueError: The file is not an image, or is damaged.
     """
     if not osp.isfile(path):
@@ -52,25 +52,25 @@ def open_rgb(file: Union[str, BinaryIO],
 
     Args:
         file: The file, or its path.
-        name: What an error calls it.
-        most_pixels: How many pixels it may have.
+        name: Name of the file in errors.
+        most_pixels: Largest number of pixels.
 
     Returns:
-        The image, in mode RGB.
+        The image in mode RGB.
 
     Raises:
         ValueError: The file is not an image, is damaged or has more pixels.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # about tags that are damaged
+            warnings.simplefilter('ignore')  # about damaged tags
             warnings.simplefilter('error', Image.DecompressionBombWarning)
             with Image.open(file, formats=_formats()) as image:
                 num_pixels = math.prod(image.size)
                 if num_pixels > most_pixels:
                     raise ValueError(
-                        f'it has {num_pixels / 1e6:.1f} megapixels, and at '
-                        f'most {most_pixels / 1e6:.0f} are taken')
+                        f'it has {num_pixels / 1e6:.1f} megapixels, more than '
+                        f'the limit of {most_pixels / 1e6:.0f}')
                 ImageOps.exif_transpose(image, in_place=True)
                 return _to_rgb(image)
     except UnidentifiedImageError:
@@ -86,14 +86,14 @@ def open_rgb(file: Union[str, BinaryIO],
 
 @functools.cache
 def _formats() -> List[str]:
-    """What Pillow reads by itself: for EPS it would run Ghostscript."""
+    """Formats that Pillow reads itself; for EPS it would run Ghostscript."""
     Image.init()
     return [name for name in Image.ID if name != 'EPS']
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith('I'):  # 16 bits; Pillow would clip at 255
-        # In place: there may be many pixels.
+        # In place, to save memory.
         values = np.array(image, np.int32).clip(0, 65535)
         values += 128
         values //= 257
@@ -111,7 +111,7 @@ def num_scales_of(path: str,
                   max_size: int,
                   scale_factor_init: float = 0.5,
                   doubling: bool = False) -> int:
-    """``num_scales`` (counted from zero) that fits a photograph.
+    """``num_scales`` (counted from zero) of a photograph.
 
     Args:
         path: Path of the image file.
@@ -121,11 +121,11 @@ def num_scales_of(path: str,
         doubling: As for :class:`SinGANDataset`.
 
     Returns:
-        The index of the finest scale.
+        Index of the finest scale.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not an image or the image is too small.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not an image, or the image is too small.
     """
     return last_stage(
         read_photograph(path).shape[:2], min_size, max_size,
@@ -141,8 +141,8 @@ def create_real_pyramid(
     """Create the image pyramid of a photograph.
 
     The long side of the finest image is at most ``max_size``, the short side
-    of the coarsest one is ``min_size``, or near it where sizes double. Then
-    images are averages over areas, otherwise bilinear samples.
+    of the coarsest one is ``min_size``. With doubling sizes it is close to
+    ``min_size``, and images are resized by area instead of bilinearly.
 
     Args:
         real: Image (H, W, 3).
@@ -153,14 +153,14 @@ def create_real_pyramid(
 
     Returns:
         The images, the coarsest first; the actual ratio of neighbouring
-        sizes; the index of the finest image.
+        sizes; and the index of the finest image.
 
     Raises:
         ValueError: See :func:`mmpe.functional.pyramid.last_stage`.
     """
     sizes = pyramid_sizes(real.shape[:2], min_size, max_size,
                           scale_factor_init, doubling)
-    # OpenCV's 'area' is the mean over a pixel's area, also where an axis grows
+    # OpenCV's 'area' averages over a pixel's area, even if an axis grows.
     method = 'area' if doubling else 'bilinear'
     finest = mmcv.imresize(real, sizes[-1][::-1], interpolation=method)
     reals = [
@@ -173,26 +173,26 @@ def create_real_pyramid(
 
 @DATASETS.register_module()
 class SinGANDataset(BaseDataset):
-    """A dataset whose every item is the pyramid of the same photograph.
+    """Dataset in which each item is the pyramid of the same photograph.
 
     Args:
-        data_root: Path of the image file; any kind that Pillow reads.
+        data_root: Path of the image file, in any format that Pillow reads.
         min_size: Short side of the coarsest image in pixels.
-        max_size: Upper bound of the long side of the finest image in pixels.
-        scale_factor_init: Desired ratio of neighbouring sizes; without effect
-            where they double.
+        max_size: Upper bound on the long side of the finest image in pixels.
+        scale_factor_init: Desired ratio of neighbouring sizes; ignored with
+            ``doubling``.
         pipeline: Transforms of the item, which has the keys ``input_sample``
             and ``real_scale0``, ``real_scale1``, ... By default everything is
-            packed; what a given pipeline leaves out of the pyramid is added.
+            packed; images of the pyramid that a pipeline omits are added.
         num_samples: Length of the dataset; -1 means endless (a million).
-        doubling: Whether every image is exactly twice as large as the one
-            before, and made of means of the finest one's pixels. The coarsest
-            short side is then only near ``min_size``, see
+        doubling: Make each image exactly twice as large as the previous one,
+            by averaging the finest one's pixels. The coarsest short side is
+            then only close to ``min_size``, see
             :func:`mmpe.functional.pyramid.doubling_sizes`.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not an image or the image is too small.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not an image, or the image is too small.
     """
 
     def __init__(self,
@@ -211,7 +211,7 @@ class SinGANDataset(BaseDataset):
         super().__init__(data_root=data_root, pipeline=pipeline or [])
 
     def full_init(self) -> None:
-        """Read the photograph and make its pyramid."""
+        """Read the photograph and create its pyramid."""
         self.reals, self.scale_factor, self.stop_scale = create_real_pyramid(
             read_photograph(self.data_root), self.min_size, self.max_size,
             self.scale_factor_init, self.doubling)
@@ -231,7 +231,7 @@ class SinGANDataset(BaseDataset):
         """The packed pyramid.
 
         Args:
-            idx: Ignored: every item is the same.
+            idx: Ignored, as all items are the same.
 
         Returns:
             ``inputs``, a dict of uint8 images (3, H, W) in BGR order named

@@ -1,9 +1,9 @@
 """Metrics of generated images, at the sizes a model can draw."""
-# Our registry falls back on MMagic's metrics only for what has been imported.
+# The registry falls back on MMagic's metrics only after this import.
 import mmagic.evaluation  # noqa: F401
 
 from .consistency import CrossScaleConsistency
-from .efflite import EffLite0Distances
+from .efficientnet_lite_distances import EffLite0Distances
 from .evaluator import MultiScaleEvaluator, results_table
 from .inception import FrechetInceptionDistance, KernelInceptionDistance
 from .precision_recall import PrecisionAndRecall

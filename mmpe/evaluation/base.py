@@ -1,4 +1,4 @@
-"""What our metrics share: drawing fakes, and comparing features."""
+"""Base classes of metrics: drawing fakes, and comparing features."""
 import copy
 import hashlib
 import math
@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmpe.functional.distances import resize_images
+from mmpe.functional.resample import resize_images
 from .references import (DEFAULT_CACHE_DIR, Arrays, Size, chosen_indices,
                          dataset_identity, extract_real_features,
                          read_reference, reference_key, write_reference)
@@ -27,16 +27,16 @@ def check_at_least(**minima: Any) -> None:
     """Check integer arguments: ``name=(value, minimum)``.
 
     Raises:
-        ValueError: A value is no integer or below its minimum.
+        ValueError: A value is not an integer or below its minimum.
     """
     for name, (value, minimum) in minima.items():
         if not isinstance(value, int) or value < minimum:
-            raise ValueError(f'Argument `{name}` must be an integer from '
-                             f'{minimum}, but got {value!r}.')
+            raise ValueError(f'Argument `{name}` must be an integer of at '
+                             f'least {minimum}, but got {value!r}.')
 
 
 class _Batches:
-    """Inputs that make a model draw a number of images, no image too many."""
+    """Inputs that make a model draw exactly a number of images."""
 
     def __init__(self, num_images: int, batch_size: int, **inputs) -> None:
         self.num_images = num_images
@@ -47,7 +47,7 @@ class _Batches:
         return math.ceil(self.num_images / self.batch_size)
 
     def sizes(self) -> Iterator[int]:
-        """The size of every batch."""
+        """Size of each batch."""
         for start in range(0, self.num_images, self.batch_size):
             yield min(self.batch_size, self.num_images - start)
 
@@ -57,10 +57,10 @@ class _Batches:
 
 
 class FakeImageMetric(GenerativeMetric):
-    """A metric of generated images.
+    """Metric of generated images.
 
-    Metrics share their samples where the samples are drawn alike: with the
-    same ``sample_model``, ``sample_kwargs`` and kind of input.
+    Metrics with the same ``sample_model``, ``sample_kwargs`` and kind of
+    input share their samples.
 
     Args:
         fake_nums: Number of generated images.
@@ -71,17 +71,17 @@ class FakeImageMetric(GenerativeMetric):
         sample_model: 'ema' or 'orig'.
         collect_device: As in mmengine.
         prefix: Prefix of the names of the results.
-        sample_kwargs: Arguments for the generator, e.g.
+        sample_kwargs: Arguments of the generator, e.g.
             ``dict(chosen_scale=4)``.
-        real_size: Size (H, W) to which the real images are resized:
-            bilinearly, with pixel centres aligned, and anti-aliased when they
-            shrink. None leaves them as the pipeline delivers them.
+        real_size: Resize real images to this (H, W), by
+            :func:`mmpe.functional.resample.resize_images`. None leaves them
+            as the pipeline delivers them.
 
     Raises:
         ValueError: An argument is out of its range.
     """
 
-    #: Whether `MultiScaleEvaluator` makes one copy for each scale.
+    #: Whether `MultiScaleEvaluator` makes one copy per scale.
     per_scale = True
 
     def __init__(self,
@@ -106,17 +106,17 @@ class FakeImageMetric(GenerativeMetric):
 
     def _set_sampling(self, sample_kwargs: dict) -> None:
         self.sample_kwargs = dict(sample_kwargs)
-        # MMagic's Evaluator lets metrics of one mode share their samples.
+        # In MMagic's Evaluator, metrics with the same mode share samples.
         if sample_kwargs:
             self.SAMPLER_MODE = f'Generative {sorted(sample_kwargs.items())}'
 
     def at_scale(self, scale: EvaluationScale,
                  prefix: Optional[str]) -> 'FakeImageMetric':
-        """A copy that evaluates one scale; networks are shared.
+        """A copy of the metric for one scale; networks are shared.
 
         Args:
-            scale: Adds to ``sample_kwargs``, gives ``real_size``, and says
-                whether the fakes are resized to it, too.
+            scale: Scale that sets ``real_size``, extends ``sample_kwargs``
+                and says whether to resize the fakes, too.
             prefix: Prefix of the copy.
 
         Returns:
@@ -133,12 +133,12 @@ class FakeImageMetric(GenerativeMetric):
 
     def get_metric_sampler(self, model: nn.Module, dataloader: DataLoader,
                            metrics: List[GenerativeMetric]) -> Any:
-        """Inputs for the images that a group of metrics shares.
+        """Inputs for the images shared by a group of metrics.
 
         Args:
             model: The model.
-            dataloader: Gives the batch size.
-            metrics: The group; the largest number of images counts.
+            dataloader: Data loader that sets the batch size.
+            metrics: The group; its largest number of images is drawn.
 
         Returns:
             An iterable of inputs for ``model.test_step``.
@@ -152,17 +152,17 @@ class FakeImageMetric(GenerativeMetric):
             sample_kwargs=self.sample_kwargs)
 
     def fake_image(self, sample: dict) -> Tensor:
-        """The image (C, H, W) in one output of the model."""
+        """The image (C, H, W) in an output of the model."""
         sample = sample.get(self.sample_model, sample)
         if self.fake_key is not None and self.fake_key in sample:
             return sample[self.fake_key].float()
         return sample['fake_img'].float()
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Take in one batch of outputs of the model.
+        """Process a batch of outputs of the model.
 
         Args:
-            data_batch: Not used.
+            data_batch: Unused.
             data_samples: The outputs.
         """
         missing = self.fake_nums_per_device - len(self.fake_results)
@@ -174,30 +174,30 @@ class FakeImageMetric(GenerativeMetric):
             self.fake_results += self.rows_of(images).split(1)
 
     def rows_of(self, images: Tensor) -> Tensor:
-        """What is kept of images (N, C, H, W): rows (N, ...) on the CPU."""
+        """Data to keep of images (N, C, H, W): rows (N, ...) on the CPU."""
         raise NotImplementedError
 
     def compute_metrics(self, results_fake: Sequence[Tensor]) -> Dict:
-        """Figures from the rows of all fakes."""
+        """Compute figures from the rows of all fakes."""
         raise NotImplementedError
 
 
 class FeatureMetric(FakeImageMetric):
-    """A metric that compares features of fakes with features of real images.
+    """Metric that compares features of generated and real images.
 
     Args:
-        network: Turns images (N, C, H, W), BGR in [0, 255], into features; it
-            has ``to(device)`` and ``identity``, a text that names its content
-            or None. Features without an identity are not kept in a file.
-        reference_file: Where the features of the real images are kept: read
-            when it exists, written otherwise. None keeps them in
-            ``cache_dir`` under a name made of all they depend on.
-        cache_dir: Folder of such files.
-        auto_save: Whether files are written.
+        network: Maps images (N, C, H, W), BGR in [0, 255], to features. Has
+            ``to(device)`` and ``identity``, a string that identifies its
+            weights, or None. Features without an identity are not cached.
+        reference_file: File of the real images' features: read if it exists,
+            written otherwise. None caches them in ``cache_dir``, under a name
+            derived from everything they depend on.
+        cache_dir: Folder of cached features.
+        auto_save: Write files.
         args, kwargs: As for :class:`FakeImageMetric`.
     """
 
-    #: What of the real features is kept: 'features' or 'statistics'.
+    #: Kind of the cached data: 'features' or 'statistics'.
     reference_kind = 'features'
 
     def __init__(self,
@@ -219,15 +219,15 @@ class FeatureMetric(FakeImageMetric):
         return self.network(images).cpu()
 
     def summarise(self, features: Tensor) -> Arrays:
-        """What is kept of the real features (N, F)."""
+        """Data to cache of the real features (N, F)."""
         return dict(features=features.numpy())
 
     def compute_metrics(self, results_fake: Sequence[Tensor]) -> Dict:
-        """Figures from the features of all fakes."""
+        """Compute figures from the features of all fakes."""
         return self.figures(torch.cat(list(results_fake)))
 
     def figures(self, fake: Tensor) -> Dict[str, float]:
-        """Figures from the fakes' features (N, F) and ``self.reference``."""
+        """Compute figures from fake features (N, F), ``self.reference``."""
         raise NotImplementedError
 
     @property
@@ -240,7 +240,7 @@ class FeatureMetric(FakeImageMetric):
 
         Args:
             module: The model; its device is used.
-            dataloader: Gives the real images.
+            dataloader: Data loader of the real images.
         """
         self.device = next(module.parameters()).device
         self.network.to(self.device)
@@ -258,7 +258,7 @@ class FeatureMetric(FakeImageMetric):
 
     def _reference_place(self, dataloader: DataLoader, indices: List[int]
                          ) -> Tuple[str, Optional[Path]]:
-        """The key of the real features and the file that keeps them."""
+        """Key of the real features, and the file for them or None."""
         identity = getattr(self.network, 'identity', None)
         data = dataset_identity(dataloader.dataset) if identity else None
         key = reference_key(
@@ -277,7 +277,7 @@ class FeatureMetric(FakeImageMetric):
         return key, Path(self.cache_dir).expanduser() / name
 
     def _read(self, path: Optional[Path], key: str) -> bool:
-        """Read the file on the main rank; whether there is one, on all."""
+        """Read the file on the main rank; returns on all if it exists."""
         found = [False]
         if path and is_main_process() and path.is_file():
             self.reference = self.read(path, key)

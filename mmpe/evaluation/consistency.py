@@ -1,4 +1,4 @@
-"""Whether a model draws the same picture at all of its sizes."""
+"""Consistency of a model's images across scales."""
 from itertools import combinations
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
@@ -17,7 +17,7 @@ __all__ = ['CrossScaleConsistency']
 
 
 class _LatentAtAllScales(_Batches):
-    """Inputs that draw one batch of latents at one scale after the other."""
+    """Inputs that draw each batch of latents at all scales in turn."""
 
     def __init__(self, model: nn.Module, scales: Sequence[EvaluationScale],
                  sample_kwargs: dict, *args, **kwargs) -> None:
@@ -41,26 +41,26 @@ class _LatentAtAllScales(_Batches):
 @METRICS.register_module('SelfSSIM')
 @METRICS.register_module()
 class CrossScaleConsistency(FakeImageMetric):
-    """Structural similarity of one latent drawn at several sizes (SelfSSIM).
+    """Structural similarity between images of a latent at two sizes.
 
-    For each pair of scales, the two images of a latent are resized to the
-    smaller of the two sizes and compared (Ntavelis et al., "Arbitrary-Scale
-    Image Synthesis", CVPR 2022). Needs neither a network nor real images.
+    SelfSSIM (Ntavelis et al., "Arbitrary-Scale Image Synthesis", CVPR 2022):
+    for each pair of scales, the two images of a latent are resized to the
+    smaller size and compared. Needs neither a network nor real images.
 
-    Results: one for each pair, e.g. ``256x256-384x384``, and their ``mean``;
-    1 means that the size changes nothing but the sampling of the picture.
+    Results: one per pair, e.g. ``256x256-384x384``, and their ``mean``; 1
+    means that scales differ in resolution only.
 
     Args:
         fake_nums: Number of latents.
-        scales: 'all', or a list of scales; see
+        scales: 'all' or a list of scales; see
             :func:`~mmpe.evaluation.scales.evaluation_scales`.
         fake_key: Key of the fakes in the samples, 'fake_img' if None.
         sample_model: 'ema' or 'orig'.
         collect_device: As in mmengine.
         prefix: Prefix of the names of the results, 'SelfSSIM' by default.
-        sample_kwargs: Further arguments for the generator, e.g.
-            ``dict(randomize_noise=False)`` to keep the injected noise of each
-            size fixed.
+        sample_kwargs: Further arguments of the generator, e.g.
+            ``dict(randomize_noise=False)`` to fix the injected noise of each
+            size.
 
     Raises:
         ValueError: An argument is out of its range, or the model has only one
@@ -95,18 +95,18 @@ class CrossScaleConsistency(FakeImageMetric):
 
         Args:
             module: The model.
-            dataloader: Not used.
+            dataloader: Unused.
         """
         self.found = evaluation_scales(module, self.scales)
         if len(self.found) < 2:
             raise ValueError(
                 'The consistency of scales needs at least two scales, but '
                 f'{type(unwrap(module)).__name__} is evaluated at '
-                f'{self.found[0].label} alone.')
+                f'{self.found[0].label} only.')
 
     def get_metric_sampler(self, model: nn.Module, dataloader: DataLoader,
                            metrics: Sequence[FakeImageMetric]) -> Any:
-        """Each batch of latents at every scale; see the base class."""
+        """Inputs for each batch of latents at all scales."""
         return _LatentAtAllScales(
             model,
             self.found,
@@ -116,10 +116,10 @@ class CrossScaleConsistency(FakeImageMetric):
             sample_model=self.sample_model)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Take in a batch of one scale; compare after the last scale.
+        """Process a batch at one scale; compare after the last scale.
 
         Args:
-            data_batch: Not used.
+            data_batch: Unused.
             data_samples: Outputs of the model.
         """
         self._drawn.append(

@@ -1,4 +1,4 @@
-"""An evaluator that takes the sizes from the model."""
+"""Evaluator at several scales, which it takes from the model."""
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch.nn as nn
@@ -18,13 +18,13 @@ __all__ = ['MultiScaleEvaluator', 'results_table']
 
 
 def results_table(rows: Dict[str, Dict[str, float]]) -> str:
-    """Figures of several sizes as a table in Markdown.
+    """Markdown table of figures at several sizes.
 
     Args:
         rows: Figures by name, for each size.
 
     Returns:
-        The table; a figure that a size lacks is left out.
+        The table; cells of missing figures are empty.
     """
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     cells = [['size', *names]]
@@ -41,23 +41,23 @@ def results_table(rows: Dict[str, Dict[str, float]]) -> str:
 class MultiScaleEvaluator(Evaluator):
     """MMagic's evaluator, at one, several or all scales of the model.
 
-    The sizes come from the model (see
-    :func:`~mmpe.evaluation.scales.evaluation_scales`), so a config need not
-    repeat them: each metric of ours gets the ``sample_kwargs`` that draw a
-    size, and real images are resized to it. Metrics that are not about one
-    size (``CrossScaleConsistency``, those of MMagic) are left as they are.
+    Sizes come from the model (see
+    :func:`~mmpe.evaluation.scales.evaluation_scales`), so configs need not
+    repeat them: mmpe's metrics get the ``sample_kwargs`` for a size, and real
+    images are resized to it. Other metrics (``CrossScaleConsistency``,
+    MMagic's) are not changed.
 
-    With several scales the names of the results begin with the size (e.g.
-    ``512x512/FID-50k/fid``), and a table of them is printed; and, unless
-    there are further ``sizes``, how far real images that are shrunk as in
-    training lie from those of the evaluation.
+    With several scales, names of results start with the size (e.g.
+    ``512x512/FID-50k/fid``) and a table is printed. Without further
+    ``sizes``, the log also has the distance between real images resized as in
+    training and as in evaluation.
 
     Args:
         metrics: The metrics or their configs.
-        scales: 'largest', 'all', a scale or a list of scales. None changes
-            nothing in the metrics, as MMagic's evaluator.
-        sizes: Further sizes (H, W), also ones the model was not trained at;
-            see :func:`~mmpe.evaluation.scales.evaluation_sizes`. They need
+        scales: 'largest', 'all', a scale or a list of scales. None leaves the
+            metrics as they are, as in MMagic's evaluator.
+        sizes: Further sizes (H, W), trained or not; see
+            :func:`~mmpe.evaluation.scales.evaluation_sizes`. Needs
             ``scales``.
 
     Raises:
@@ -75,18 +75,18 @@ class MultiScaleEvaluator(Evaluator):
 
     def prepare_metrics(self, module: nn.Module,
                         dataloader: DataLoader) -> None:
-        """Make the metrics of each scale, and have them prepared.
+        """Make and prepare the metrics of each scale.
 
         Args:
             module: The model to evaluate.
-            dataloader: Loader of the real images.
+            dataloader: Data loader of the real images.
         """
         if not self.is_ready and self.metrics and self.scales is not None:
             found = self._found(module)
             if len(found) > 1:
                 self.labels = [scale.label for scale in found]
             if is_main_process() and not self.sizes:
-                # With more sizes the images may be larger than in training.
+                # With `sizes`, images may be larger than in training.
                 note = filter_note(module, dataloader, found)
                 if note:
                     print_log(note, 'current')
@@ -97,7 +97,7 @@ class MultiScaleEvaluator(Evaluator):
         super().prepare_metrics(module, dataloader)
 
     def _found(self, module: nn.Module) -> List[EvaluationScale]:
-        """All scales and sizes, each once, smallest image first."""
+        """All scales and sizes without duplicates, smallest image first."""
         found = evaluation_scales(module, self.scales)
         if not self.sizes:
             return found
@@ -124,7 +124,7 @@ class MultiScaleEvaluator(Evaluator):
         return '/'.join(filter(None, [scale.label, metric.prefix]))
 
     def evaluate(self) -> dict:
-        """Figures of all metrics; prints the table of several scales."""
+        """Compute all figures; print a table if there are several scales."""
         results = super().evaluate()
         rows: Dict[str, Dict[str, float]] = {x: {} for x in self.labels}
         for key, value in results.items():

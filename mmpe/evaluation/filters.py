@@ -1,4 +1,4 @@
-"""How far training and evaluation shrink real images apart."""
+"""Distance between real images resized as in training and in evaluation."""
 from typing import List, Optional, Sequence
 
 import torch
@@ -6,7 +6,7 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmpe.functional.distances import resize_images
+from mmpe.functional.resample import resize_images
 from mmpe.utils.wrappers import unwrap
 from .references import RealImages, chosen_indices
 from .scales import EvaluationScale
@@ -19,20 +19,20 @@ _MOST_IMAGES = 200
 
 def filter_note(model: nn.Module, dataloader: DataLoader,
                 scales: Sequence[EvaluationScale]) -> Optional[str]:
-    """Say how far real images as trained lie from those of the evaluation.
+    """Report the distance between real images of training and evaluation.
 
     A model learns from real images that its ``match_reals`` has shrunk, but
-    is compared with anti-aliased ones. What lies between both is no fault of
-    the model.
+    is evaluated against antialiased ones. The difference is not the model's
+    fault.
 
     Args:
         model: The model, wrapped or not.
-        dataloader: Gives the real images, of which 200 are looked at.
-        scales: The sizes.
+        dataloader: Data loader of the real images, of which 200 are used.
+        scales: The scales.
 
     Returns:
-        The sliced Wasserstein distance at each size where they differ, in one
-        line; None where they differ at none.
+        One line with the sliced Wasserstein distance at each size where they
+        differ, or None.
     """
     model = unwrap(model)
     if not hasattr(model, 'match_reals'):
@@ -48,14 +48,15 @@ def filter_note(model: nn.Module, dataloader: DataLoader,
                          f'({distances[1]:.1f})')
     if not parts:
         return None
-    return ('In training the real images were shrunk with another filter. '
-            'Sliced Wasserstein distance from those of the evaluation, and of '
-            'two draws of the latter: ' + ', '.join(parts))
+    return ('In training, real images were shrunk with another filter. Their '
+            'sliced Wasserstein distance to those of the evaluation, and in '
+            'brackets that between two draws of the latter: ' +
+            ', '.join(parts))
 
 
 def _distances(model: nn.Module, images: RealImages,
                scale: EvaluationScale) -> Optional[List[float]]:
-    """Between both filters, and of one with itself; None if they agree."""
+    """Distances of both filters to evaluation's; None if they agree."""
 
     def evaluated(index: int) -> Tensor:
         return resize_images(images.original(index)[None], scale.size)

@@ -18,7 +18,7 @@ __all__ = ['FrechetInceptionDistance', 'KernelInceptionDistance']
 
 
 class _InceptionMetric(FeatureMetric):
-    """A metric of InceptionV3's features, with MMagic's arguments."""
+    """Metric of InceptionV3's features, with MMagic's arguments."""
 
     def __init__(self,
                  fake_nums: int,
@@ -57,31 +57,31 @@ class _InceptionMetric(FeatureMetric):
 class FrechetInceptionDistance(_InceptionMetric):
     """Frechet Inception distance (Heusel et al., NeurIPS 2017).
 
-    The results are MMagic's: ``fid``, and its two parts ``mean`` and ``cov``.
-    It differs from MMagic in what feeds it: StyleGAN's network gets rounded,
-    not truncated, 8-bit images; ``real_nums`` images are drawn at random, not
-    the first ones; and a network file that is missing is an error.
+    Results as in MMagic: ``fid``, and its two terms ``mean`` and ``cov``.
+    Deviations from MMagic: 8-bit images for StyleGAN's network are rounded,
+    not truncated; ``real_nums`` images are drawn at random, not the first
+    ones; a missing network file is an error.
 
     Args:
         fake_nums: Number of generated images, at least 2.
         real_nums: Number of real images; -1 means all.
         inception_style: 'StyleGAN' (TorchScript file) or 'pytorch'.
-        inception_path: The network's file. None looks where torch hub and
-            MMagic keep downloaded files.
+        inception_path: The network's file. None searches the download folders
+            of torch hub and MMagic.
         inception_pkl: File of the real images' statistics: read if it exists
-            (ours, or a pickle of MMagic's), written otherwise. None keeps
-            them in ``cache_dir``.
+            (mmpe's, or MMagic's pickle), written otherwise. None caches them
+            in ``cache_dir``.
         fake_key: Key of the fakes in the samples, 'fake_img' if None.
         real_key: Key of the real images in the data samples.
         need_cond_input: Draw conditional inputs from the dataset.
         sample_model: 'ema' or 'orig'.
         collect_device: As in mmengine.
         prefix: Prefix of the names of the results.
-        sample_kwargs: Arguments for the generator, e.g.
+        sample_kwargs: Arguments of the generator, e.g.
             ``dict(chosen_scale=4)``.
-        real_size: Size (H, W) to which the real images are resized; see
+        real_size: Resize real images to this (H, W); see
             :class:`~mmpe.evaluation.base.FakeImageMetric`.
-        cache_dir: Folder of the real images' statistics.
+        cache_dir: Folder of cached statistics.
 
     Raises:
         FileNotFoundError: The network's file is missing.
@@ -97,7 +97,7 @@ class FrechetInceptionDistance(_InceptionMetric):
         return dict(real_mean=mean.numpy(), real_cov=cov.numpy())
 
     def read(self, path: Path, key: str) -> Arrays:
-        """Read statistics of ours, or of MMagic's."""
+        """Read a file of statistics, mmpe's or MMagic's."""
         with open(path, 'rb') as file:
             is_ours = file.read(2) == b'PK'
         if is_ours:
@@ -105,7 +105,7 @@ class FrechetInceptionDistance(_InceptionMetric):
         state = load_pickle(path)
         names = ('real_mean', 'real_cov')
         if not isinstance(state, dict) or not set(names) <= set(state):
-            raise ValueError(f'`{path}` must hold {" and ".join(names)}.')
+            raise ValueError(f'`{path}` must have {" and ".join(names)}.')
         arrays = {name: state[name] for name in names}
         shapes = [x.shape for x in arrays.values()
                   if isinstance(x, np.ndarray) and x.dtype.kind == 'f']
@@ -117,7 +117,7 @@ class FrechetInceptionDistance(_InceptionMetric):
         return arrays
 
     def figures(self, fake: Tensor) -> Dict[str, float]:
-        """FID and its parts from the fakes' features (N, F)."""
+        """FID and its terms, from the fakes' features (N, F)."""
         real = [
             torch.from_numpy(self.reference[name])
             for name in ('real_mean', 'real_cov')
@@ -133,13 +133,14 @@ class FrechetInceptionDistance(_InceptionMetric):
 class KernelInceptionDistance(_InceptionMetric):
     """Kernel Inception distance (Binkowski et al., ICLR 2018).
 
-    Unbiased squared MMD with a cubic kernel, mean and standard deviation over
-    random subsets; results ``kid`` and ``kid_std``, not multiplied by 1000.
+    Unbiased squared MMD with a cubic kernel. Results: mean ``kid`` and
+    standard deviation ``kid_std`` over random subsets, not multiplied by
+    1000.
 
     Args:
         args: As for :class:`FrechetInceptionDistance`.
         num_subsets: Number of subsets.
-        subset_size: Samples in a subset; all, where there are fewer.
+        subset_size: Samples per subset; all if there are fewer.
         kwargs: As for :class:`FrechetInceptionDistance`.
 
     Raises:
@@ -161,7 +162,7 @@ class KernelInceptionDistance(_InceptionMetric):
         self.subset_size = subset_size
 
     def figures(self, fake: Tensor) -> Dict[str, float]:
-        """KID from the fakes' features (N, F)."""
+        """KID, from the fakes' features (N, F)."""
         kid, std = kernel_distance(
             self.real_features, fake, self.num_subsets,
             min(self.subset_size, len(fake), len(self.real_features)))

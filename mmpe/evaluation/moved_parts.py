@@ -1,4 +1,4 @@
-"""How well a part of a photograph keeps itself when it is moved."""
+"""How well a part of a photograph is preserved when it is moved."""
 import math
 from typing import Callable, Dict, NamedTuple, Tuple
 
@@ -17,14 +17,15 @@ _BAND = 6
 
 
 class MovedPart(NamedTuple):
-    """What has become of a moved part.
+    """Figures of a moved part.
 
     Attributes:
-        ssim: SSIM of the part with where it came from, in [-1, 1].
+        ssim: SSIM between the part before and after the move, in [-1, 1].
         psnr: PSNR in dB.
-        steps: Largest step from pixel to pixel on a line across the part's
-            border, its median over the border, divided by the 95th percentile
-            of such steps in the photograph: above 1 there is a seam.
+        steps: Visibility of the seam: median over the part's border of the
+            largest step between pixels across it, divided by the 95th
+            percentile of such steps in the photograph. Above 1 there is a
+            seam.
     """
 
     ssim: float
@@ -34,20 +35,20 @@ class MovedPart(NamedTuple):
 
 def moved_part(image: np.ndarray, before: np.ndarray, box: Box,
                shift: Shift) -> MovedPart:
-    """Compare a part with where it came from.
+    """Compare a part before and after a move.
 
     Args:
-        image: uint8 (H, W, 3), in which the part was moved.
-        before: uint8 (H, W, 3), where it has not been moved.
+        image: Image after the move, uint8 (H, W, 3).
+        before: Image before the move, uint8 (H, W, 3).
         box: (top, left, bottom, right) of the part in ``before``, at least
             11 pixels on each side.
-        shift: By how many pixels (down, right) it was moved.
+        shift: Shift of the part in pixels, (down, right).
 
     Returns:
         The figures.
 
     Raises:
-        ValueError: An array is no image, sizes differ, or the box is too
+        ValueError: An array is not an image, sizes differ, or the box is too
             small or outside of the image.
     """
     check_image('image', image)
@@ -60,7 +61,7 @@ def moved_part(image: np.ndarray, before: np.ndarray, box: Box,
         if image.shape != before.shape or not (0 <= x[0] < x[2] <= height and
                                                0 <= x[1] < x[3] <= width):
             raise ValueError('Arguments `box` and `shift` must stay inside '
-                             f'of images of one size, but got {box} and '
+                             f'images of the same size, but got {box} and '
                              f'{shift} for {image.shape[:2]} and '
                              f'{before.shape[:2]}.')
     if min(bottom - top, right - left) < 11:
@@ -75,7 +76,7 @@ def moved_part(image: np.ndarray, before: np.ndarray, box: Box,
 
 
 def _largest_steps(image: np.ndarray, axis: int) -> np.ndarray:
-    """Largest step along an axis within the band around each place."""
+    """Largest step along an axis within a band around each pixel."""
     steps = np.abs(np.diff(image.astype(np.float32), axis=axis)).mean(2)
     length = 2 * _BAND
     return cv2.dilate(
@@ -86,7 +87,7 @@ def _steps_across(image: np.ndarray, box: Box) -> float:
     """Median of the largest steps across a box's border."""
     top, left, bottom, right = box
     down, across = (_largest_steps(image, axis) for axis in (0, 1))
-    # The part's own border may be the image's: nothing is crossed there.
+    # Skip lines on the image's own border, which have no outside.
     lines = [down[y - 1, left:right] for y in (top, bottom)
              if 0 < y < image.shape[0]]
     lines += [across[top:bottom, x - 1] for x in (left, right)
@@ -95,7 +96,7 @@ def _steps_across(image: np.ndarray, box: Box) -> float:
 
 
 def _common_steps(image: np.ndarray) -> float:
-    """95th percentile of the largest steps everywhere."""
+    """95th percentile of the largest steps in an image."""
     steps = [_largest_steps(image, axis).ravel() for axis in (0, 1)]
     return float(np.percentile(np.concatenate(steps), 95))
 
@@ -105,14 +106,14 @@ def random_moves(size: Tuple[int, int],
                  part: float = 1 / 3,
                  seed: int = 0,
                  step: int = 1) -> Tuple[Tuple[Box, Shift], ...]:
-    """Random boxes, and where each is moved to by whole pixels.
+    """Random boxes and shifts by whole pixels.
 
     Args:
         size: (H, W) of the image.
         num: Number of boxes.
-        part: Side of a box as a part of the image's short side.
+        part: Side of a box, as a fraction of the image's short side.
         seed: Random seed.
-        step: What sides, corners and shifts are multiples of, in pixels.
+        step: Sides, corners and shifts are multiples of this, in pixels.
 
     Returns:
         Boxes (top, left, bottom, right) and shifts (down, right).
@@ -136,17 +137,17 @@ def mean_moved_part(draw: Callable[[Box, Shift], np.ndarray],
                     part: float = 1 / 3,
                     seed: int = 0,
                     step: int = 1) -> Dict[str, float]:
-    """Mean figures of parts that are moved at random.
+    """Mean figures over random moves.
 
     Args:
-        draw: Draws the image in which a box is moved.
-        before: The image without a change.
+        draw: Draws the image after moving a box.
+        before: Image before the move.
         num, part, seed, step: As for :func:`random_moves`.
 
     Returns:
-        ``SSIM``, ``PSNR`` and ``steps`` as in :class:`MovedPart`, and SSIM
-        and PSNR of the part without the outer fifth on each side, ``SSIM
-        inside`` and ``PSNR inside``.
+        ``SSIM``, ``PSNR`` and ``steps`` as in :class:`MovedPart`; ``SSIM
+        inside`` and ``PSNR inside`` of the part without its outer fifth on
+        each side.
     """
     figures = []
     for box, shift in random_moves(before.shape[:2], num, part, seed, step):

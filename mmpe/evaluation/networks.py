@@ -1,6 +1,6 @@
-"""Feature networks: each reads one file that the user names.
+"""Feature networks, each read from a file that the user provides.
 
-Nothing is downloaded. Where a file is missing, the error says which one, and
+Nothing is downloaded. If a file is missing, the error says which one it is and
 where it is published.
 """
 import hashlib
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from mmagic.utils import MMAGIC_CACHE_DIR
 from torch import Tensor
 
-from .efficientnet_lite import EfficientNetLite0
+from .efficientnet_lite_network import EfficientNetLite0
 
 __all__ = [
     'EffLite0Features', 'FeatureNetwork', 'PytorchInceptionFeatures',
@@ -27,25 +27,25 @@ _NVLABS = ('https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/'
 
 
 class FeatureNetwork:
-    """A frozen network that turns images into features.
+    """Frozen network that maps images to features.
 
     Args:
-        path: The network's file. None, or an address on the web, looks for a
-            file of the published name where torch hub and MMagic keep theirs.
+        path: The network's file. None or a web address searches the download
+            folders of torch hub and MMagic for the published file name.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file does not hold this network.
+        FileNotFoundError: The file is missing.
+        ValueError: The file is not this network.
     """
 
     #: Name in messages and in names of cache files.
     name: str
-    #: Where the file is published, and under which name.
+    #: Address and name of the published file.
     url: str
     file_name: str
-    #: Another way to get it, if there is one.
+    #: Another way to get the file, if any.
     hint = ''
-    #: The metric's argument that names the file.
+    #: Argument of the metric for the file.
     argument: str
 
     def __init__(self, path: Optional[str] = None) -> None:
@@ -70,7 +70,7 @@ class FeatureNetwork:
         raise FileNotFoundError(
             f'The feature network {self.name} is read from a file, but there '
             f'is none at {looked}. `{self.file_name}` is published at '
-            f'{self.url}{self.hint}; name it by the argument '
+            f'{self.url}{self.hint}; pass its path as the argument '
             f'`{self.argument}`.')
 
     def _default_places(self) -> List[Path]:
@@ -108,12 +108,12 @@ class FeatureNetwork:
 
 
 def _as_bytes(images: Tensor) -> Tensor:
-    """What a picture file would hold."""
+    """8-bit values, as in an image file."""
     return images.round().clamp(0, 255).to(torch.uint8)
 
 
 class _ScriptFeatures(FeatureNetwork):
-    """A TorchScript file of NVIDIA's: 8-bit RGB images in, features out."""
+    """TorchScript file from NVIDIA: 8-bit RGB images in, features out."""
 
     def load(self, file: Path) -> nn.Module:
         """Read the network."""
@@ -127,7 +127,7 @@ class _ScriptFeatures(FeatureNetwork):
 
 
 class StyleGANInceptionFeatures(_ScriptFeatures):
-    """InceptionV3 as the StyleGAN papers use it: 2048 features."""
+    """InceptionV3 of the StyleGAN papers: 2048 features."""
 
     name = 'Inception-StyleGAN'
     url = _NVLABS + 'inception-2015-12-05.pt'
@@ -205,12 +205,12 @@ class EffLite0Features(FeatureNetwork):
 
     @staticmethod
     def normalised(images: Tensor) -> Tensor:
-        """RGB images in [0, 255] as the network was trained on them."""
+        """Normalise RGB images in [0, 255] as in the network's training."""
         return (images - 127) / 128
 
 
 def inception_features(style: str, path: Optional[str]) -> FeatureNetwork:
-    """The InceptionV3 of a style.
+    """Load InceptionV3 in a style.
 
     Args:
         style: 'StyleGAN' (a TorchScript file) or 'pytorch'.
@@ -220,8 +220,8 @@ def inception_features(style: str, path: Optional[str]) -> FeatureNetwork:
         The network.
 
     Raises:
-        ValueError: There is no such style.
-        FileNotFoundError: There is no such file.
+        ValueError: The style is unknown.
+        FileNotFoundError: The file is missing.
     """
     styles = dict(
         stylegan=StyleGANInceptionFeatures, pytorch=PytorchInceptionFeatures)

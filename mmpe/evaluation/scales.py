@@ -1,4 +1,4 @@
-"""At which sizes a model is evaluated: read from the model, in one place."""
+"""Scales and sizes at which a model is evaluated."""
 from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch.nn as nn
@@ -11,12 +11,12 @@ Scale = Union[int, Tuple[int, int]]
 
 
 class EvaluationScale(NamedTuple):
-    """One size of a model's images.
+    """A size of a model's images.
 
     Attributes:
-        sample_kwargs: Arguments that make the generator draw this size.
-        size: Height and width, or None where the model does not say.
-        resized: Whether its images get this size by resizing them.
+        sample_kwargs: Arguments of the generator for this size.
+        size: Height and width, or None if unknown.
+        resized: Whether images must be resized to this size.
     """
 
     sample_kwargs: dict
@@ -25,7 +25,7 @@ class EvaluationScale(NamedTuple):
 
     @property
     def label(self) -> str:
-        """For example '256x384', height first."""
+        """Label such as '256x384', height first."""
         return 'x'.join(map(str, self.size or ('?', '?')))
 
 
@@ -33,24 +33,23 @@ def evaluation_scales(
         model: nn.Module,
         scales: Union[str, Scale, Sequence[Scale]] = 'all'
 ) -> List[EvaluationScale]:
-    """The scales of a model at which it is evaluated.
+    """Scales at which to evaluate a model.
 
-    A multi-scale model has ``multi_input_scales``, the scales it was
-    configured with, and ``size_of(chosen_scale)``, the (H, W) of its images.
-    Any other model has one scale, the ``out_size`` of its generator.
+    A multi-scale model has ``multi_input_scales``, its configured scales, and
+    ``size_of(chosen_scale)``, the (H, W) of its images. Any other model has
+    one scale, the ``out_size`` of its generator.
 
     Args:
         model: The model, wrapped or not.
-        scales: 'largest', 'all', or a scale (extra cells, one number or
-            (dh, dw)) or a list of them, also ones the model was not trained
-            at.
+        scales: 'largest', 'all', a scale (extra cells, one number or
+            (dh, dw)) or a list of scales, trained or not.
 
     Returns:
         The scales, smallest image first.
 
     Raises:
-        ValueError: ``scales`` is none of these, or the model has one scale
-            and another one is asked for.
+        ValueError: ``scales`` is invalid, or another scale is given for a
+            model with one scale.
     """
     model = unwrap(model)
     if isinstance(scales, str) and scales not in ('all', 'largest'):
@@ -66,18 +65,18 @@ def evaluation_scales(
 
 def evaluation_sizes(model: nn.Module, sizes: Sequence[Tuple[int, int]]
                      ) -> List[EvaluationScale]:
-    """How a model is evaluated at sizes it may never have been trained at.
+    """Sizes at which to evaluate a model, trained or not.
 
     Args:
         model: The model, wrapped or not.
-        sizes: (H, W). A multi-scale model draws them, the images of any other
-            one are resized.
+        sizes: (H, W) of each. A multi-scale model draws them; images of any
+            other model are resized.
 
     Returns:
-        One for each size, in this order.
+        One per size, in the same order.
 
     Raises:
-        ValueError: A multi-scale model cannot draw a size; names the nearest
+        ValueError: A multi-scale model has no such size; names the nearest
             one.
     """
     model = unwrap(model)
@@ -95,7 +94,7 @@ def _listed(scales: Union[str, Scale, Sequence[Scale]],
         return list(trained)
     scales = [scales] if isinstance(scales, (int, tuple)) else list(scales)
     if not scales:
-        raise ValueError('Argument `scales` must name at least one scale, but '
+        raise ValueError('Argument `scales` must have at least one scale, but '
                          'is empty.')
     return scales
 

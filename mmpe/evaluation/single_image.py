@@ -1,7 +1,7 @@
-"""How good the images are that a model has learnt from one photograph.
+"""Figures of images from a model of one photograph.
 
-All images are uint8 arrays (H, W, 3) in RGB order, as `mmpe.inference` gives
-them. No figure needs a network; those that do are in `perceptual`.
+All images are uint8 arrays (H, W, 3) in RGB order, as in ``mmpe.inference``.
+These figures need no network; those that do are in ``perceptual``.
 """
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -23,24 +23,23 @@ __all__ = [
 ]
 
 _PATCH = 7
-# Each patch of the smallest level has another one that it does not overlap.
+# In the smallest level, each patch has another one that it does not overlap.
 _MIN_SIZE = 3 * _PATCH
 _MAX_LEVELS = 4
-# Patches compared at a time: bounds the memory, whatever the image.
+# Patches compared at a time, which bounds the memory.
 _BLOCK = 2**15
 
 
 class PatchMatch(NamedTuple):
-    """How the patches of images and of a photograph match.
+    """How well patches of images and of a photograph match.
 
     Attributes:
-        distance: From patches of the images to the nearest ones of the
-            photograph, as a multiple of the distance from patches of the
-            photograph to the nearest ones elsewhere in it: 0 for copies, 1
-            where images are as new as one part of the photograph is to
-            another.
-        coverage: Share of the photograph's patches to which an image has a
-            nearer one than the rest of the photograph has, in [0, 1].
+        distance: Distance from patches of the images to the nearest ones of
+            the photograph, relative to that from patches of the photograph to
+            the nearest ones elsewhere in it: 0 for copies, 1 if images are as
+            novel as one part of the photograph is to another.
+        coverage: Fraction of the photograph's patches to which an image has a
+            nearer patch than the rest of the photograph, in [0, 1].
     """
 
     distance: float
@@ -48,14 +47,14 @@ class PatchMatch(NamedTuple):
 
 
 def check_image(name: str, image: np.ndarray) -> None:
-    """See that an argument is an image.
+    """Check that an argument is an image.
 
     Args:
         name: Name of the argument.
-        image: Its value.
+        image: Value of the argument.
 
     Raises:
-        ValueError: It is no uint8 array (H, W, 3).
+        ValueError: The value is not a uint8 array (H, W, 3).
     """
     if not isinstance(image, np.ndarray):
         raise ValueError(f'Argument `{name}` must be a uint8 array (H, W, 3), '
@@ -69,34 +68,34 @@ def check_image(name: str, image: np.ndarray) -> None:
 def check_images(images: Sequence[np.ndarray],
                  photograph: np.ndarray,
                  min_num: int = 1) -> None:
-    """See that images can be compared with their photograph.
+    """Check that images can be compared with their photograph.
 
     Args:
-        images: uint8 (H, W, 3) of one size.
+        images: uint8 (H, W, 3), all of one size.
         photograph: uint8 (H', W', 3).
-        min_num: Least number of images.
+        min_num: Smallest number of images.
 
     Raises:
-        ValueError: An array is no such image, there are too few images, they
-            differ in size, or the photograph is a plain area.
+        ValueError: An array is not an image, there are too few images, their
+            sizes differ, or the photograph has a single colour.
     """
     if len(images) < min_num:
-        raise ValueError(f'Argument `images` must hold at least {min_num} '
+        raise ValueError(f'Argument `images` must have at least {min_num} '
                          f'images, but got {len(images)}.')
     for image in images:
         check_image('images', image)
     sizes = sorted({image.shape[:2] for image in images})
     if len(sizes) > 1:
-        raise ValueError('Argument `images` must hold images of one size, but '
-                         f'got {sizes[0]} and {sizes[1]}.')
+        raise ValueError('Argument `images` must have images of the same '
+                         f'size, but got {sizes[0]} and {sizes[1]}.')
     check_image('photograph', photograph)
     if (photograph == photograph[0, 0]).all():
-        raise ValueError('Argument `photograph` must show something, but is '
-                         'a plain area.')
+        raise ValueError('Argument `photograph` must not be of a single '
+                         f'colour, but all pixels are {photograph[0, 0]}.')
 
 
 def to_tensor(image: np.ndarray) -> Tensor:
-    """An image as the functions on tensors take it.
+    """Convert an image to a tensor.
 
     Args:
         image: uint8 (H, W, 3).
@@ -109,42 +108,42 @@ def to_tensor(image: np.ndarray) -> Tensor:
 
 def reconstruction(image: np.ndarray,
                    photograph: np.ndarray) -> Dict[str, float]:
-    """How exactly a model remembers its photograph.
+    """How exactly a model reconstructs its photograph.
 
     Args:
-        image: The model's own version of it, uint8 (H, W, 3).
+        image: The reconstruction, uint8 (H, W, 3).
         photograph: uint8 (H, W, 3).
 
     Returns:
         ``PSNR`` in dB, infinite for equal images, and ``SSIM`` in [-1, 1].
 
     Raises:
-        ValueError: An array is no such image, the sizes differ, or are below
+        ValueError: An array is not an image, the sizes differ, or are below
             11 pixels.
     """
     check_image('image', image)
     check_image('photograph', photograph)
     if image.shape != photograph.shape:
-        raise ValueError('Arguments `image` and `photograph` must have one '
-                         f'size, but got {image.shape[:2]} and '
+        raise ValueError('Arguments `image` and `photograph` must have the '
+                         f'same size, but got {image.shape[:2]} and '
                          f'{photograph.shape[:2]}.')
     similarity = ssim(to_tensor(image), to_tensor(photograph))
     return dict(PSNR=float(psnr(image, photograph)), SSIM=float(similarity))
 
 
 def diversity(images: Sequence[np.ndarray], photograph: np.ndarray) -> float:
-    """How much random images differ (Rott Shaham et al., ICCV 2019).
+    """Diversity of random images (Rott Shaham et al., ICCV 2019).
 
-    The standard deviation of the intensity of each pixel over the images,
-    averaged over the pixels, divided by the standard deviation of the
-    intensity of the photograph.
+    Standard deviation of each pixel's intensity over the images, averaged
+    over pixels and divided by that of the photograph's intensities.
 
     Args:
-        images: uint8 (H, W, 3) of one size, at least two.
+        images: At least two uint8 (H, W, 3), all of one size.
         photograph: uint8 (H', W', 3).
 
     Returns:
-        0 for equal images; about 1 for images that share no layout.
+        The diversity, 0 for equal images and about 1 for images without a
+        common layout.
 
     Raises:
         ValueError: See :func:`check_images`.
@@ -161,26 +160,27 @@ def _intensity(image: np.ndarray) -> np.ndarray:
 def layout_correlation(image: np.ndarray,
                        photograph: np.ndarray,
                        cells: int = 8) -> float:
-    """How much of a photograph's global layout is left in an image.
+    """Correlation of an image's global layout with a photograph's.
 
-    Both are reduced to one coarse grid by averaging areas, so that an image
-    of another size or shape is compared with the stretched photograph. The
-    figure is the Pearson correlation over cells and colours, after each image
-    has lost its mean colour: brightness, contrast and a tint do not count.
+    Both are reduced to the same coarse grid by averaging areas, so an image
+    of another size or aspect ratio is compared with the stretched photograph.
+    The figure is the Pearson correlation over cells and colours after
+    subtracting each image's mean colour, so brightness, contrast and tint
+    have no effect.
 
     Args:
         image: uint8 (H, W, 3) of any size.
         photograph: uint8 (H', W', 3).
-        cells: Cells of the grid along the photograph's short side; its long
-            side has as many more as the photograph is longer.
+        cells: Cells of the grid along the photograph's short side; in
+            proportion along the long side.
 
     Returns:
-        From -1 to 1: 1 for the same layout, about 0 for an unrelated one, and
-        0 where one of the two is a plain area.
+        Correlation in [-1, 1]: 1 for the same layout, about 0 for an
+        unrelated one, and 0 if one of the two has a single colour.
 
     Raises:
-        ValueError: An array is no such image, fewer than 2 cells, or more
-            than an image has pixels.
+        ValueError: An array is not an image, or ``cells`` is below 2 or
+            larger than an image.
     """
     check_image('image', image)
     check_image('photograph', photograph)
@@ -193,22 +193,22 @@ def layout_correlation(image: np.ndarray,
                          f'{image.shape[:2]} and {size} pixels.')
     x, y = (_coarse(picture, grid) for picture in (image, photograph))
     norms = np.linalg.norm(x), np.linalg.norm(y)
-    if min(norms) < 0.01:  # rounding errors, where all cells should be equal
+    if min(norms) < 0.01:  # equal cells, up to rounding errors
         return 0.
     return float((x * y).sum() / np.prod(norms))
 
 
 def _coarse(image: np.ndarray, grid: List[int]) -> np.ndarray:
-    """Deviation of the cells' colours from the mean colour."""
+    """Differences between the cells' colours and the mean colour."""
     image = cv2.resize(
         image.astype(np.float64), grid[::-1], interpolation=cv2.INTER_AREA)
     return image - image.mean(axis=(0, 1))
 
 
 def level_names(*sizes: Tuple[int, int]) -> List[str]:
-    """Names of the pyramid's levels at which patches are compared.
+    """Names of the pyramid's levels for comparing patches.
 
-    The smallest level holds three patches side by side.
+    The smallest level has room for three patches side by side.
 
     Args:
         sizes: (H, W) of the images and of the photograph.
@@ -234,18 +234,18 @@ def patch_swd(images: Sequence[np.ndarray],
               photograph: np.ndarray,
               num_patches: int = 256,
               seed: int = 0) -> Dict[str, float]:
-    """Sliced Wasserstein distance of patches to those of the photograph.
+    """Sliced Wasserstein distance between patches of images and photograph.
 
-    Computed as :class:`~mmpe.evaluation.SlicedWassersteinDistance` does: 7 x
-    7 patches of a Laplacian pyramid, normalised in each colour channel, 512
-    directions, times 1000. Images of the photograph's size lend their patches
-    at the same random places, so that copies give 0. Two random sets from one
-    image do not: compare figures of equally many images and patches only.
+    As in :class:`~mmpe.evaluation.SlicedWassersteinDistance`: 7 x 7 patches
+    of a Laplacian pyramid, normalised per colour channel, 512 directions,
+    times 1000. Patches of images in the photograph's size are taken at the
+    same random places, so copies give 0. Two random sets from one image do
+    not, so compare figures of equal numbers of images and patches only.
 
     Args:
-        images: uint8 (H, W, 3) of one size.
+        images: uint8 (H, W, 3), all of one size.
         photograph: uint8 (H', W', 3).
-        num_patches: Patches of each image at each level.
+        num_patches: Patches per image and level.
         seed: Seed of places and directions.
 
     Returns:
@@ -268,7 +268,7 @@ def patch_swd(images: Sequence[np.ndarray],
 
 def _pyramid_patches(images: Sequence[np.ndarray], num_levels: int,
                      num_patches: int, seed: int) -> List[Tensor]:
-    """Patches (N, 3, P, P) of all images for each level."""
+    """Patches (N, 3, P, P) of all images at each level."""
     generator = torch.Generator().manual_seed(seed)
     patches = [[
         patch_descriptors(level, _PATCH, num_patches, generator)[0]
@@ -281,18 +281,18 @@ def nearest_patches(images: Sequence[np.ndarray],
                     photograph: np.ndarray,
                     num_patches: int = 256,
                     seed: int = 0) -> Dict[str, PatchMatch]:
-    """Match patches of 7 x 7 pixels at several resolutions.
+    """Match 7 x 7 patches at several resolutions.
 
-    At '1/4', for instance, image and photograph are reduced to a quarter by
-    averaging areas, so that a patch stands for 28 x 28 pixels. Distances are
-    Euclidean, to the nearest among all patches; the means are taken over
-    random patches, and then over the images, of which each one counts alone.
+    At '1/4', for example, image and photograph are reduced to a quarter by
+    averaging areas, so a patch covers 28 x 28 pixels. Distances are
+    Euclidean, to the nearest of all patches; means are over random patches,
+    then over images.
 
     Args:
-        images: uint8 (H, W, 3) of one size.
+        images: uint8 (H, W, 3), all of one size.
         photograph: uint8 (H', W', 3).
-        num_patches: Patches of each image, and of the photograph, for which
-            the nearest ones are sought.
+        num_patches: Number of patches of each image, and of the photograph,
+            to match.
         seed: Seed of their places.
 
     Returns:
@@ -315,7 +315,7 @@ def nearest_patches(images: Sequence[np.ndarray],
 def _reduced(image: np.ndarray, divisor: int) -> Tensor:
     size = [-(-side // divisor) for side in image.shape[1::-1]]
     image = image.astype(np.float32)
-    # around 0, where the matrix product of `_nearest` loses least
+    # Centred at 0, where the matrix product of `_nearest` is most exact.
     return to_tensor(cv2.resize(image, size,
                                 interpolation=cv2.INTER_AREA)) - 127.5
 
@@ -347,7 +347,8 @@ def _random_places(image: Tensor, num: int,
 
 def _patches_at(image: Tensor, places: Tensor) -> Tensor:
     """Patches (N, C * P * P) with the given corners."""
-    windows = image[0].unfold(1, _PATCH, 1).unfold(2, _PATCH, 1)  # [CHWPP]
+    windows = image[0].unfold(1, _PATCH, 1).unfold(
+        2, _PATCH, 1)  # [C, H, W, P, P]
     return windows[:, places[:, 0], places[:, 1]].transpose(0, 1).flatten(1)
 
 
@@ -367,11 +368,12 @@ def _nearest(patches: Tensor,
              own_places: Optional[Tensor] = None) -> Tensor:
     """Float64 distances (N, ) of patches to the nearest ones of an image.
 
-    Those that overlap with the patch itself, at ``own_places``, do not count.
+    Patches that overlap with the patch itself, at ``own_places``, are
+    excluded.
     """
     best = torch.full((len(patches), ), torch.inf, dtype=torch.float64)
     for places, others in _all_patches(image):
-        # The squared distance, less the squared norm of the patch.
+        # The squared distance minus the squared norm of the patch, [N, M].
         order = others.square().sum(dim=1) - 2 * patches @ others.T
         if own_places is not None:
             shift = (own_places[:, None] - places).abs().amax(dim=-1)

@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance of patches; needs no network."""
+"""Sliced Wasserstein distance between patches; needs no network."""
 from typing import Dict, Iterable, List, Optional, Tuple
 
 import torch
@@ -21,9 +21,9 @@ _MAX_LEVELS = 4
 
 
 class _PatchExtractor:
-    """Patches of all levels of an image's pyramid, as one long row."""
+    """Patches of all levels of an image's pyramid, as one row."""
 
-    identity = None  # random places: not kept in a file
+    identity = None  # random places, so not cached
 
     def __init__(self, patch_size: int, num_patches: int, seed: int) -> None:
         self.patch_size = patch_size
@@ -32,10 +32,10 @@ class _PatchExtractor:
         self.image_size: Optional[Size] = None
 
     def to(self, device: torch.device) -> None:
-        """Patches are taken on the device of the images."""
+        """No-op, as patches are taken on the images' device."""
 
     def level_sizes(self) -> List[Size]:
-        """Sizes of the levels: halved while the image is large enough."""
+        """Sizes of the levels, halved while they are large enough."""
         if self.image_size is None:
             return []
         sizes = [self.image_size]
@@ -49,7 +49,7 @@ class _PatchExtractor:
         size = tuple(images.shape[-2:])
         if self.image_size not in (None, size):
             raise ValueError(
-                'Real and generated images must have one size, but got '
+                'Real and generated images must have the same size, but got '
                 f'{self.image_size} and {size}; see the argument '
                 '`real_size`.')
         if min(size) < MIN_SIZE:
@@ -68,7 +68,7 @@ class _PatchExtractor:
 
 
 def normalised_patches(patches: Tensor) -> Tensor:
-    """Give patches mean 0 and deviation 1 in each channel.
+    """Normalise patches to mean 0 and deviation 1 in each channel.
 
     Args:
         patches: Float tensor (N, C, P, P).
@@ -84,34 +84,35 @@ def normalised_patches(patches: Tensor) -> Tensor:
 @METRICS.register_module('SWD')
 @METRICS.register_module()
 class SlicedWassersteinDistance(FeatureMetric):
-    """Sliced Wasserstein distance of patches (Karras et al., ICLR 2018).
+    """Sliced Wasserstein distance between patches (Karras et al., ICLR 2018).
 
-    1. Each image becomes a Laplacian pyramid (binomial kernel
-       [1, 4, 6, 4, 1] / 16, mirrored borders): up to 4 levels, the smallest
-       one at least 16 pixels high and wide.
-    2. From each level, ``patches_per_image`` patches of 7 x 7 pixels are taken
-       at random places.
-    3. For each level, the patches of each of the two sets are normalised:
-       mean 0 and deviation 1 in each colour channel.
-    4. The distance of a level is the mean, over 512 random directions, of the
-       1-Wasserstein distance between the projected patches, times 1000.
+    1. Compute a Laplacian pyramid of each image (binomial kernel
+       [1, 4, 6, 4, 1] / 16, reflected borders) with up to 4 levels, the
+       smallest one at least 16 pixels high and wide.
+    2. Take ``patches_per_image`` patches of 7 x 7 pixels at random places of
+       each level.
+    3. Normalise the patches of each set and level to mean 0 and deviation 1
+       in each colour channel.
+    4. The distance of a level is the mean 1-Wasserstein distance between the
+       patches projected on 512 random directions, times 1000.
 
-    Results: the height of each level, and ``avg``. Unlike MMagic's, fakes are
-    drawn from latents, need not be square, and borders are mirrored.
+    Results: one per level, named by its height, and ``avg``. Deviations from
+    MMagic: fakes are drawn from latents and need not be square, and borders
+    are reflected.
 
     Args:
-        fake_nums: Number of generated images, and of real ones.
-        image_shape: (C, H, W) as in MMagic; gives ``real_size``.
+        fake_nums: Number of generated and of real images.
+        image_shape: (C, H, W) as in MMagic; sets ``real_size``.
         fake_key: Key of the fakes in the samples, 'fake_img' if None.
         real_key: Key of the real images in the data samples.
         sample_model: 'ema' or 'orig'.
         collect_device: As in mmengine.
         prefix: Prefix of the names of the results, 'SWD' by default.
-        sample_kwargs: Arguments for the generator, e.g.
+        sample_kwargs: Arguments of the generator, e.g.
             ``dict(chosen_scale=4)``.
-        real_size: Size (H, W) to which the real images are resized; see
+        real_size: Resize real images to this (H, W); see
             :class:`~mmpe.evaluation.base.FakeImageMetric`.
-        patches_per_image: Patches from each level of an image; 600 bytes each.
+        patches_per_image: Patches per image and level, 600 bytes each.
         seed: Seed of places and directions.
 
     Raises:
@@ -159,14 +160,14 @@ class SlicedWassersteinDistance(FeatureMetric):
 
         Args:
             module: The model; its device is used.
-            dataloader: Gives the real images.
+            dataloader: Data loader of the real images.
         """
         self.network = _PatchExtractor(self.patch_size, self.patches_per_image,
                                        self.seed)
         super().prepare(module, dataloader)
 
     def figures(self, fake: Tensor) -> Dict[str, float]:
-        """Distance of each level and their mean, from the fakes' patches."""
+        """Distance at each level and their mean, from the fakes' patches."""
         sizes = self.network.level_sizes()
         shape = (-1, len(sizes), self.patches_per_image, 3, self.patch_size,
                  self.patch_size)
@@ -185,7 +186,7 @@ class SlicedWassersteinDistance(FeatureMetric):
 def patch_distance(reals: Iterable[Tensor],
                    fakes: Iterable[Tensor],
                    seed: int = 0) -> float:
-    """Sliced Wasserstein distance of two sets of images.
+    """Sliced Wasserstein distance between two sets of images.
 
     Args:
         reals, fakes: Batches of BGR images (N, 3, H, W) in [0, 255], all of
@@ -193,7 +194,7 @@ def patch_distance(reals: Iterable[Tensor],
         seed: Seed of places and directions.
 
     Returns:
-        The mean of all levels, see :class:`SlicedWassersteinDistance`.
+        Mean over all levels, see :class:`SlicedWassersteinDistance`.
 
     Raises:
         ValueError: Sizes differ, or images are too small.

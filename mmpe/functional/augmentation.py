@@ -1,7 +1,7 @@
-"""Differentiable transforms of images, each image with its own amounts.
+"""Differentiable image transforms with one strength per image.
 
-They are linear in the images or nearly so, and can be differentiated twice;
-an amount of zero gives back the very same values.
+They are linear in the images, or nearly so, and twice differentiable; a
+strength of zero returns the same values exactly.
 """
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ __all__ = ['adjust_colour', 'cut_out', 'translate']
 
 
 def translate(images: Tensor, shifts: Tensor) -> Tensor:
-    """Move images by whole pixels; zeros come in at the border.
+    """Shift images by whole pixels, with zeros at the border.
 
     Args:
         images: Float (N, C, H, W).
@@ -25,6 +25,7 @@ def translate(images: Tensor, shifts: Tensor) -> Tensor:
             size, device=images.device) - shifts[:, axis, None]
         shape = (-1, 1, size, 1) if axis == 0 else (-1, 1, 1, size)
         inside = ((place >= 0) & (place < size)).view(shape)
+        # Source index of each pixel along this axis, [N, C, H, W].
         index = place.clamp(0, size - 1).view(shape).expand_as(images)
         images = images.gather(2 + axis, index) * inside
     return images
@@ -37,10 +38,10 @@ def adjust_colour(images: Tensor, brightness: Tensor, saturation: Tensor,
     Args:
         images: Float (N, C, H, W).
         brightness: (N, ), added to all values.
-        saturation: (N, ): by which part the distance of a pixel's channels
-            from their mean grows; -1 makes it grey.
-        contrast: (N, ): by which part the distance of an image's values from
-            their mean grows.
+        saturation: (N, ), relative change of a pixel's distance from its mean
+            over channels; -1 gives grey.
+        contrast: (N, ), relative change of the values' distance from the
+            image's mean.
 
     Returns:
         (N, C, H, W), not clamped.
@@ -48,7 +49,7 @@ def adjust_colour(images: Tensor, brightness: Tensor, saturation: Tensor,
     brightness, saturation, contrast = (
         x.view(-1, 1, 1, 1) for x in (brightness, saturation, contrast))
     images = images + brightness
-    # With a sum instead of a mixture an amount of zero is exact.
+    # A sum, not a mixture, which would not be exact at zero strength.
     grey = images.mean(dim=1, keepdim=True)
     images = images + (images - grey) * saturation
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
@@ -60,9 +61,10 @@ def cut_out(images: Tensor, centres: Tensor, sides: Tensor) -> Tensor:
 
     Args:
         images: Float (N, C, H, W).
-        centres: (N, 2), of the rectangles, as parts of height and width.
-        sides: (N, ), of the rectangles, as parts of height and width; what
-            lies outside of the image is left out.
+        centres: Centres (N, 2) of the rectangles, as fractions of height and
+            width.
+        sides: Sides (N, ) of the rectangles, as fractions of height and
+            width; rectangles are clipped to the image.
 
     Returns:
         (N, C, H, W).
@@ -71,5 +73,5 @@ def cut_out(images: Tensor, centres: Tensor, sides: Tensor) -> Tensor:
         ((torch.arange(size, device=images.device) + 0.5) / size -
          centres[:, axis, None]).abs() < sides[:, None] / 2
         for axis, size in enumerate(images.shape[-2:]))
-    inside = rows[:, None, :, None] & columns[:, None, None, :]
+    inside = rows[:, None, :, None] & columns[:, None, None, :]  # [N, 1, H, W]
     return images * ~inside

@@ -1,11 +1,27 @@
-r"""Batch normalisation that is fast to differentiate twice.
+r"""Batch normalisation with a fast double backward.
 
 The gradient penalty of SinGAN differentiates the input gradient of batch
 normalisation. PyTorch composes that of some thirty passes over the map; here
-it takes a few (with :math:`\hat x` the normalised input, r the reciprocal
-standard deviation, w the weight and bars for means over a channel):
+it takes a few. With the normalised input :math:`\hat x`, the reciprocal
+standard deviation r, the weight w, the output's gradient g and bars for means
+over a channel, the input gradient is (Ioffe and Szegedy, "Batch
+Normalization", ICML 2015)
 
-.. math:: dx = r w\,(g - \bar g - \hat x\,\overline{g \hat x})
+.. math:: dx = r w\,(g - \bar g - \hat x\,\overline{g \hat x}).
+
+Its own gradients, for a gradient h of dx and with
+:math:`s = \overline{g h} - \bar g \bar h
+- \overline{g \hat x}\,\overline{h \hat x}`, are
+
+.. math::
+    g:&\quad r w\,(h - \bar h - \hat x\,\overline{h \hat x}) \\
+    w:&\quad N r s \\
+    x:&\quad -w r^2\,\big((g - \bar g)\,\overline{h \hat x}
+        + (h - \bar h)\,\overline{g \hat x}
+        + \hat x\,(s - 2\,\overline{g \hat x}\,\overline{h \hat x})\big)
+
+for N values per channel. Each is a linear combination of maps, with one factor
+per channel and map.
 """
 from typing import Optional, Tuple
 
@@ -19,7 +35,7 @@ Grads = Tuple[Optional[Tensor], ...]
 
 
 class _BatchNorm(torch.autograd.Function):
-    """Output of a batch normalisation; moves the running statistics."""
+    """Batch normalisation; updates the running statistics."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor,
@@ -37,10 +53,10 @@ class _BatchNorm(torch.autograd.Function):
 
 
 class _BatchNormGrad(torch.autograd.Function):
-    """Gradients of input, weight and bias from that of the output.
+    """Gradients of input, weight and bias from the output's.
 
-    Mean and scale (r) are functions of the input: their gradients are a part
-    of its own.
+    Mean and scale (r) are functions of the input, so their gradients are part
+    of the input's.
     """
 
     @staticmethod
@@ -54,19 +70,21 @@ class _BatchNormGrad(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, grad_x: Tensor, grad_weight: Tensor,
                  grad_bias: Tensor) -> Grads:
+        # g is `grad`, h is `grad_x`; sums over a channel come from PyTorch's
+        # own backward: those of the weight's and the bias' gradient.
         grad, x, weight, mean, scale, *sums = ctx.saved_tensors
         number = x.numel() // x.shape[1]
         _, *other_sums = _backward(grad_x, x, weight, mean, scale,
                                    (False, True, True))
         product = _backward(grad, grad_x, weight, torch.zeros_like(mean),
                             torch.ones_like(scale), (False, True, False))[1]
-        # Means over a channel of grad * normalised x, grad, and so on.
+        # Means over a channel, [C]: of g x^, g, h x^, h and g h.
         grad_of_x, grad_mean, other_of_x, other_mean, product = (
             total / number for total in (*sums, *other_sums, product))
         slope = product - grad_mean * other_mean - grad_of_x * other_of_x
 
-        # x's gradient: each term of dx depends on the normalised x, and all
-        # of them on the scale.
+        # Gradient of x: the formula above, plus that of the weight's gradient
+        # sum(g x^), which depends on x, too.
         factor = -weight * scale**2
         of_grad = factor * other_of_x + scale * grad_weight
         of_other = factor * grad_of_x
@@ -77,7 +95,7 @@ class _BatchNormGrad(torch.autograd.Function):
         from_x = _combined(constant, (of_grad, grad), (of_other, grad_x),
                            (of_x, x))
 
-        # dx is linear in the gradient of the output, and symmetric.
+        # Gradient of g: dx is linear in g, with a symmetric matrix.
         of_other = weight * scale
         of_x, constant = _of_raw(grad_weight - of_other * other_of_x,
                                  grad_bias - of_other * other_mean, mean,
@@ -92,7 +110,7 @@ def _backward(grad: Tensor,
               mean: Tensor,
               scale: Tensor,
               mask: Tuple[bool, bool, bool] = (True, ) * 3) -> Grads:
-    """PyTorch's gradients of a normalisation by the batch's statistics."""
+    """PyTorch's gradients of a normalisation with batch statistics."""
     return torch.ops.aten.native_batch_norm_backward(grad, x, weight, None,
                                                      None, mean, scale, True,
                                                      0., mask)
@@ -100,12 +118,12 @@ def _backward(grad: Tensor,
 
 def _of_raw(factor: Tensor, constant: Tensor, mean: Tensor,
             scale: Tensor) -> Tuple[Tensor, Tensor]:
-    """The same linear function, of x instead of the normalised x."""
+    """Rewrite a linear function of the normalised x as one of x."""
     return factor * scale, constant - factor * scale * mean
 
 
 def _combined(constant: Tensor, *terms: Tuple[Tensor, Tensor]) -> Tensor:
-    """Sum of a constant and of maps (N, C, H, W), with factors (C, )."""
+    """Sum of a constant (C, ) and maps (N, C, H, W) times factors (C, )."""
     result = constant[:, None, None]
     for factor, x in terms:
         result = torch.addcmul(result, factor[:, None, None],
@@ -115,21 +133,21 @@ def _combined(constant: Tensor, *terms: Tuple[Tensor, Tensor]) -> Tensor:
 
 def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, running_mean: Tensor,
                running_var: Tensor, momentum: float, eps: float) -> Tensor:
-    """``torch.nn.functional.batch_norm`` in training, on processors.
+    """``torch.nn.functional.batch_norm`` in training mode, on a CPU.
 
-    It can be differentiated twice, and no more.
+    Differentiable twice, but not more often.
 
     Args:
         x: (N, C, H, W), with more than one value in each channel.
         weight: (C, ).
         bias: (C, ).
-        running_mean: (C, ), overwritten.
-        running_var: (C, ), overwritten.
-        momentum: How far the running statistics move.
+        running_mean: (C, ), updated in place.
+        running_var: (C, ), updated in place.
+        momentum: Weight of the batch in the running statistics.
         eps: Added to the variance.
 
     Returns:
-        (N, C, H, W), as large as ``x`` and of its type.
+        (N, C, H, W), in the dtype of ``x``.
     """
     return _BatchNorm.apply(x, weight, bias, running_mean, running_var,
                             momentum, eps)

@@ -1,8 +1,8 @@
-"""Activation, bias and noise in as few passes over a map as possible.
+"""Noise, bias and activation in as few passes over a map as possible.
 
-Large maps are limited by memory, and fresh memory is slower than any
-arithmetic. So these functions write into their input. Gradients of any order
-are supported.
+Operations on large maps are bound by memory bandwidth, and allocating memory
+is slower than any arithmetic, so these functions work in place. Gradients of
+any order are supported.
 """
 from typing import Optional, Tuple
 
@@ -15,15 +15,15 @@ from .memory_format import in_map_format
 
 __all__ = ['GAIN', 'leaky_relu_', 'noise_bias_act_']
 
-# Gain after a leaky ReLU. Being positive it goes through the activation, and
-# callers put it into their weights.
+# Gain after a leaky ReLU, which keeps the variance of its input about the
+# same. As it is positive and commutes with it, callers fold it into weights.
 GAIN = 2**0.5
 
 
 class _LeakyReLU(torch.autograd.Function):
     """In-place leaky ReLU.
 
-    Unlike PyTorch's, its second derivative, which is zero, takes no time.
+    Unlike PyTorch's, it does not compute the second derivative, which is 0.
     """
 
     @staticmethod
@@ -48,6 +48,7 @@ class _NoiseBiasAct(torch.autograd.Function):
                 coefficients: Tensor, slope: float) -> Tensor:
         ctx.mark_dirty(x)
         ctx.slope = slope
+        # Bias and noise are a product of rank 1 or 2: [N, HW, R] @ [N, R, C].
         _rows(x).baddbmm_(basis, coefficients)
         out = F.leaky_relu_(x, slope)
         ctx.save_for_backward(out, basis)
@@ -58,6 +59,7 @@ class _NoiseBiasAct(torch.autograd.Function):
                  grad: Tensor) -> Tuple[Optional[Tensor], ...]:
         out, basis = ctx.saved_tensors
         grad = in_map_format(grad)
+        # The sign of the output is that of the input, so only `out` is kept.
         grad = _leaky_relu_backward(grad, out, ctx.slope)
         return grad, None, basis.transpose(1, 2) @ _rows(grad), None
 
@@ -76,7 +78,7 @@ def leaky_relu_(x: Tensor, slope: float = 0.2) -> Tensor:
     """Leaky ReLU that writes into its input.
 
     Args:
-        x: Of any shape; nobody else may need it.
+        x: Tensor of any shape, which is overwritten.
         slope: Slope below zero; positive.
 
     Returns:
@@ -90,24 +92,24 @@ def noise_bias_act_(x: Tensor,
                     noise: Optional[Tensor] = None,
                     noise_weight: Optional[Tensor] = None,
                     slope: float = 0.2) -> Tensor:
-    """``leaky_relu(x + noise_weight * noise + bias)``, written into ``x``.
+    """In-place ``leaky_relu(x + noise_weight * noise + bias)``.
 
     Args:
-        x: Feature map (N, C, H, W); nobody else may need it.
+        x: Feature map (N, C, H, W), which is overwritten.
         bias: (N, C).
-        noise: (1 or N, 1, H, W), without gradient; none if None.
+        noise: (1 or N, 1, H, W), without gradient; None for no noise.
         noise_weight: (N, C).
         slope: Slope of the leaky ReLU below zero; positive.
 
     Returns:
-        (N, C, H, W), in the format of maps.
+        (N, C, H, W), in the memory format of :func:`.in_map_format`.
     """
     x = in_map_format(x)
     num, _, height, width = x.shape
     basis = x.new_ones(num, height * width, 1)
-    coefficients = bias[:, None]
+    coefficients = bias[:, None]  # [N, 1, C]
     if noise is not None:
-        noise = noise.to(x.dtype).flatten(1).unsqueeze(2)
-        basis = torch.cat((basis, noise.expand_as(basis)), dim=2)
-        coefficients = torch.stack((bias, noise_weight), dim=1)
+        noise = noise.to(x.dtype).flatten(1).unsqueeze(2)  # [1 or N, HW, 1]
+        basis = torch.cat((basis, noise.expand_as(basis)), dim=2)  # [N, HW, 2]
+        coefficients = torch.stack((bias, noise_weight), dim=1)  # [N, 2, C]
     return _NoiseBiasAct.apply(x, basis, coefficients.to(x.dtype), slope)

@@ -1,7 +1,7 @@
-"""Small tensors that are made once for each device and used again and again.
+"""Cache of small constant tensors per device.
 
-What is made from numbers on the host and copied to a GPU lets the host wait
-for it, and cannot be captured in a CUDA graph.
+Copying a tensor made on the host to a GPU synchronises the host, and cannot be
+captured in a CUDA graph.
 """
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -14,24 +14,25 @@ from mmpe.utils.compiling import is_traced
 
 __all__ = ['constant', 'keep_constants']
 
-# Numbers that are kept in all, 64 MiB in float32; the oldest are forgotten.
+# Total size of the cache in elements, 64 MiB in float32; least recently used
+# entries are dropped.
 _MOST = 2**24
 _made: 'OrderedDict[tuple, Tensor]' = OrderedDict()
 _keepers: List[List[Tensor]] = []
 
 
 def constant(make: Callable[..., Tensor], *args, like: Tensor) -> Tensor:
-    """What a function makes of its arguments, on a device.
+    """Cached result of a function, on a device.
 
     Args:
-        make: Gives a tensor on the processor; depends on its arguments alone.
+        make: Pure function that returns a tensor on the CPU.
         args: Hashable arguments.
         like: Tensor with the wanted device and dtype.
 
     Returns:
-        The tensor, which must not be written to.
+        The tensor, which must not be modified.
     """
-    # A traced tensor belongs to its trace.
+    # Tensors from tracing must not outlive their trace.
     if is_traced(like):
         return make(*args).to(like)
     key = (make, args, like.device, like.dtype)
@@ -39,7 +40,7 @@ def constant(make: Callable[..., Tensor], *args, like: Tensor) -> Tensor:
         value = _made[key]
         _made.move_to_end(key)
     else:
-        # Not one of inference mode, which could not be used in training.
+        # Inference tensors could not be used in training later.
         with torch.inference_mode(False):
             value = _made[key] = make(*args).to(like)
         while sum(x.numel() for x in _made.values()) > _MOST:
@@ -51,10 +52,10 @@ def constant(make: Callable[..., Tensor], *args, like: Tensor) -> Tensor:
 
 @contextmanager
 def keep_constants() -> Iterator[List[Tensor]]:
-    """Lists the constants that are used within this context.
+    """Collect the constants used within this context.
 
-    A CUDA graph needs them for as long as it is replayed, even when they have
-    been forgotten here.
+    A CUDA graph needs them for as long as it is replayed, even after they
+    have been dropped from the cache.
     """
     keeper: List[Tensor] = []
     _keepers.append(keeper)

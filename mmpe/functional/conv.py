@@ -1,14 +1,21 @@
-"""Convolutions whose gradients are themselves plain convolutions.
+"""Convolutions with a fast double backward.
 
-R1 and the path length penalty differentiate gradients. PyTorch does that for
-convolutions by others with kernels as large as a map, group by group. Here the
-convolution, its input gradient and its weight gradient are three functions
-whose gradients are again these three, at the cost of an ordinary one.
+R1 and the path length penalty differentiate gradients. PyTorch's double
+backward of a convolution runs convolutions with kernels as large as the map,
+group by group. Here the convolution and its two gradients are three functions,
+bilinear in their arguments, so that each one's gradients are the other two at
+the cost of an ordinary convolution (the idea behind StyleGAN2-ADA's
+``conv2d_gradfix``)::
 
-On processors, gradients and what needs none go through
-:mod:`mmpe.functional.winograd` where that is faster. Outputs that are to be
-differentiated do not: its larger rounding errors bring some more leaky ReLUs
-to their other side, and so change gradients more than images.
+    function                  gradients, given that of its output
+    y  = conv(x, w)           input_grad(dy, w),   weight_grad(x, dy)
+    dx = input_grad(dy, w)    conv(ddx, w),        weight_grad(ddx, dy)
+    dw = weight_grad(x, dy)   input_grad(dy, ddw), conv(x, ddw)
+
+On CPUs, gradients and outputs without gradients go through
+:mod:`mmpe.functional.winograd` where that is faster. Differentiable outputs do
+not: its larger rounding errors flip the sign of some inputs of leaky ReLUs,
+which changes gradients more than images.
 """
 from typing import NamedTuple, Optional, Sequence, Tuple
 
@@ -26,23 +33,23 @@ from .winograd import (winograd_conv2d, winograd_is_faster,
 __all__ = ['conv2d', 'conv_transpose2d']
 
 Grads = Tuple[Optional[Tensor], ...]
-# Without AVX-512 PyTorch takes three to seven times as long for the weight
-# gradient of channels-last maps with many channels as for the convolution.
+# Without AVX-512, PyTorch's weight gradient of channels-last maps with many
+# channels takes three to seven times as long as the convolution.
 _SLOW_WEIGHT_GRAD = 'AVX512' not in torch.backends.cpu.get_cpu_capability()
 _SLOW_CHANNELS = 64
-# With fewer, one call for all gradients costs less than faster ways for each.
+# With fewer channels, one call for all gradients is faster than one for each.
 _FEW_CHANNELS = 64
-# Numbers in the patches of one matrix product: 2 MiB in float32.
+# Elements in the patches of one matrix product: 2 MiB in float32.
 _PATCH_ELEMENTS = 2**19
 
 
 class _Geometry(NamedTuple):
-    """How a convolution is computed.
+    """Parameters of a convolution.
 
     Args:
         stride: Stride.
         padding: Zeros on each side.
-        is_exact: Whether its output is computed directly in any case.
+        is_exact: Never use Winograd's algorithm for the output.
     """
 
     stride: int
@@ -51,7 +58,7 @@ class _Geometry(NamedTuple):
 
 
 class _Conv(torch.autograd.Function):
-    """Output of a convolution from input and weight."""
+    """Output of a convolution, from input and weight."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor,
@@ -77,7 +84,7 @@ class _Conv(torch.autograd.Function):
 
 
 class _InputGrad(torch.autograd.Function):
-    """Gradient of the input from those of the output and the weight."""
+    """Gradient of the input, from the output's gradient and the weight."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, grad: Tensor, weight: Tensor,
@@ -86,7 +93,9 @@ class _InputGrad(torch.autograd.Function):
         ctx.geometry = geometry
         if geometry.padding <= 2 and winograd_is_faster(
                 grad, weight.shape, geometry.stride):
-            weight = weight.flip(2, 3).transpose(0, 1)
+            # The transpose of a convolution of stride 1 is a convolution with
+            # the flipped kernel and complementary padding.
+            weight = weight.flip(2, 3).transpose(0, 1)  # [I, O, 3, 3]
             return winograd_conv2d(grad, weight, None, 2 - geometry.padding)
         return _backward(grad, _like(grad, shape), weight, geometry,
                          (True, False, False))[0]
@@ -94,7 +103,7 @@ class _InputGrad(torch.autograd.Function):
     @staticmethod
     def backward(ctx: FunctionCtx, x: Tensor) -> Grads:
         grad, weight = ctx.saved_tensors
-        # Of one format with `grad`: operations on mixed ones are slow.
+        # In the memory format of `grad`: mixed formats are slow.
         if grad.is_contiguous(memory_format=torch.channels_last):
             x = x.contiguous(memory_format=torch.channels_last)
         return (_output(ctx, 0, x, weight),
@@ -102,7 +111,7 @@ class _InputGrad(torch.autograd.Function):
 
 
 class _WeightGrad(torch.autograd.Function):
-    """Gradient of the weight from the input and that of the output."""
+    """Gradient of the weight, from the input and the output's gradient."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, grad: Tensor,
@@ -126,7 +135,7 @@ class _WeightGrad(torch.autograd.Function):
 
 
 def _output(ctx: FunctionCtx, index: int, *args) -> Optional[Tensor]:
-    """:class:`_Conv`, if the gradient of this argument is asked for."""
+    """:class:`_Conv`, if this argument needs a gradient."""
     if not ctx.needs_input_grad[index]:
         return None
     return _Conv.apply(*args, None, ctx.geometry)
@@ -145,7 +154,7 @@ def _weight_grad(ctx: FunctionCtx, index: int, *args) -> Optional[Tensor]:
 
 
 def _like(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """An unused tensor that only says which shape and format to return."""
+    """An empty tensor that only conveys shape and memory format."""
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
     return torch.empty(
         shape,
@@ -157,7 +166,7 @@ def _like(x: Tensor, shape: Sequence[int]) -> Tensor:
 
 def _backward(grad: Tensor, x: Tensor, weight: Tensor, geometry: _Geometry,
               mask: Tuple[bool, bool, bool]) -> Grads:
-    """The gradients PyTorch computes for input, weight and bias."""
+    """PyTorch's gradients of input, weight and bias."""
     stride, padding = ([value, value] for value in geometry[:2])
     return torch.ops.aten.convolution_backward(
         grad, x, weight, [grad.shape[1]] if mask[2] else None, stride, padding,
@@ -166,23 +175,27 @@ def _backward(grad: Tensor, x: Tensor, weight: Tensor, geometry: _Geometry,
 
 def _weight_grad_by_products(x: Tensor, grad: Tensor, kernel_size: int,
                              geometry: _Geometry) -> Tensor:
-    """Gradient of the weight by matrix products with patches of ``x``."""
+    """Gradient of the weight, by matrix products with patches of ``x``.
+
+    With patches X [P, kkI] and output gradients G [O, P], it is G X.
+    """
     channels = x.shape[1]
-    total = x.new_zeros(grad.shape[1], kernel_size**2 * channels)  # [OHWI]
+    total = x.new_zeros(grad.shape[1], kernel_size**2 * channels)  # [O, kkI]
     most = _PATCH_ELEMENTS // total.shape[1]
     for piece in pieces(len(x), *grad.shape[2:], most):
         seen = patches(x, piece, kernel_size, geometry.stride,
                        geometry.padding)
-        seen = seen.permute(0, 1, 2, 4, 5, 3).reshape(-1, total.shape[1])
+        seen = seen.permute(0, 1, 2, 4, 5, 3).reshape(
+            -1, total.shape[1])  # [P, kkI]
         rows = slice(piece.row, piece.row + piece.num_rows)
         total.addmm_(grad[piece.images, :, rows].transpose(0, 1).flatten(1),
                      seen)
-    total = total.view(-1, kernel_size, kernel_size, channels)
-    return total.permute(0, 3, 1, 2)
+    total = total.view(-1, kernel_size, kernel_size, channels)  # [O, k, k, I]
+    return total.permute(0, 3, 1, 2)  # [O, I, k, k]
 
 
 def _autocast(*tensors: Tensor) -> Tuple[Tensor, ...]:
-    """Tensors in the type autocast computes convolutions in, if it is on."""
+    """Cast tensors to autocast's dtype of convolutions, if it is on."""
     dtype = autocast_dtype(tensors[0].device.type)
     if dtype is None:
         return tensors
@@ -194,7 +207,7 @@ def conv2d(x: Tensor,
            bias: Optional[Tensor] = None,
            stride: int = 1,
            padding: int = 0) -> Tensor:
-    """``torch.nn.functional.conv2d``, fast to differentiate twice.
+    """``torch.nn.functional.conv2d`` with a fast double backward.
 
     Args:
         x: (N, in, H, W).
@@ -215,7 +228,7 @@ def conv2d(x: Tensor,
 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
-    """``torch.nn.functional.conv_transpose2d``, fast to differentiate twice.
+    """``torch.nn.functional.conv_transpose2d`` with a fast double backward.
 
     Args:
         x: (N, in, H, W).
@@ -226,8 +239,9 @@ def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
         (N, out, (H - 1) * stride + K, (W - 1) * stride + K).
     """
     x, weight = _autocast(x, like_maps(weight, x))
-    if not torch.is_grad_enabled():  # the form that can be exported
+    if not torch.is_grad_enabled():  # can be exported
         return F.conv_transpose2d(x, weight, stride=stride)
+    # A transposed convolution is the input gradient of a convolution.
     sides = ((side - 1) * stride + weight.shape[-1] for side in x.shape[2:])
     shape = (len(x), weight.shape[1], *sides)
     return _InputGrad.apply(x, weight, shape, _Geometry(stride, 0))

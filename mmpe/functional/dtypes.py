@@ -1,4 +1,4 @@
-"""Precision of what must not be computed in half precision."""
+"""Helpers for computations that must not run in half precision."""
 from typing import Optional
 
 import torch
@@ -8,12 +8,12 @@ __all__ = ['at_least_float32', 'autocast_dtype']
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """The tensor in float32, or in float64 if it is that already."""
+    """Cast to float32; float64 stays."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def autocast_dtype(device_type: str) -> Optional[torch.dtype]:
-    """The type autocast computes convolutions in; None where it is off."""
+    """Autocast's dtype of convolutions; None if autocast is off."""
     if hasattr(torch, 'get_autocast_dtype'):
         enabled = torch.is_autocast_enabled(device_type)
         dtype = torch.get_autocast_dtype(device_type)

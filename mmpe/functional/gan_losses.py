@@ -1,4 +1,4 @@
-"""Losses and regularisers of StyleGAN2 as pure functions."""
+"""Losses and regularisers of StyleGAN2."""
 from typing import Tuple
 
 import torch
@@ -14,12 +14,15 @@ __all__ = [
 
 
 def logistic_loss(scores: Tensor, is_real: bool) -> Tensor:
-    """Non-saturating logistic loss, ``mean(softplus(-scores))`` for real.
+    """Non-saturating logistic loss (Goodfellow et al., NeurIPS 2014).
+
+    ``mean(softplus(-scores))`` for the target 'real', that is
+    ``-log(sigmoid(scores))``; ``mean(softplus(scores))`` for 'fake'.
 
     Args:
         scores: Output of the discriminator, any shape.
-        is_real: Whether the scores should say 'real': for real images in the
-            step of the discriminator, for fakes in that of the generator.
+        is_real: Whether the target is 'real': true for real images in the
+            discriminator's step and for fakes in the generator's.
 
     Returns:
         Float32 scalar, not negative.
@@ -31,13 +34,13 @@ def logistic_loss(scores: Tensor, is_real: bool) -> Tensor:
 def relativistic_loss(scores: Tensor, others: Tensor) -> Tensor:
     """Relativistic pairing loss, ``mean(softplus(others - scores))``.
 
-    Each score is to exceed that of its partner (Huang et al., "The GAN is
-    dead; long live the GAN!", NeurIPS 2024).
+    Each score is pushed above its partner's (Huang et al., "The GAN is dead;
+    long live the GAN! A Modern GAN Baseline", NeurIPS 2024).
 
     Args:
-        scores: Of real images in the step of the discriminator, of fakes in
-            that of the generator; any shape.
-        others: Of as many images of the other kind.
+        scores: Scores of real images in the discriminator's step, of fakes in
+            the generator's; any shape.
+        others: Scores of the same number of images of the other kind.
 
     Returns:
         Float32 scalar, not negative.
@@ -47,32 +50,41 @@ def relativistic_loss(scores: Tensor, others: Tensor) -> Tensor:
 
 
 def input_gradient(scores: Tensor, images: Tensor) -> Tensor:
-    """Gradient of summed scores with respect to the images, with a graph.
+    """Gradient of the scores with respect to their images, with a graph.
 
     Args:
         scores: (N, 1), computed from ``images``.
-        images: (N, C, H, W) that require a gradient.
+        images: (N, C, H, W), which require a gradient.
 
     Returns:
-        Float32, of the shape of ``images``.
+        Float32, in the shape of ``images``.
     """
+    # The sum gives each image the gradient of its own score, as scores depend
+    # on other images through the minibatch standard deviation only.
     gradient, = torch.autograd.grad(
         scores.sum(), images, create_graph=True, retain_graph=True)
     return at_least_float32(gradient)
 
 
 def r1_penalty(gradient: Tensor, norm_mode: str = 'HWC') -> Tensor:
-    """Squared norm of the gradient at real images (R1).
+    r"""Squared gradient norm at real images (R1).
+
+    .. math:: E_x\,\lVert\nabla_x D(x)\rVert^2
+
+    Mescheder et al., "Which Training Methods for GANs do actually Converge?"
+    (ICML 2018), Sec. 4.1. The factor :math:`\gamma / 2` is left to the
+    caller.
 
     Args:
         gradient: (N, C, H, W), see :func:`input_gradient`.
-        norm_mode: 'HWC' for one norm per image, 'pixel' for one per pixel.
+        norm_mode: 'HWC' for one norm per image (as in the paper), 'pixel' for
+            one per pixel.
 
     Returns:
         Scalar: the mean over images (and pixels).
 
     Raises:
-        ValueError: ``norm_mode`` is neither.
+        ValueError: ``norm_mode`` is unknown.
     """
     squares = gradient.square()
     if norm_mode == 'HWC':
@@ -84,7 +96,9 @@ def r1_penalty(gradient: Tensor, norm_mode: str = 'HWC') -> Tensor:
 
 
 def path_lengths(images: Tensor, latents: Tensor) -> Tensor:
-    """Length of the generator's Jacobian in a random direction of images.
+    r"""Length of the generator's Jacobian along a random image.
+
+    .. math:: \lVert J_w^T y\rVert_2, \quad J_w^T y = \nabla_w (g(w)\cdot y)
 
     Analyzing and Improving the Image Quality of StyleGAN, Sec. 3.2.
 
@@ -96,27 +110,32 @@ def path_lengths(images: Tensor, latents: Tensor) -> Tensor:
         Float32 (N, ), not negative.
     """
     height, width = images.shape[-2:]
+    # y ~ N(0, 1), scaled to make lengths independent of the resolution.
     direction = torch.randn_like(images) / (height * width)**0.5
     gradient, = torch.autograd.grad((images * direction).sum(),
                                     latents,
                                     create_graph=True,
                                     retain_graph=True)
-    gradient = at_least_float32(gradient)
-    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
+    gradient = at_least_float32(gradient)  # [N, L, C]
+    return gradient.square().sum(dim=2).mean(dim=1).sqrt()  # [N]
 
 
 def path_length_penalty(lengths: Tensor,
                         mean: Tensor,
                         decay: float = 0.01) -> Tuple[Tensor, Tensor]:
-    """Squared distance of path lengths from their running mean.
+    r"""Path length penalty (StyleGAN2, Eq. 4).
+
+    .. math:: E_{w, y}\,(\lVert J_w^T y\rVert_2 - a)^2
+
+    with the running mean a of the lengths, this batch included.
 
     Args:
         lengths: (N, ), see :func:`path_lengths`.
         mean: Running mean, scalar.
-        decay: How far the running mean moves towards this batch.
+        decay: Weight of this batch in the running mean.
 
     Returns:
-        The penalty and the moved running mean, without a graph.
+        The penalty, and the updated running mean without a graph.
     """
     mean = mean + decay * (lengths.mean() - mean)
     return (lengths - mean).square().mean(), mean.detach()

@@ -1,7 +1,7 @@
-"""Coordinates that tell a generator where it is.
+"""Explicit positional encodings as functions of size or position.
 
-Both encodings of "Positional Encoding as Spatial Inductive Bias in GANs"
-(CVPR 2021, Sec. 4) as pure functions of size or position.
+SPE and CSG of "Positional Encoding as Spatial Inductive Bias in GANs" (CVPR
+2021, Sec. 4), "the paper" in this package.
 """
 import math
 from typing import Optional
@@ -20,27 +20,27 @@ GROWTHS = ('stretch', 'extend', 'centre', 'tile')
 
 def axis_positions(cells: Tensor, length: int, trained_length: int,
                    growth: str) -> Tensor:
-    """Positions on one axis of a map that has another length than trained.
+    """Positions along an axis whose length differs from training.
 
-    - 'stretch': the ends stay at the ends (what CSG does).
-    - 'extend': counted from the first cell on, beyond what was trained (what
-      SPE does).
-    - 'centre': the middle stays in the middle; both sides are beyond what was
-      trained, or cut off.
-    - 'tile': the trained positions over and over again.
+    - 'stretch': the ends keep their positions (CSG).
+    - 'extend': counted from the first cell, beyond the trained positions if
+      the axis is longer (SPE).
+    - 'centre': the middle keeps its position; both ends extend beyond the
+      trained positions, or are cut off.
+    - 'tile': the trained positions repeat.
 
     Args:
-        cells: Indices of cells of the map, of any shape; need not be whole.
+        cells: Indices of cells of the map, of any shape; may be fractional.
         length: Number of cells of the map.
-        trained_length: Number of cells that the model was trained with.
-        growth: One of these.
+        trained_length: Number of cells in training.
+        growth: 'stretch', 'extend', 'centre' or 'tile'.
 
     Returns:
         Float32 positions in cells of the trained axis, counted from 0, in the
         shape of ``cells``.
 
     Raises:
-        ValueError: ``growth`` is none of these.
+        ValueError: ``growth`` is unknown.
 
     Example:
         >>> cells = torch.arange(6)
@@ -67,12 +67,13 @@ def context_positions(cells: Tensor, length: int, trained_length: int,
     """:func:`axis_positions` for a map with context around it.
 
     Args:
-        cells: Indices of cells, which may be beside the map.
-        length, trained_length, growth: As there. Beside a tiled map the
-            positions go on from its ends instead of anew.
+        cells: Indices of cells, which may lie outside of the map.
+        length, trained_length, growth: As for :func:`axis_positions`. Outside
+            of a tiled map, positions continue from its ends instead of
+            repeating.
 
     Returns:
-        As there.
+        As for :func:`axis_positions`.
     """
     inside = cells.float()
     if growth == 'tile':
@@ -87,18 +88,18 @@ def region_positions(length: int,
                      position_range: float,
                      context: int = 0,
                      device: Optional[torch.device] = None) -> Tensor:
-    """Positions on one axis of a grid that lies over a part of the picture.
+    """Positions along an axis of a grid over a region of the picture.
 
-    Centres of cells have the positions of the places they cover, so that a
-    finer grid counts in smaller steps (after Ntavelis et al., "Arbitrary-Scale
-    Image Synthesis", CVPR 2022, Sec. 3).
+    Cells have the positions of their centres in the picture, so that a finer
+    grid has smaller steps (after Ntavelis et al., "Arbitrary-Scale Image
+    Synthesis", CVPR 2022, Sec. 3).
 
     Args:
         length: Number of cells in the region.
-        start: Where the region begins, as a fraction of the picture.
-        extent: Its length, as a fraction of the picture.
-        position_range: Number of positions on the picture's side.
-        context: Further cells on each side, beyond the region.
+        start: Start of the region, as a fraction of the picture.
+        extent: Length of the region, as a fraction of the picture.
+        position_range: Number of positions along the picture's side.
+        context: Additional cells on each side, beyond the region.
         device: Device of the result.
 
     Returns:
@@ -113,10 +114,13 @@ def region_positions(length: int,
 def cartesian_grid(height: int,
                    width: int,
                    device: Optional[torch.device] = None) -> Tensor:
-    """Coordinates of a feature map (CSG, "Cartesian spatial grid").
+    r"""Coordinates of a feature map (CSG, "Cartesian spatial grid").
 
-    The corners are at -1 and 1 whatever the size (``align_corners=True`` of
-    ``torch.nn.functional.grid_sample``): a larger grid is a stretched one.
+    .. math:: x_j = 2j / (W - 1) - 1, \quad y_i = 2i / (H - 1) - 1
+
+    (paper, Sec. 4.1). The corners are at -1 and 1 at any size, as in
+    :func:`torch.nn.functional.grid_sample` with ``align_corners=True``, so a
+    larger grid is a stretched one.
 
     Args:
         height: Number of rows, at least 2.
@@ -142,12 +146,16 @@ def cartesian_grid(height: int,
     x = 2 * torch.arange(width, device=device) / (width - 1) - 1
     y = 2 * torch.arange(height, device=device) / (height - 1) - 1
     return torch.stack(
-        (x.expand(height, width), y[:, None].expand(height, width)))
+        (x.expand(height, width), y[:, None].expand(height,
+                                                    width)))  # [2, H, W]
 
 
 def counted_positions(length: int,
                       device: Optional[torch.device] = None) -> Tensor:
-    """Positions 1, 2, ... from the first cell on, as the released models use.
+    """Positions 1, 2, ... from the first cell on.
+
+    As trained: the public code shifts positions by ``center_shift``, then
+    counts them again from 1, so that the shift has no effect.
 
     Args:
         length: Number of cells.
@@ -162,11 +170,11 @@ def counted_positions(length: int,
 def centered_positions(length: int,
                        center: float,
                        device: Optional[torch.device] = None) -> Tensor:
-    """Consecutive positions whose middle cell has the position ``center``.
+    """Consecutive positions with ``center`` at the middle cell.
 
-    The middle of an even number of cells is the left one of the two. Cells
-    that are added to a map appear on both sides; what was in the middle stays
-    there (paper, Sec. 4.2).
+    As written (paper, Sec. 4.2): a larger map gains cells on both sides, and
+    its middle keeps its position. The middle of an even number of cells is
+    the left one of two.
 
     Args:
         length: Number of cells.
@@ -186,18 +194,20 @@ def centered_positions(length: int,
 def sinusoidal_encoding(positions: Tensor,
                         embedding_dim: int,
                         div_half_dim: bool = False) -> Tensor:
-    r"""Sinusoidal encoding (SPE) of positions on one axis.
+    r"""Sinusoidal encoding (SPE) of positions on one axis (paper, Sec. 4.2).
 
     With :math:`d` = ``embedding_dim / 2`` the channels are
     :math:`\sin(p\,\omega_i)`, then :math:`\cos(p\,\omega_i)`, with
     :math:`\omega_i = 10000^{-i/(d-1)}`, or :math:`10000^{-i/d}` with
-    ``div_half_dim``, for :math:`i = 0 \dots d-1`.
+    ``div_half_dim``, for :math:`i = 0 \dots d-1`. "Attention Is All You Need"
+    (NeurIPS 2017, Sec. 3.5) has the latter frequencies and interleaves sines
+    and cosines; the released models were trained with the former.
 
     Args:
-        positions: Positions in cells, of any shape (...); need not be whole.
+        positions: Positions in cells, of any shape (...); may be fractional.
         embedding_dim: Number of channels, even, and at least 4 (2 with
             ``div_half_dim``).
-        div_half_dim: See the formula.
+        div_half_dim: Divide the exponent by d instead of d - 1.
 
     Returns:
         Float32 (..., embedding_dim) in [-1, 1].
@@ -219,7 +229,7 @@ def sinusoidal_encoding(positions: Tensor,
     exponents = torch.arange(
         half_dim, dtype=torch.float32, device=positions.device)
     angles = positions.float()[..., None] * torch.exp(
-        exponents * -(math.log(10000) / steps))
+        exponents * -(math.log(10000) / steps))  # [..., d]
     return torch.cat((angles.sin(), angles.cos()), dim=-1)
 
 
@@ -242,8 +252,8 @@ def sinusoidal_grid(y: Tensor,
     Raises:
         ValueError: ``embedding_dim`` is odd or too small.
     """
-    x_code = sinusoidal_encoding(x, embedding_dim, div_half_dim).t()
-    y_code = sinusoidal_encoding(y, embedding_dim, div_half_dim).t()
+    x_code = sinusoidal_encoding(x, embedding_dim, div_half_dim).t()  # [D, W]
+    y_code = sinusoidal_encoding(y, embedding_dim, div_half_dim).t()  # [D, H]
     size = (embedding_dim, len(y), len(x))
     return torch.cat(
         (x_code[:, None, :].expand(size), y_code[:, :, None].expand(size)))

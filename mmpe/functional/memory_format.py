@@ -1,4 +1,4 @@
-"""The order in memory of StyleGAN2's feature maps."""
+"""Memory format of StyleGAN2's feature maps."""
 import contextlib
 import os
 from typing import Iterator
@@ -13,28 +13,28 @@ _format = torch.channels_last if os.environ.get(
 
 
 def in_map_format(x: Tensor) -> Tensor:
-    """A map (N, C, H, W), channels last unless that is turned off.
+    """Convert a map (N, C, H, W) to channels last, unless turned off.
 
     Args:
         x: The map.
 
     Returns:
-        The same numbers.
+        The map with the same values.
     """
     return x.contiguous(memory_format=_format)
 
 
 def like_maps(weight: Tensor, x: Tensor) -> Tensor:
-    """The weight of a convolution in a format that keeps the map's.
+    """Convert a weight so that the convolution keeps the map's format.
 
-    PyTorch takes channels last if either of them is.
+    PyTorch's output is channels last if either of the two is.
 
     Args:
         weight: (out, in, K, K).
-        x: The map (N, C, H, W) on a GPU.
+        x: The map (N, C, H, W).
 
     Returns:
-        The same numbers.
+        The weight with the same values.
     """
     if _format is torch.contiguous_format and x.is_cuda:
         return weight.contiguous()
@@ -43,10 +43,10 @@ def like_maps(weight: Tensor, x: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def contiguous_maps() -> Iterator[None]:
-    """Keep each channel together, as ``MMPE_CHANNELS_LAST=0`` does.
+    """Use contiguous maps in this context, as ``MMPE_CHANNELS_LAST=0`` does.
 
-    On processors that is slower. On GPUs it has not been measured: it suits
-    the filters, but not the convolutions.
+    Slower on CPUs; not measured on GPUs, where it suits the filters but not
+    the convolutions.
     """
     global _format
     before, _format = _format, torch.contiguous_format

@@ -1,20 +1,19 @@
-r"""The patches of a photograph as a denoiser in closed form.
+r"""Closed-form denoiser whose data are the patches of one photograph.
 
-If clean patches are those of a photograph, :math:`p_i` at the positions
-:math:`\pi_i`, then the best estimate of what a noisy patch :math:`x = \alpha
-p + \sigma \epsilon` shows is their mean with the weights
+If the clean patches are those of a photograph, :math:`p_i` at positions
+:math:`\pi_i`, the minimum mean square error estimate of a noisy patch
+:math:`x = \alpha p + \sigma \epsilon` is their mean with weights
 
 .. math::
     w_i \propto \exp\left(-\frac{|x - \alpha p_i|^2}{2 \sigma^2}
     - \frac{|e(q) - e(\pi_i)|^2}{2 \tau^2}\right),
 
-where the second term is the prior of a place that is told the position
-:math:`q`, encoded by :math:`e`. Without it this is the denoiser of "Efficient
-and Training-Free Single-Image Diffusion Models" (Qiu et al., CVPR 2026).
+where the second term is a prior for a place with position :math:`q`, encoded
+by :math:`e`. Without the prior this is the denoiser of "Efficient and
+Training-Free Single-Image Diffusion Models" (Qiu et al., CVPR 2026).
 
-Images are float (1, 3, H, W). A map with a value for each patch of P x P
-pixels, the patches named by their top-left corners, has the size (H - P + 1,
-W - P + 1), called (H', W') here.
+Images are float (1, 3, H, W). Maps with one value per patch of P x P pixels,
+at its top-left corner, have the size (H', W') = (H - P + 1, W - P + 1).
 """
 from typing import NamedTuple, Optional, Tuple
 
@@ -29,24 +28,24 @@ __all__ = [
     'screened_poisson', 'vote'
 ]
 
-# Numbers in a block of logits or candidates: what the caches hold.
+# Elements in a block of logits or candidates, to fit into caches.
 _BLOCK_LOGITS = 2**22
 _BLOCK_CANDIDATES = 2**20
-# Patches that principal components are computed from.
+# Largest number of patches for computing principal components.
 _MAX_SAMPLES = 4096
-# Floor of the noise level where the weights become those of one patch.
+# Smallest noise level; there, a single patch has all the weight.
 _SMALLEST_SIGMA = 1e-3
 
 
 class PatchPrior(NamedTuple):
-    """Log prior of the N patches of a photograph, for each place of an image.
+    """Log prior of a photograph's N patches at each place of an image.
 
-    It is ``queries @ keys.T + bias``, up to a constant for each place.
+    Computed as ``queries @ keys.T + bias``, up to a constant per place.
 
     Attributes:
-        queries: (H', W', F), for each place.
-        keys: (N, F), for each patch.
-        bias: (N, ), for each patch.
+        queries: (H', W', F), one per place.
+        keys: (N, F), one per patch.
+        bias: (N, ), one per patch.
     """
 
     queries: Tensor
@@ -68,7 +67,7 @@ def all_patches(image: Tensor, patch_size: int) -> Tensor:
 
 
 def gaussian_kernel(length: int, std: float) -> Tensor:
-    """A Gaussian on one axis, its sum 1.
+    """1-D Gaussian kernel with a sum of 1.
 
     Args:
         length: Number of taps, odd.
@@ -83,7 +82,7 @@ def gaussian_kernel(length: int, std: float) -> Tensor:
 
 
 def gaussian_blur(image: Tensor, std: float) -> Tensor:
-    """Blur an image whose border pixels go on beyond the border.
+    """Gaussian blur with replicated borders.
 
     Args:
         image: (N, C, H, W).
@@ -109,28 +108,31 @@ def posterior_mean(image: Tensor,
                    prior: Optional[PatchPrior] = None,
                    want_best: bool = True
                    ) -> Tuple[Tensor, Optional[Tensor]]:
-    r"""The estimate of the clean image, all patches considered.
+    r"""Posterior mean of the clean image, over all patches.
 
-    The image is :math:`(1 - \sigma) y + \sigma \epsilon`. The estimates of
-    its overlapping patches are averaged with a Gaussian window.
+    The image is :math:`(1 - \sigma) y + \sigma \epsilon`, the interpolation
+    of flow matching. Estimates of overlapping patches are averaged with a
+    Gaussian window.
 
     Args:
         image: Noisy image (1, 3, H, W).
-        patches: Those of the photograph, (N, 3 * P * P).
-        patch_size: Their side P.
-        sigma: Level of the noise, from 0 to 1.
+        patches: Patches of the photograph, (N, 3 * P * P).
+        patch_size: Side P of the patches.
+        sigma: Noise level, from 0 to 1.
         std: Standard deviation of the window in pixels.
-        prior: Log prior of the patches; by default all are alike.
-        want_best: Whether the most probable patches are wanted. If not, GPUs
-            compute the mean by ``scaled_dot_product_attention``.
+        prior: Log prior of the patches; uniform by default.
+        want_best: Return the most probable patches. If False, GPUs compute
+            the mean with ``scaled_dot_product_attention``.
 
     Returns:
-        The estimate (1, 3, H, W), and for each place the index (H', W') of
-        the most probable patch, or None.
+        The estimate (1, 3, H, W), and the index (H', W') of the most probable
+        patch at each place, or None.
     """
     height, width = image.shape[2:]
     num_rows, num_cols = height - patch_size + 1, width - patch_size + 1
     sigma = max(sigma, _SMALLEST_SIGMA)
+    # -|x - a p|^2 / (2 s^2) = a / s^2 x p - a^2 / (2 s^2) |p|^2 + const(x),
+    # with a = 1 - s: logits are a product with the patches, plus a bias.
     factor = (1 - sigma) / sigma**2
     bias = patches.square().sum(1) * (-(1 - sigma) * factor / 2)
     if prior is not None:
@@ -143,7 +145,7 @@ def posterior_mean(image: Tensor,
     for top in range(0, num_rows, rows):
         bottom = min(top + rows, num_rows) + patch_size - 1
         block = image[:, :, top:bottom]
-        queries = F.unfold(block, patch_size)[0].t() * factor
+        queries = F.unfold(block, patch_size)[0].t() * factor  # [H'W', 3PP]
         features = None
         if prior is not None:
             features = prior.queries[top:top + rows].flatten(0, 1)
@@ -153,6 +155,7 @@ def posterior_mean(image: Tensor,
             values, index = _attend(queries, features, patches, prior, bias)
             best.append(index)
         size = (bottom - top, width)
+        # Weighted sum of overlapping patches, and of their weights.
         total[:, :, top:bottom] += F.fold(values.t()[None] * weights, size,
                                           patch_size)
         ones = weights[-patch_size**2:].expand(-1, len(values))[None]
@@ -166,7 +169,7 @@ def _attend(queries: Tensor, features: Optional[Tensor], patches: Tensor,
             prior: Optional[PatchPrior],
             bias: Tensor) -> Tuple[Tensor, Tensor]:
     """Weighted means of all patches, and the patches of largest weight."""
-    logits = torch.addmm(bias, queries, patches.t())
+    logits = torch.addmm(bias, queries, patches.t())  # [H'W', N]
     if prior is not None:
         logits.addmm_(features, prior.keys.t())
     index = logits.argmax(1)
@@ -176,7 +179,7 @@ def _attend(queries: Tensor, features: Optional[Tensor], patches: Tensor,
 def _attend_fused(queries: Tensor, features: Optional[Tensor],
                   patches: Tensor, prior: Optional[PatchPrior],
                   bias: Tensor) -> Tensor:
-    """The means alone, with biases and prior as further features."""
+    """The means only; bias and prior become additional features."""
     queries = [queries, queries.new_ones(len(queries), 1)]
     keys = [patches, bias[:, None]]
     if prior is not None:
@@ -194,39 +197,41 @@ def principal_patches(image: Tensor, patch_size: int, num: int) -> Tensor:
     Args:
         image: (1, 3, H, W).
         patch_size: Side P of the patches.
-        num: Number K of components; fewer where patches have fewer pixels.
+        num: Number K of components, at most 3 * P * P.
 
     Returns:
-        Orthonormal filters (K, 3, P, P); the convolution of an image with
-        them projects all its patches.
+        Orthonormal filters (K, 3, P, P); convolving an image with them
+        projects all its patches.
     """
-    windows = image[0].unfold(1, patch_size, 1).unfold(2, patch_size, 1)
-    num_rows, num_cols = windows.shape[1:3]  # [3H'W'PP]
-    # Patches overlap: some of them tell what all have in common.
+    windows = image[0].unfold(1, patch_size, 1).unfold(
+        2, patch_size, 1)  # [3, H', W', P, P]
+    num_rows, num_cols = windows.shape[1:3]
+    # Patches overlap, so a sample is enough.
     count = num_rows * num_cols
     step = max(1, count // _MAX_SAMPLES)
-    # A step that shares a factor with the width would miss whole columns.
+    # A step that divides the width would miss whole columns.
     while step > 1 and num_cols % step == 0:
         step -= 1
     index = torch.arange(0, count, step, device=image.device)
     samples = windows[:, index // num_cols, index % num_cols]
     samples = samples.transpose(0, 1).flatten(1)
     samples = samples - samples.mean(0)
-    vectors = torch.linalg.eigh(samples.t() @ samples)[1]
+    # Eigenvalues ascend, so the last vectors are the principal ones.
+    vectors = torch.linalg.eigh(samples.t() @ samples)[1]  # [3PP, 3PP]
     vectors = vectors[:, -min(num, vectors.shape[1]):].t()
     return vectors.reshape(-1, 3, patch_size, patch_size)
 
 
 def nearest_corners(queries: Tensor, table: Tensor, corners: Optional[Tensor],
                     radius: int) -> Tensor:
-    """For each place the patch of largest logit, near an expected one.
+    """Patch with the largest logit at each place, near an expected one.
 
     Args:
         queries: (H', W', F); a logit is the product of a query and a key.
-        table: Keys (h', w', F), one for each patch of the photograph.
+        table: Keys (h', w', F), one per patch of the photograph.
         corners: Expected patches (2, H', W'), rows and columns of ``table``;
             None to search all patches.
-        radius: The window of the search has a side of 2 * radius + 1.
+        radius: The search window has a side of 2 * radius + 1.
 
     Returns:
         Rows and columns of the patches, int64 (2, H', W').
@@ -247,7 +252,8 @@ def nearest_corners(queries: Tensor, table: Tensor, corners: Optional[Tensor],
             part = slice(start, start + step)
             row = (rows[part] + offsets).clamp_(0, num_rows - 1)
             col = (cols[part] + offsets).clamp_(0, num_cols - 1)
-            index = (row[:, :, None] * num_cols + col[:, None]).flatten(1)
+            index = (row[:, :, None] * num_cols + col[:, None]).flatten(
+                1)  # [places, (2 radius + 1)^2]
             found = keys.index_select(0, index.flatten())
             found = found.view(*index.shape, width)
             logits = (found * flat[part, None]).sum(2)
@@ -258,14 +264,14 @@ def nearest_corners(queries: Tensor, table: Tensor, corners: Optional[Tensor],
 
 
 def corners_to_matches(corners: Tensor, patch_size: int) -> Tensor:
-    """Which pixel of the photograph each pixel of an image shows.
+    """Matched pixel of the photograph for each pixel of an image.
 
-    That is the pixel in the middle of the patch around it; at the border,
-    where there is none, that beside the middle of the nearest patch.
+    It is the centre of the patch around the pixel; at the border, which has
+    no such patch, the centre of the nearest patch plus the offset to it.
 
     Args:
-        corners: Patches by their corners, int64 (2, H', W').
-        patch_size: Their side P, odd.
+        corners: Corners of the matched patches, int64 (2, H', W').
+        patch_size: Side P of the patches, odd.
 
     Returns:
         Rows and columns of pixels, int64 (2, H, W).
@@ -283,14 +289,14 @@ def corners_to_matches(corners: Tensor, patch_size: int) -> Tensor:
 
 
 def matches_to_corners(matches: Tensor, patch_size: int) -> Tensor:
-    """Corners of the patches around matched pixels.
+    """Corners of the patches around matched pixels; not clamped.
 
     Args:
         matches: (2, H, W).
         patch_size: Side P of the patches, odd.
 
     Returns:
-        (2, H', W'), not bounded by the photograph.
+        (2, H', W'), possibly outside of the photograph.
     """
     half = patch_size // 2
     height, width = matches.shape[1:]
@@ -298,14 +304,14 @@ def matches_to_corners(matches: Tensor, patch_size: int) -> Tensor:
 
 
 def vote(pixels: Tensor, matches: Tensor, std: float) -> Tensor:
-    """The image that matched patches make up, by a Gaussian mean.
+    """Image composed of matched patches, averaged with a Gaussian window.
 
-    Each pixel is the mean of what the patches matched to it and to its
-    neighbours have there.
+    Each pixel is the mean of the values that the patches matched to it and to
+    its neighbours have there.
 
     Args:
-        pixels: Photograph (h, w, 4), the last channel unused, so that a pixel
-            is one vector.
+        pixels: Photograph (h, w, 4) with an unused last channel, so that a
+            pixel is one vector.
         matches: Rows and columns in it, int64 (2, H, W).
         std: Standard deviation of the window in pixels.
 
@@ -316,7 +322,7 @@ def vote(pixels: Tensor, matches: Tensor, std: float) -> Tensor:
     size = matches.shape[1:]
     radius = max(1, round(2 * std))
     kernel = gaussian_kernel(2 * radius + 1, std)
-    # Beyond the border the patches there go on.
+    # Matches beyond the border continue those at the border.
     axes = [torch.arange(-radius, n + radius) for n in size]
     inner = [axis.clamp(0, n - 1) for axis, n in zip(axes, size)]
     beside = torch.stack(
@@ -339,16 +345,17 @@ def vote(pixels: Tensor, matches: Tensor, std: float) -> Tensor:
 
 def matched_steps(pixels: Tensor, matches: Tensor, image: Tensor,
                   limit: float) -> Tuple[Tensor, Tensor]:
-    """Steps from pixel to pixel as they are in the matched patches.
+    """Differences between neighbouring pixels according to their matches.
 
-    Two patches side by side may differ in brightness, which is a step in the
-    image that none of them has. Large steps are those of things, and stay.
+    Neighbouring patches may differ in brightness, which leaves a step in the
+    image that neither of them has. Large steps are edges of objects and are
+    kept.
 
     Args:
         pixels: Photograph (h, w, 4), as for :func:`vote`.
         matches: Rows and columns in it, int64 (2, H, W).
-        image: What was drawn with these matches, (1, 3, H, W).
-        limit: Difference up to which a step counts as one of brightness.
+        image: Image drawn with these matches, (1, 3, H, W).
+        limit: Largest step that counts as a difference of brightness.
 
     Returns:
         Steps down (1, 3, H - 1, W) and right (1, 3, H, W - 1).
@@ -382,20 +389,22 @@ def screened_poisson(image: Tensor,
                      mask: Tensor,
                      weight: float,
                      num_iters: int = 100) -> Tensor:
-    """The image whose steps are nearest to given ones, and its colours too.
+    r"""Image with given gradients, close to given colours.
 
-    It minimises the squared differences of the steps plus ``weight`` times
-    those of the colours (Bhat et al., "Fourier Analysis of the 2D Screened
-    Poisson Equation", ECCV 2008), by conjugate gradients.
+    .. math:: \min_u \lVert\nabla u - g\rVert^2 + \lambda\lVert u - f\rVert^2
+
+    The screened Poisson equation (Bhat et al., "Fourier Analysis of the 2D
+    Screened Poisson Equation for Gradient Domain Problems", ECCV 2008),
+    solved by conjugate gradients.
 
     Args:
-        image: (1, 3, H, W); outside of the mask it stays.
-        down: Steps (1, 3, H - 1, W).
-        right: Steps (1, 3, H, W - 1).
-        mask: bool (1, 1, H, W), what may change.
-        weight: Weight of the colours: steps are levelled over a distance of
+        image: Colours f, (1, 3, H, W); unchanged outside of the mask.
+        down: Vertical steps of g, (1, 3, H - 1, W).
+        right: Horizontal steps of g, (1, 3, H, W - 1).
+        mask: bool (1, 1, H, W), true where the image may change.
+        weight: Weight :math:`\lambda` of the colours; steps are levelled over
             about ``weight ** -0.5`` pixels.
-        num_iters: Iterations at most.
+        num_iters: Maximum number of iterations.
 
     Returns:
         (1, 3, H, W).
@@ -411,6 +420,7 @@ def screened_poisson(image: Tensor,
     def apply(x: Tensor) -> Tensor:
         return gradient(x.diff(dim=2), x.diff(dim=3), x)
 
+    # Solve A change = residual, where A is the operator on the free pixels.
     residual = gradient(down - image.diff(dim=2), right - image.diff(dim=3),
                         torch.zeros_like(image))
     change, direction = torch.zeros_like(image), residual
@@ -430,19 +440,19 @@ def screened_poisson(image: Tensor,
 
 def membrane(values: Tensor, is_known: Tensor, is_wanted: Tensor,
              reach: float) -> Tensor:
-    """Continue values from known pixels smoothly to all wanted ones.
+    """Interpolate values from known pixels smoothly to wanted ones.
 
-    Weights are the inverse cubes of distances, which is near to the harmonic
-    interpolation of gradient-domain blending (mean value coordinates,
-    Farbman et al., SIGGRAPH 2009) and needs no equations solved. Far from
-    all known pixels the values fade.
+    Weights are inverse cubes of distances, which approximates the harmonic
+    interpolation of gradient-domain blending (as mean value coordinates do,
+    Farbman et al., SIGGRAPH 2009) without solving equations. Values fade out
+    far from all known pixels.
 
     Args:
         values: (C, H, W).
-        is_known: bool (H, W), where they count.
-        is_wanted: bool (H, W).
+        is_known: bool (H, W), true where values are known.
+        is_wanted: bool (H, W), true where values are wanted.
         reach: Distance in pixels from a straight line of known pixels at
-            which the values have fallen to a half; may be infinite.
+            which values have fallen to a half; may be infinite.
 
     Returns:
         (C, H, W): interpolated where wanted, elsewhere 0; all 0 without any
@@ -458,7 +468,7 @@ def membrane(values: Tensor, is_known: Tensor, is_wanted: Tensor,
     for start in range(0, len(wanted), step):
         weights = torch.cdist(wanted[start:start + step],
                               known).clamp_(min=.5).pow_(-3)
-        # A straight line of pixels at the distance r weighs 2 / r^2.
+        # The weights of a straight line of pixels at distance r sum to 2/r^2.
         weights /= weights.sum(1, keepdim=True) + 2 / reach**2
         parts.append(sources @ weights.t())
     result[:, is_wanted] = torch.cat(parts, 1)

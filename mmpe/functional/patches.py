@@ -1,4 +1,4 @@
-"""Patches of a map, taken in pieces that stay in a processor's cache."""
+"""Patches of a map, in pieces that fit into a CPU's cache."""
 from typing import Iterator, NamedTuple
 
 import torch.nn.functional as F
@@ -8,13 +8,13 @@ __all__ = ['Piece', 'patches', 'pieces']
 
 
 class Piece(NamedTuple):
-    """A part of the places at which a batch of maps has patches.
+    """Some of the places of patches in a batch of maps.
 
     Args:
-        images: Which maps.
-        row: The first row of places.
+        images: Maps of the piece.
+        row: First row of places.
         num_rows: Number of rows.
-        num_columns: Number of places in a row.
+        num_columns: Number of places per row.
     """
 
     images: slice
@@ -25,16 +25,16 @@ class Piece(NamedTuple):
 
 def pieces(num: int, num_rows: int, num_columns: int,
            most: int) -> Iterator[Piece]:
-    """Divide the places of patches.
+    """Divide the places of patches into pieces.
 
     Args:
         num: Number of maps.
-        num_rows: Rows of places.
-        num_columns: Places in a row.
-        most: Places in a piece, unless a single row has more.
+        num_rows: Rows of places per map.
+        num_columns: Places per row.
+        most: Upper bound on the places per piece, unless a row has more.
 
     Yields:
-        Several maps, or some rows of one.
+        Pieces of several maps, or of some rows of one.
     """
     images_at_once = max(1, most // (num_rows * num_columns))
     rows_at_once = max(1, most // num_columns)
@@ -50,14 +50,14 @@ def patches(x: Tensor,
             size: int,
             stride: int,
             padding: int = 0) -> Tensor:
-    """The patches of a piece, with zeros where they leave the map.
+    """Patches of a piece, with zeros outside of the map.
 
     Args:
         x: (N, C, H, W).
         piece: The piece.
         size: Height and width of a patch.
-        stride: Distance of patches.
-        padding: By how much the first ones leave the map.
+        stride: Distance between patches.
+        padding: Zeros on each side of the map.
 
     Returns:
         (n, rows, columns, C, size, size), a view of a padded copy.

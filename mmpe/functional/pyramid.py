@@ -1,4 +1,4 @@
-"""Sizes of the image pyramid that SinGAN is trained on."""
+"""Sizes of SinGAN's image pyramid."""
 import math
 from typing import List, Tuple
 
@@ -8,7 +8,7 @@ __all__ = [
 ]
 
 Size = Tuple[int, int]
-# Least height and width of a pyramid whose sizes double.
+# Smallest height and width in a pyramid of doubling sizes.
 _FEWEST_PIXELS = 2
 
 
@@ -31,27 +31,26 @@ def last_stage(size: Size,
                max_size: int,
                scale_factor: float = 0.5,
                doubling: bool = False) -> int:
-    """Index of the finest stage, which is MMagic's ``num_scales``.
+    """Index of the finest scale, MMagic's ``num_scales``.
 
-    The first stage has index 0, so a pyramid has one stage more than this
-    number says. As in the official SinGAN, it is the number of factors
-    between the photograph and ``min_size``, plus one, less those between the
-    photograph and ``max_size``.
+    Counted from 0, so a pyramid has one scale more than this number. As in
+    the official SinGAN, it is the number of factors between the photograph
+    and ``min_size``, plus one, minus those between the photograph and
+    ``max_size``.
 
     Args:
         size: (H, W) of the photograph in pixels.
         min_size: Short side of the coarsest image in pixels.
-        max_size: Upper bound of the long side of the finest image in pixels.
+        max_size: Upper bound on the long side of the finest image in pixels.
         scale_factor: Desired ratio of neighbouring sizes, in (0, 1).
-        doubling: Whether the sizes are those of :func:`doubling_sizes`;
-            ``scale_factor`` has no effect then.
+        doubling: Use :func:`doubling_sizes` and ignore ``scale_factor``.
 
     Returns:
         The index, at least 1.
 
     Raises:
-        ValueError: An argument is out of range, or the photograph (once it
-            is reduced to ``max_size``) is smaller than ``min_size``.
+        ValueError: An argument is out of range, or the photograph (reduced to
+            ``max_size``) is smaller than ``min_size``.
     """
     if doubling:
         return len(doubling_sizes(size, min_size, max_size)) - 1
@@ -59,6 +58,8 @@ def last_stage(size: Size,
         raise ValueError('Argument `scale_factor` must be between 0 and 1, '
                          f'but got {scale_factor}.')
     _checked_finest_size(size, min_size, max_size)
+    # Numbers of factors, rounded up: log_r(min_size / short side) and
+    # log_r(max_size / long side).
     down_to_min = math.ceil(
         math.log(min_size / min(size)) / math.log(scale_factor))
     down_to_max = math.ceil(
@@ -76,14 +77,13 @@ def pyramid_sizes(size: Size,
     Args:
         size: (H, W) of the photograph in pixels.
         min_size: Short side of the coarsest image in pixels.
-        max_size: Upper bound of the long side of the finest image in pixels.
-        scale_factor: Desired ratio of neighbouring sizes; the actual one is
-            such that the coarsest image has the short side ``min_size``.
-        doubling: Whether the sizes are those of :func:`doubling_sizes`;
-            ``scale_factor`` has no effect then.
+        max_size: Upper bound on the long side of the finest image in pixels.
+        scale_factor: Desired ratio of neighbouring sizes; adjusted so that
+            the coarsest image has the short side ``min_size``.
+        doubling: Use :func:`doubling_sizes` and ignore ``scale_factor``.
 
     Returns:
-        One (H, W) for each stage.
+        One (H, W) per scale.
 
     Raises:
         ValueError: See :func:`last_stage`.
@@ -95,7 +95,10 @@ def pyramid_sizes(size: Size,
     if doubling:
         return doubling_sizes(size, min_size, max_size)
     num_steps = last_stage(size, min_size, max_size, scale_factor)
+    # Deviation: MMagic computes the factor from the reduced photograph but
+    # resizes the original, which exceeds `max_size`.
     finest = _finest_size(size, max_size)
+    # r^num_steps takes the finest short side to `min_size`.
     factor = (min_size / min(finest))**(1 / num_steps)
     return [
         rescaled_size(finest, factor**step)
@@ -104,32 +107,32 @@ def pyramid_sizes(size: Size,
 
 
 def doubling_sizes(size: Size, min_size: int, max_size: int) -> List[Size]:
-    """Sizes of a pyramid whose every stage is exactly twice the one before.
+    """Sizes of a pyramid in which each scale is exactly twice the previous.
 
-    The photograph within ``max_size`` is halved as often as its short side
-    comes nearest to ``min_size`` (as a ratio), at least once. What that gives
-    is rounded to whole pixels, the coarsest size, and the finest one follows
-    from it: its aspect ratio is that of the photograph up to this rounding.
+    The photograph, reduced to ``max_size``, is halved until its short side is
+    closest to ``min_size`` (as a ratio), at least once. The result, rounded
+    to whole pixels, is the coarsest size, from which the finest one follows:
+    its aspect ratio is the photograph's up to this rounding.
 
     Args:
         size: (H, W) of the photograph in pixels.
         min_size: Desired short side of the coarsest image in pixels; the
-            actual one is about half of it to one and a half times it.
-        max_size: Upper bound of the long side of the finest image in pixels,
+            actual one is about 0.5 to 1.5 times as long.
+        max_size: Upper bound on the long side of the finest image in pixels,
             at least 4.
 
     Returns:
-        One (H, W) for each stage, the coarsest first, at least two.
+        One (H, W) per scale, the coarsest first, at least two.
 
     Raises:
-        ValueError: An argument is out of range, or the photograph (once it
-            is reduced to ``max_size``) is smaller than ``min_size``.
+        ValueError: An argument is out of range, or the photograph (reduced to
+            ``max_size``) is smaller than ``min_size``.
     """
     _check_numbers(min_size=min_size, max_size=max_size)
     if max_size < 2 * _FEWEST_PIXELS:
         raise ValueError(
             f'Argument `max_size` must be at least {2 * _FEWEST_PIXELS} for '
-            f'sizes that double, but got {max_size}.')
+            f'doubling sizes, but got {max_size}.')
     finest = _checked_finest_size(size, min_size, max_size)
     halvings = max(
         1,
@@ -145,16 +148,17 @@ def doubling_sizes(size: Size, min_size: int, max_size: int) -> List[Size]:
 
 
 def resized_pyramid(sizes: List[Size], size: Size) -> List[Size]:
-    """Sizes for an output that is larger, smaller or of another shape.
+    """Sizes of all scales for an output of another size or aspect ratio.
 
-    Every stage keeps its ratio to the finest one, height and width apart.
+    Each scale keeps its ratio to the finest one, separately for height and
+    width.
 
     Args:
-        sizes: Sizes that a model was trained at, the coarsest first.
-        size: Desired (H, W) of the finest stage in pixels.
+        sizes: Sizes in training, the coarsest first.
+        size: Desired (H, W) of the finest scale in pixels.
 
     Returns:
-        One (H, W) for each stage.
+        One (H, W) per scale.
     """
     ratios = [new / old for new, old in zip(size, sizes[-1])]
     resized = [(max(1, int(height * ratios[0] + 0.5)),

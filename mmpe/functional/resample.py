@@ -1,4 +1,4 @@
-"""FIR filtering of feature maps, with optional up- and downsampling."""
+"""Resampling of feature maps: FIR filters, interpolation and area means."""
 from typing import Optional, Sequence, Tuple
 
 import torch
@@ -10,7 +10,7 @@ from .dtypes import at_least_float32
 
 __all__ = [
     'area_matrix', 'filter_by_products', 'fir_filter2d', 'fir_kernel',
-    'fir_matrix', 'resample_area', 'resize_bilinear'
+    'fir_matrix', 'resample_area', 'resize_bilinear', 'resize_images'
 ]
 
 # Zeros before and after the rows, and before and after the columns.
@@ -18,11 +18,11 @@ Pads = Tuple[int, int, int, int]
 
 
 def fir_kernel(taps: Sequence[float], gain: float = 1.) -> Tensor:
-    """A normalised 2-D filter from its taps.
+    """Normalised 2-D kernel of a filter.
 
     Args:
         taps: Taps of a separable filter, or the rows of a 2-D one.
-        gain: Sum of the result.
+        gain: Sum of the kernel.
 
     Returns:
         Float32 (K, K).
@@ -38,18 +38,19 @@ def fir_filter2d(x: Tensor,
                  pad: Tuple[int, int],
                  up: int = 1,
                  down: int = 1) -> Tensor:
-    """Insert zeros, pad, convolve every channel with a filter, and decimate.
+    """Insert zeros, pad, filter each channel and decimate (``upfirdn2d``).
 
-    All channels go through one depthwise convolution, which is fast where the
-    map is in the channels-last format.
+    Upsampling is composed with the filter into one transposed convolution,
+    decimation into one strided convolution, so no intermediate map is made.
+    Both are depthwise, which is fast for channels-last maps.
 
     Args:
         x: Feature map (N, C, H, W).
         kernel: Filter (K, K), not flipped; receives no gradient.
         pad: Zeros before and after each axis of the upsampled map; negative
             numbers crop.
-        up: The map is spread by this factor, with zeros in between.
-        down: Every ``down``-th value of the result is kept.
+        up: Upsampling factor; zeros are inserted between cells.
+        down: Decimation factor; every ``down``-th value is kept.
 
     Returns:
         (N, C, H', W') with H' = (H * up + sum(pad) - K) // down + 1, in the
@@ -59,7 +60,10 @@ def fir_filter2d(x: Tensor,
 
 
 class _FIR(torch.autograd.Function):
-    """The filter. Its gradient is one too, with a flipped kernel."""
+    """The filter; its gradient is one with the kernel flipped.
+
+    Up- and downsampling swap roles, so gradients of any order are filters.
+    """
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, kernel: Tensor, pads: Pads,
@@ -82,20 +86,20 @@ class _FIR(torch.autograd.Function):
 
 def _gradient_pads(in_size: int, out_size: int, taps: int, before: int,
                    up: int, down: int) -> Tuple[int, int]:
-    """Zeros before and after an axis in the gradient of the filter."""
+    """Zeros before and after an axis in the filter's gradient."""
     return taps - 1 - before, in_size * up - out_size * down + before - up + 1
 
 
 def _filter(x: Tensor, kernel: Tensor, pads: Pads, up: int,
             down: int) -> Tensor:
-    """The filter for any zeros on the four sides."""
-    weight = kernel.to(x.dtype).expand(x.shape[1], 1, -1, -1)
+    """The filter, with different numbers of zeros on the four sides."""
+    weight = kernel.to(x.dtype).expand(x.shape[1], 1, -1, -1)  # [C, 1, K, K]
     with torch.autocast(x.device.type, enabled=False):
         if up > 1:
             dtype = x.dtype
             if not x.is_cuda:
-                # Depthwise transposed convolutions in bfloat16 take ten times
-                # as long as in float32 there.
+                # On CPUs, depthwise transposed convolutions in bfloat16 take
+                # ten times as long as in float32.
                 x, weight = at_least_float32(x), at_least_float32(weight)
             x = _spread_and_filter(x, weight, pads, up).to(dtype)
             return x[:, :, ::down, ::down] if down > 1 else x
@@ -113,8 +117,9 @@ def _filter(x: Tensor, kernel: Tensor, pads: Pads, up: int,
 
 def _spread_and_filter(x: Tensor, weight: Tensor, pads: Pads,
                        up: int) -> Tensor:
-    """Filter a map with zeros in between by a transposed convolution."""
-    # It gives K - 1 values before the first input and K - up after the last.
+    """Insert zeros and filter, as one transposed convolution."""
+    # It returns K - 1 values before the first input and K - up after the
+    # last, of which the pads keep all but `before` and `after`.
     size = weight.shape[-1]
     before = (size - 1 - pads[0], size - 1 - pads[2])
     after = (size - up - pads[1], size - up - pads[3])
@@ -133,19 +138,20 @@ def fir_matrix(taps: Tensor,
                pad: Tuple[int, int],
                up: int = 1,
                down: int = 1) -> Tensor:
-    """What :func:`fir_filter2d` does along one axis, as a matrix.
+    """Matrix of :func:`fir_filter2d` along one axis.
 
     Args:
         taps: Filter (K, ), not flipped.
         size: Length of the axis.
         pad: Zeros before and after the upsampled axis; negative numbers crop.
-        up: The axis is spread by this factor, with zeros in between.
-        down: Every ``down``-th value of the result is kept.
+        up: Upsampling factor; zeros are inserted between cells.
+        down: Decimation factor; every ``down``-th value is kept.
 
     Returns:
         (size', size), with size' = (size * up + sum(pad) - K) // down + 1.
     """
     out_size = (size * up + sum(pad) - len(taps)) // down + 1
+    # Output i sums the flipped taps from `first` on; input j is at j * up.
     first = torch.arange(out_size, device=taps.device) * down - pad[0]
     place = torch.arange(size, device=taps.device) * up - first[:, None]
     inside = (place >= 0) & (place < len(taps))
@@ -153,7 +159,7 @@ def fir_matrix(taps: Tensor,
 
 
 def filter_by_products(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Multiply every channel by a matrix from the left and one from the right.
+    """Separable filter: multiply each channel by matrices from both sides.
 
     Args:
         x: Feature map (N, C, H, W).
@@ -165,39 +171,61 @@ def filter_by_products(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """
     if not x.is_contiguous(memory_format=torch.channels_last):
         return rows @ (x @ columns.t())
-    x = rows @ x.permute(0, 2, 3, 1).flatten(2)
-    x = columns @ x.unflatten(2, (columns.shape[1], -1)).flatten(0, 1)
+    x = rows @ x.permute(0, 2, 3, 1).flatten(2)  # [N, H', W * C]
+    x = columns @ x.unflatten(
+        2, (columns.shape[1], -1)).flatten(0, 1)  # [N * H', W', C]
     return x.unflatten(0, (-1, len(rows))).permute(0, 3, 1, 2)
 
 
 def resize_bilinear(x: Tensor, size: Tuple[int, int]) -> Tensor:
-    """Bilinear resize with aligned corners; the input itself if it fits.
+    """Bilinear resize with aligned corners and without antialiasing.
+
+    Returns the input itself if it has the size already.
 
     Args:
         x: (N, C, H, W).
-        size: Height and width of the result.
+        size: Height H' and width W' of the result.
 
     Returns:
-        (N, C, *size).
+        (N, C, H', W').
     """
     if tuple(x.shape[-2:]) == tuple(size):
         return x
     return F.interpolate(x, size=size, mode='bilinear', align_corners=True)
 
 
+def resize_images(images: Tensor, size: Tuple[int, int]) -> Tensor:
+    """Resize images for evaluation: bilinear, antialiased when shrinking.
+
+    Pixel centres, not corners, are aligned (``align_corners=False``). Images
+    that have the size already are returned as they are.
+
+    Args:
+        images: Float tensor (N, C, H, W).
+        size: Target (H, W).
+
+    Returns:
+        Images of the given size, same dtype and range.
+    """
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    return F.interpolate(
+        images, size=size, mode='bilinear', antialias=True)
+
+
 def resample_area(x: Tensor,
                   size: Tuple[int, int],
                   region: Sequence[float] = (0., 0., 1., 1.)) -> Tensor:
-    """Means over the areas that pixels of another size cover.
+    """Resample by area: each pixel is the mean over the area it covers.
 
     Args:
         x: (N, C, H, W).
-        size: Height and width of the result.
+        size: Height H' and width W' of the result.
         region: Part of ``x``, (top, left, height, width) as fractions of its
             sides.
 
     Returns:
-        (N, C, *size); ``x`` itself where nothing changes.
+        (N, C, H', W'); ``x`` itself if nothing changes.
     """
     region = tuple(region)
     if tuple(x.shape[-2:]) == tuple(size) and region == (0., 0., 1., 1.):
@@ -214,22 +242,23 @@ def area_matrix(length: int,
                 start: float = 0.,
                 extent: float = 1.,
                 device: Optional[torch.device] = None) -> Tensor:
-    """Matrix whose product with an axis gives means over intervals of it.
+    """Matrix that maps an axis to means over intervals.
 
     Args:
         length: Length of the axis.
         out_length: Number of equal intervals.
-        start: Where the first one begins, as a fraction of the axis.
-        extent: Length of all, as a fraction of the axis.
+        start: Start of the first interval, as a fraction of the axis.
+        extent: Length of all intervals, as a fraction of the axis.
         device: Device of the result.
 
     Returns:
-        Float32 (out_length, length); rows add up to 1 inside the axis.
+        Float32 (out_length, length); rows sum to 1 inside the axis.
     """
     step = length * extent / out_length
     edges = length * start + step * torch.arange(
         out_length + 1, device=device)[:, None]
     cells = torch.arange(length, device=device)
+    # Length of each cell [j, j + 1] inside each interval, [out, length].
     overlap = torch.minimum(edges[1:], cells + 1) - torch.maximum(
         edges[:-1], cells)
     return overlap.clamp_(min=0) / step

@@ -1,4 +1,4 @@
-"""Bicubic resizing of a whole map, or of a window of it."""
+"""Bicubic resizing of a map, or of a window of it."""
 from functools import lru_cache
 from typing import Callable, Tuple
 
@@ -12,12 +12,12 @@ from .constants import constant
 __all__ = ['ReadWindow', 'upsample', 'upsample_window']
 
 Size = Tuple[int, int]
-# From rows and columns of a map (N, C, H, W) to that window of it.
+# Returns the given rows and columns of a map (N, C, H, W).
 ReadWindow = Callable[[range, range], Tensor]
 
 
 def upsample(x: Tensor, size: Size, align_corners: bool = True) -> Tensor:
-    """Bicubic resize, by default with aligned corners as between stages.
+    """Bicubic resize; by default with aligned corners, as between scales.
 
     Args:
         x: Map (N, C, H, W).
@@ -37,16 +37,16 @@ def upsample_window(read: ReadWindow,
                     cols: range,
                     align_corners: bool = True,
                     margin: int = 0) -> Tensor:
-    """A window of what :func:`upsample` makes of a map, to rounding.
+    """A window of :func:`upsample`'s result, up to rounding.
 
     Args:
-        read: Gives windows of the map.
+        read: Reads windows of the map.
         size: (H, W) of the map.
         new_size: (H', W') of the resized map.
-        rows, cols: What of the resized map is wanted.
+        rows, cols: Rows and columns of the resized map to compute.
         align_corners: As for :func:`upsample`.
-        margin: Cells around the map that can be read, too: they have the
-            indices from ``-margin`` to -1 and those after the last.
+        margin: Number of readable cells around the map, at indices from
+            ``-margin`` to -1 and after the last.
 
     Returns:
         (N, C, rows, cols).
@@ -62,13 +62,12 @@ def upsample_window(read: ReadWindow,
 def _bicubic_taps(cells: range, length: int, new_length: int,
                   align_corners: bool,
                   margin: int) -> Tuple[np.ndarray, np.ndarray]:
-    """Which four cells of an axis make each of the resized one's.
+    """The four source cells of each cell of the resized axis.
 
-    Places are rounded as in torch. In numpy, so that it also works on
-    networks whose tensors have no values.
+    Rounds as torch does. In NumPy, so that it works with meta tensors, too.
 
     Returns:
-        Their indices, and how far they are from its place.
+        Indices of the source cells, and their distances.
     """
     places = np.arange(cells.start, cells.stop, dtype=np.float32)
     if align_corners:
@@ -78,25 +77,27 @@ def _bicubic_taps(cells: range, length: int, new_length: int,
         places = ratio * (places + np.float32(.5)) - np.float32(.5)
     first = np.minimum(np.floor(places), np.float32(length - 1 + margin))
     offsets = np.arange(-1, 3)
-    taps = first.astype(int)[:, None] + offsets
+    taps = first.astype(int)[:, None] + offsets  # [new, 4]
     distance = np.abs((places - first)[:, None] - offsets.astype(np.float32))
     return np.clip(taps, -margin, length - 1 + margin), distance
 
 
 @lru_cache(maxsize=1024)
 def _bicubic_source(*axis) -> range:
-    """The cells of an axis that :func:`_bicubic_taps` names."""
+    """Range of the source cells of :func:`_bicubic_taps`."""
     taps, _ = _bicubic_taps(*axis)
     return range(int(taps.min()), int(taps.max()) + 1)
 
 
 def _bicubic_matrix(*axis) -> Tensor:
-    """How these cells make those of the resized axis, (new, old).
+    """Matrix (new, old) from the source cells to the resized axis.
 
-    Keys' kernel with a = -0.75, and the ends repeated, as in torch.
+    Keys' kernel ("Cubic Convolution Interpolation for Digital Image
+    Processing", 1981) with a = -0.75 and replicated ends, as in torch.
     """
     taps, distance = _bicubic_taps(*axis)
     source = _bicubic_source(*axis)
+    # d <= 1: (a + 2) d^3 - (a + 3) d^2 + 1; else a (d^3 - 5 d^2 + 8 d - 4).
     near = (1.25 * distance - 2.25) * distance**2 + 1
     far = -.75 * (((distance - 5) * distance + 8) * distance - 4)
     matrix = np.zeros((len(taps), len(source)), np.float32)

@@ -1,11 +1,15 @@
 """3x3 convolutions with a quarter of the multiplications.
 
-Winograd's F(4x4, 3x3): 4 x 4 outputs are made from a tile of 6 x 6 inputs by
-36 products for each pair of channels instead of 144. Tiles are transformed
-and multiplied in pieces that stay in the processor's cache. Rounding errors
-are about ten times those of a direct convolution, 1e-5 of the largest output.
+Winograd's F(4x4, 3x3), Lavin and Gray, "Fast Algorithms for Convolutional
+Neural Networks" (CVPR 2016), Sec. 4.3. With an input tile d [6, 6], a kernel
+g [3, 3] and an output tile Y [4, 4]::
 
-Fast Algorithms for Convolutional Neural Networks (CVPR 2016), Sec. 4.3.
+    Y = A^T [(G g G^T) * (B^T d B)] A
+
+takes 36 products per pair of channels instead of 144. Summed over input
+channels, they are 36 matrix products. Tiles are transformed and multiplied in
+pieces that fit into the CPU's cache. Rounding errors are about ten times those
+of a direct convolution, 1e-5 of the largest output.
 """
 import contextlib
 import os
@@ -22,6 +26,7 @@ __all__ = [
     'winograd_weight_grad'
 ]
 
+# B^T, G and A^T of the paper.
 _INPUT = torch.tensor([[4., 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0],
                        [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0],
                        [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]])
@@ -29,11 +34,12 @@ _WEIGHT = torch.tensor([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4],
                         [1, -2, 4], [0, 0, 24]]).double() / 24
 _OUTPUT = torch.tensor([[1., 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0],
                         [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+# Index of element (1, 1) of the 36, whose columns in A^T are all ones.
 _ONES = 6 + 1
-# Tiles in a piece: enough for matrix products, few enough for the cache.
+# Tiles per piece: enough for matrix products, few enough for the cache.
 _TILES = 128
-# Where a direct convolution is faster: fewer channels, or too few tiles to
-# make up for the transformed weight.
+# A direct convolution is faster below: with fewer channels, or with too few
+# tiles to make up for transforming the weight.
 _LEAST_CHANNELS = 128
 _LEAST_CHANNELS_OF_WEIGHT_GRAD = 64
 _LEAST_TILES = 64
@@ -43,7 +49,7 @@ _enabled = os.environ.get('MMPE_WINOGRAD', '1') != '0'
 
 @contextlib.contextmanager
 def direct_convolutions() -> Iterator[None]:
-    """Compute directly within this context, as ``MMPE_WINOGRAD=0`` does."""
+    """Disable Winograd in this context, as ``MMPE_WINOGRAD=0`` does."""
     global _enabled
     before, _enabled = _enabled, False
     try:
@@ -56,13 +62,13 @@ def winograd_is_faster(x: Tensor,
                        weight_shape: Sequence[int],
                        stride: int,
                        weight_grad: bool = False) -> bool:
-    """Whether a convolution should be computed by this module.
+    """Whether this module computes a convolution faster than PyTorch.
 
     Args:
-        x: Its input (N, in, H, W).
-        weight_shape: Shape of its weight.
-        stride: Its stride.
-        weight_grad: Whether the gradient of its weight is asked for.
+        x: Input (N, in, H, W).
+        weight_shape: Shape of the weight.
+        stride: Stride.
+        weight_grad: Whether to compute the gradient of the weight.
     """
     channels = _LEAST_CHANNELS_OF_WEIGHT_GRAD if weight_grad \
         else _LEAST_CHANNELS
@@ -78,7 +84,7 @@ def winograd_conv2d(x: Tensor,
                     weight: Tensor,
                     bias: Optional[Tensor] = None,
                     padding: int = 0) -> Tensor:
-    """Convolution.
+    """Convolution with a 3x3 kernel and stride 1.
 
     Args:
         x: (N, in, H, W).
@@ -91,21 +97,23 @@ def winograd_conv2d(x: Tensor,
     """
     channels = len(weight)
     height, width = (side + 2 * padding - 2 for side in x.shape[2:])
+    # G g G^T; T for the 36 elements of a tile.
     weight = _transform(_WEIGHT, weight.permute(2, 3, 0, 1).flatten(2))
-    weight = weight.view(36, channels, -1).transpose(1, 2)  # [TIO]
+    weight = weight.view(36, channels, -1).transpose(1, 2)  # [T, I, O]
     out = torch.empty((len(x), channels, height, width),
                       dtype=x.dtype,
                       memory_format=torch.channels_last)
     tiles_down, tiles_across = -(-height // 4), -(-width // 4)
     for piece in pieces(len(x), tiles_down, tiles_across, _TILES):
-        tiles = _input_tiles(x, piece, padding)
-        products = torch.bmm(tiles, weight)
+        tiles = _input_tiles(x, piece, padding)  # [T, P, I]
+        products = torch.bmm(tiles, weight)  # [T, P, O]
         if bias is not None:
-            # This column of the output's transform is one everywhere.
+            # The output's transform adds this element to all 16 outputs.
             products[_ONES] += bias
-        part = _transform(_OUTPUT, products.view(6, 6, -1))
+        part = _transform(_OUTPUT, products.view(6, 6, -1))  # [4, 4, P * O]
         part = part.view(4, 4, -1, piece.num_rows, tiles_across, channels)
-        part = part.permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(1, 2)
+        part = part.permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(
+            1, 2)  # [n, 4 * rows, 4 * columns, O]
         first = 4 * piece.row
         rows = out[piece.images, :, first:first + 4 * piece.num_rows]
         rows.copy_(part[:, :rows.shape[2], :width].permute(0, 3, 1, 2))
@@ -113,7 +121,9 @@ def winograd_conv2d(x: Tensor,
 
 
 def winograd_weight_grad(x: Tensor, grad: Tensor, padding: int = 0) -> Tensor:
-    """Gradient of a convolution's weight.
+    """Gradient of the weight of a 3x3 convolution of stride 1.
+
+    The transpose of each step above: G^T [sum (A dY A^T) * (B^T d B)] G.
 
     Args:
         x: Input of the convolution (N, in, H, W).
@@ -125,18 +135,19 @@ def winograd_weight_grad(x: Tensor, grad: Tensor, padding: int = 0) -> Tensor:
     """
     channels = grad.shape[1]
     tiles_down, tiles_across = (-(-side // 4) for side in grad.shape[2:])
-    total = x.new_zeros(36, channels, x.shape[1])  # [TOI]
+    total = x.new_zeros(36, channels, x.shape[1])  # [T, O, I]
     for piece in pieces(len(x), tiles_down, tiles_across, _TILES):
         tiles = _input_tiles(x, piece, padding)
-        grads = _tile_first(patches(grad, piece, 4, 4))
-        grads = _transform(_OUTPUT.t(), grads).view(36, -1, channels)
+        grads = _tile_first(patches(grad, piece, 4, 4))  # [4, 4, P * O]
+        grads = _transform(_OUTPUT.t(), grads).view(
+            36, -1, channels)  # [T, P, O]
         total.baddbmm_(grads.transpose(1, 2), tiles)
     total = _transform(_WEIGHT.t(), total.view(6, 6, -1))
     return total.view(3, 3, channels, -1).permute(2, 3, 0, 1)
 
 
 def _input_tiles(x: Tensor, piece: Piece, padding: int) -> Tensor:
-    """Transformed tiles of a piece, [TPI] with P for places of the tiles."""
+    """Transformed tiles of a piece, [T, P, I] with P for their places."""
     tiles = patches(x, piece, 6, 4, padding)
     return _transform(_INPUT, _tile_first(tiles)).view(36, -1, x.shape[1])
 
@@ -147,7 +158,7 @@ def _tile_first(tiles: Tensor) -> Tensor:
 
 
 def _transform(matrix: Tensor, tiles: Tensor) -> Tensor:
-    """Multiply columns and rows of tiles (n, n, ...) by a matrix (m, n)."""
+    """``M t M^T`` of tiles t (n, n, ...) and a matrix M (m, n)."""
     matrix = matrix.to(tiles)
     size = len(tiles)
     tiles = (matrix @ tiles.reshape(size, -1)).view(-1, size,

@@ -1,5 +1,5 @@
 """Models: MS-PIE StyleGAN2 and SinGAN with positional encodings."""
-# Our registry falls back on MMagic's only for what has been imported.
+# The registry falls back on MMagic's models only after this import.
 import mmagic.models  # noqa: F401
 
 from .augmentation import *  # noqa: F401, F403

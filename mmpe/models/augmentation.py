@@ -1,4 +1,4 @@
-"""Augmentation of all images that a discriminator sees."""
+"""Differentiable augmentation of the discriminator's inputs."""
 from typing import Sequence
 
 import torch
@@ -11,9 +11,10 @@ from mmpe.registry import MODELS
 __all__ = ['AdaptiveAugmentation', 'Augmentation']
 
 _TRANSFORMS = ('translation', 'colour', 'cutout')
-# Largest shift and side of the hole as parts of an image's sides.
+# Strengths of DiffAugment: largest shift and side of the hole, as fractions
+# of the image's sides,
 _SHIFT, _HOLE = 1 / 8, 1 / 2
-# Largest brightness (of [-1, 1]), and parts of saturation and contrast.
+# and largest changes of brightness (in [-1, 1]), saturation and contrast.
 _BRIGHTNESS, _SATURATION, _CONTRAST = 0.5, 1., 0.5
 
 
@@ -21,15 +22,15 @@ _BRIGHTNESS, _SATURATION, _CONTRAST = 0.5, 1., 0.5
 class Augmentation(nn.Module):
     """Differentiable transforms with a fixed probability.
 
-    Real and generated images go through the same transforms, in the steps of
+    Real and generated images go through the same transforms in the steps of
     both networks (Zhao et al., "Differentiable Augmentation for
     Data-Efficient GAN Training", NeurIPS 2020): a translation by up to an
     eighth of each side; brightness, saturation and contrast; and a hole of
-    half of each side. Each image and each transform is drawn anew.
+    half of each side. Transforms are drawn independently for each image.
 
     Args:
-        probability: Of each transform, for each image.
-        transforms: Some of 'translation', 'colour' and 'cutout'.
+        probability: Probability of each transform, per image.
+        transforms: Any of 'translation', 'colour' and 'cutout'.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -41,7 +42,7 @@ class Augmentation(nn.Module):
         super().__init__()
         _check_numbers(0, 1, probability=probability)
         if not transforms or not set(transforms) <= set(_TRANSFORMS):
-            raise ValueError('Argument `transforms` must be some of '
+            raise ValueError('Argument `transforms` must be a subset of '
                              f'{_TRANSFORMS}, but got {transforms}.')
         self.transforms = tuple(transforms)
         self.register_buffer('probability', torch.tensor(float(probability)))
@@ -55,11 +56,12 @@ class Augmentation(nn.Module):
         Returns:
             (N, C, H, W), not clamped.
         """
+        # Which transforms, shifts, colours and centres of holes.
         draws = torch.rand(
             len(images), 3 + 2 + 3 + 2, device=images.device)
-        chosen = draws[:, :3] < self.probability
+        chosen = draws[:, :3] < self.probability  # [N, 3]
         # In [-1, 1), and zero where the transform is not chosen.
-        shifts = (2 * draws[:, 3:5] - 1) * chosen[:, :1]
+        shifts = (2 * draws[:, 3:5] - 1) * chosen[:, :1]  # [N, 2]
         colours = ((2 * draws[:, 5:8] - 1) * chosen[:, 1:2]).to(images.dtype)
         if 'translation' in self.transforms:
             shifts = torch.stack([
@@ -76,34 +78,35 @@ class Augmentation(nn.Module):
         return images
 
     def observe(self, real_scores: Tensor, iteration: int) -> None:
-        """Take notice of the discriminator; nothing, as all is fixed.
+        """Adapt to the discriminator; a no-op here.
 
         Args:
-            real_scores: (N, 1), scores of augmented real images.
-            iteration: Which one it is.
+            real_scores: Scores (N, 1) of augmented real images.
+            iteration: Index of the iteration.
         """
 
 
 @MODELS.register_module()
 class AdaptiveAugmentation(Augmentation):
-    r"""Transforms whose probability follows the discriminator.
+    r"""Augmentation whose probability follows the discriminator (ADA).
 
-    The mean sign of its scores of real images (Karras et al., "Training
-    Generative Adversarial Networks with Limited Data", NeurIPS 2020),
+    The overfitting heuristic of Karras et al., "Training Generative
+    Adversarial Networks with Limited Data" (NeurIPS 2020),
 
     .. math:: r_t = E[\mathrm{sign}(D(x_{real}))],
 
-    is near 0 while it cannot tell them from generated ones, and near 1 when
-    it knows them by heart. Above ``target`` the probability rises, below it
-    falls. It is the same on all ranks and part of the checkpoint.
+    is near 0 while the discriminator cannot tell real from generated images
+    and near 1 when it has memorised the real ones. The probability rises
+    while :math:`r_t` is above ``target``, and falls otherwise. It is the same
+    on all ranks and saved in checkpoints.
 
     Args:
-        target: Aim of :math:`r_t`.
-        num_images: Real images, on all ranks, during which the probability
-            could rise from 0 to 1.
-        interval: Updates of the discriminator between two changes.
-        max_probability: The probability rises no further.
-        probability: Where it starts.
+        target: Target of :math:`r_t`.
+        num_images: Number of real images, over all ranks, in which the
+            probability can rise from 0 to 1.
+        interval: Discriminator updates between two adjustments.
+        max_probability: Upper limit of the probability.
+        probability: Initial probability.
         transforms: As for :class:`Augmentation`.
 
     Raises:
@@ -129,25 +132,27 @@ class AdaptiveAugmentation(Augmentation):
         self.num_images = num_images
         self.interval = interval
         self.max_probability = max_probability
-        # Their sum and their number since the last change.
+        # Sum and number of signs since the last adjustment.
         self.register_buffer('signs', torch.zeros(2))
 
     @torch.no_grad()
     def observe(self, real_scores: Tensor, iteration: int) -> None:
-        """Count signs, and change the probability when it is time.
+        """Count signs; adjust the probability every ``interval`` updates.
 
         Args:
-            real_scores: (N, 1), scores of augmented real images; of the
-                relativistic loss, by how much they exceed their partners'.
-            iteration: Which one it is.
+            real_scores: Scores (N, 1) of augmented real images; with the
+                relativistic loss, their margins over the fake scores.
+            iteration: Index of the iteration.
         """
         signs = real_scores.detach().float().sign()
         counts = torch.stack([signs.sum(), torch.ones_like(signs).sum()])
-        # In every iteration: a checkpoint holds the counts of one rank.
+        # Reduced in every iteration, as a checkpoint holds one rank's counts.
         all_reduce(counts)
         self.signs += counts
         if (iteration + 1) % self.interval:
             return
+        # p <- p + sign(r_t - target) n / num_images, with n images since the
+        # last adjustment.
         total, num = self.signs
         step = (total / num - self.target).sign() * num / self.num_images
         self.probability.add_(step).clamp_(0, self.max_probability)

@@ -1,4 +1,4 @@
-"""Images on their way to the device."""
+"""Data preprocessor with asynchronous copies to the GPU."""
 from typing import Any, Union
 
 from mmagic.models.data_preprocessors import DataPreprocessor as Base
@@ -12,20 +12,20 @@ __all__ = ['DataPreprocessor']
 
 @MODELS.register_module()
 class DataPreprocessor(Base):
-    """MMagic's, which does not let the host wait for a GPU.
+    """MMagic's ``DataPreprocessor`` without host synchronisation.
 
-    Only copies from pinned memory run beside other work, and data loaders pin
-    no data samples.
+    Only copies from pinned memory are asynchronous, and data loaders do not
+    pin data samples.
     """
 
     def cast_data(self, data: Any) -> Any:
-        """Copy data to the device of the model.
+        """Copy data to the model's device.
 
         Args:
-            data: Tensors and data samples, in containers.
+            data: Nested tensors and data samples.
 
         Returns:
-            The same on the device.
+            The same structure on the device.
         """
         if self.device.type == 'cuda' and isinstance(
                 data, (Tensor, BaseDataElement)):

@@ -1,4 +1,4 @@
-"""The generator's moving average."""
+"""Exponential moving average of the generator's weights."""
 from typing import Optional
 
 import torch
@@ -12,15 +12,17 @@ __all__ = ['ExponentialMovingAverage']
 
 @MODELS.register_module()
 class ExponentialMovingAverage(Base):
-    """MMagic's, all weights at a time and without waiting for a GPU.
+    """MMagic's moving average, fused and without host synchronisation.
+
+    A momentum of 1 - 0.5^(batch size / n) has a half-life of n images.
 
     Args:
-        args, kwargs: As for MMagic's.
+        args, kwargs: As for MMagic's ``ExponentialMovingAverage``.
     """
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        # `steps`, for the host; None if it has to be read.
+        # Host copy of the buffer `steps`; None if it must be read back.
         self._num_steps: Optional[int] = 0
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
@@ -28,7 +30,9 @@ class ExponentialMovingAverage(Base):
         super()._load_from_state_dict(*args, **kwargs)
 
     def update_parameters(self, model: nn.Module) -> None:
-        """Move towards a model; the first time, become like it.
+        """Move the averages towards a model's weights.
+
+        The first call copies them.
 
         Args:
             model: The model.
@@ -55,6 +59,7 @@ class ExponentialMovingAverage(Base):
         if is_first:
             torch._foreach_copy_(averages, sources)
         else:
+            # average <- (1 - momentum) average + momentum weight
             torch._foreach_mul_(averages, 1 - self.momentum)
             torch._foreach_add_(averages, sources, alpha=self.momentum)
 

@@ -100,7 +100,7 @@ def test_errors():
         analyse(untrained('singan', 32, 0), num=7)
     with pytest.raises(ValueError, match="but got 'gan'"):
         untrained('gan', 32, 0)
-    with pytest.raises(ValueError, match='power of 2 from 32, but got 48'):
+    with pytest.raises(ValueError, match='at least 32, but got 48'):
         untrained('singan', 48, 0)
     with pytest.raises(ValueError, match='`module:factory`, but got'):
         from_factory(f'{__name__}:nothing')
@@ -109,5 +109,5 @@ def test_errors():
     flat = Subject(
         nn.Linear(2, 2), lambda num, generator:
         ((torch.randn(num, 2, generator=generator), ), {}), 1)
-    with pytest.raises(ValueError, match='has no convolutions'):
+    with pytest.raises(ValueError, match='must have convolutions'):
         analyse(flat)

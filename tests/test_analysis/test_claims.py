@@ -155,7 +155,7 @@ def test_record_of_a_folder(tmp_path, monkeypatch):
     json.dumps(record, allow_nan=False)
     assert list(record['sizes']) == ['1.0', '1.5', '2.0']
     assert [x['size'] for x in record['sizes'].values()] == [32, 48, 64]
-    assert pictures['1.5'].shape == (6, 48, 48, 3)
+    assert pictures['1.5'].shape == (8, 48, 48, 3)
     assert record['swd'] == record['sizes']['1.0']['swd'] > 0
     # a set beside itself
     same = records._fidelity(folder.images(32), folder, 32)
@@ -216,6 +216,9 @@ def test_rows_and_figures(letter, tmp_path):
     rows = CLAIMS[letter].rows(found)
     assert rows and all(len(x.a) == len(x.b) or x.second == 'bound' or
                         letter == 'g' for x in rows)
+    if letter == 'b':  # four of eight distances, for each of the networks
+        reach = [x.a for x in rows if 'reaches' in x.measure]
+        assert reach == [[.5, .5]] * 3
     path = tmp_path / 'figure.png'
     draw_claim(letter, rows, found, samples, path)
     with Image.open(path) as image:

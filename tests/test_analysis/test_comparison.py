@@ -88,7 +88,7 @@ def test_curves_need_two_checkpoints(tmp_path):
 
 
 def test_other_settings_are_refused(measured):
-    with pytest.raises(ValueError, match='figures.json.*take another file'):
+    with pytest.raises(ValueError, match='figures.json.*use another file'):
         Measurements(measured.path, dict(SETTINGS, num=5))
 
 
@@ -100,5 +100,5 @@ def test_other_settings_are_refused(measured):
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / 'figures.json'
     path.write_text(content)
-    with pytest.raises(ValueError, match='holds no measurements'):
+    with pytest.raises(ValueError, match='has no measurements'):
         Measurements(path, None)

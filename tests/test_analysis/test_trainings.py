@@ -47,7 +47,7 @@ def test_train_and_go_on(folder):
     assert train(folder) == [trained]
     assert log.stat().st_mtime_ns == before
     # another one is not mixed with it
-    with pytest.raises(ValueError, match='holds a training with other'):
+    with pytest.raises(ValueError, match='has a training with other'):
         train(folder, **{'train_cfg.max_iters': 3})
     # a stopped one goes on from its checkpoint
     (log.parent / 'finished.json').unlink()
@@ -57,7 +57,7 @@ def test_train_and_go_on(folder):
 
 def test_a_failure_is_told_with_its_log(folder):
     (folder / 'images/1.png').write_text('no picture')
-    with pytest.raises(OSError, match="'dcgan_flat_32-3' has failed, see "):
+    with pytest.raises(OSError, match="'dcgan_flat_32-3' failed, see "):
         train(folder, **{'train_cfg.max_iters': 5})
     assert not (folder / 'out' / f'{NAME}-3' / 'finished.json').exists()
 

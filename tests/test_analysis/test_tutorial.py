@@ -25,7 +25,7 @@ def test_tutorial(tmp_path, monkeypatch, capsys):
     cfg.train_dataloader.batch_size = 2
     cfg.dump('config.py')
     code = '\n'.join(re.findall(r'```python\n(.*?)```', TEXT, re.DOTALL))
-    for old, new in (("'photos', 300", "'photos', 2"),
+    for old, new in (("'photos', 1000", "'photos', 2"),
                      ('configs/analysis/dcgan_zero-pad_32.py', 'config.py')):
         assert old in code
         code = code.replace(old, new)

@@ -184,7 +184,7 @@ def test_named_reference_files(model, loader, script, tmp_path):
     np.testing.assert_array_equal(
         prepare(mmagic_path)['real_mean'], first['real_mean'])
     mmagic_path.write_bytes(pickle.dumps(dict(other=1)))
-    with pytest.raises(ValueError, match='must hold real_mean and real_cov'):
+    with pytest.raises(ValueError, match='must have real_mean and real_cov'):
         prepare(mmagic_path)
 
 
@@ -261,7 +261,7 @@ def test_sliced_wasserstein_tells_smooth_images_from_noise(tmp_path):
 
 def test_sliced_wasserstein_needs_equal_sizes(model, loader):
     metric = SlicedWassersteinDistance(5)
-    with pytest.raises(ValueError, match=r'one size, but got \(24, 24\)'):
+    with pytest.raises(ValueError, match=r'same size, but got \(24, 24\)'):
         run_evaluator(Evaluator([metric]), model, loader)
     metric = SlicedWassersteinDistance(5, image_shape=(3, 16, 16))
     assert metric.real_size == (16, 16)
@@ -286,13 +286,13 @@ def test_fakes_are_found_under_their_keys(model, loader, script, cache):
 
 
 @pytest.mark.parametrize('metric, kwargs, message', [
-    ('FID', dict(fake_nums=0), '`fake_nums` must be an integer from 1'),
+    ('FID', dict(fake_nums=0), '`fake_nums` must be an integer of at least 1'),
     ('FID', dict(fake_nums=5, real_nums=0), '`real_nums` must be an integer'),
-    ('PR', dict(fake_nums=3), '`fake_nums` must be an integer from 4'),
-    ('PR', dict(fake_nums=9, k=0), '`k` must be an integer from 1'),
+    ('PR', dict(fake_nums=3), '`fake_nums` must be an integer of at least 4'),
+    ('PR', dict(fake_nums=9, k=0), '`k` must be an integer of at least 1'),
     ('KID', dict(fake_nums=9, subset_size=1), '`subset_size` must be'),
     ('EffLite0Distances', dict(fake_nums=9, figures=['FID']),
-     r"must be some of \('FD', 'KID', 'PR'\)"),
+     r"must be a subset of \('FD', 'KID', 'PR'\)"),
     ('SWD', dict(fake_nums=9, patches_per_image=0), '`patches_per_image`'),
 ])
 def test_metrics_refuse(metric, kwargs, message, script):
@@ -316,7 +316,7 @@ def test_too_few_images(model, loader, script, cache):
         run_evaluator(Evaluator([metric]), model, loader)
     metric = PrecisionAndRecall(
         5, 3, vgg16_script=script, cache_dir=cache, real_size=(16, 16))
-    with pytest.raises(ValueError, match='`real` must hold at least 4'):
+    with pytest.raises(ValueError, match='`real` must have at least 4'):
         run_evaluator(Evaluator([metric]), model, loader)
 
 

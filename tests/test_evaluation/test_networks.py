@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from mmpe import evaluation
 from mmpe.evaluation import networks
-from mmpe.evaluation.efficientnet_lite import (EfficientNetLite0,
-                                               _SameConv2d)
+from mmpe.evaluation.efficientnet_lite_network import (EfficientNetLite0,
+                                                       _SameConv2d)
 
 
 @pytest.mark.parametrize('network, file', [
@@ -147,6 +148,12 @@ def test_architecture_sizes():
         module = EfficientNetLite0().eval()
         assert module.features(torch.zeros(1, 3, 65, 33)).shape == (1, 1280)
         assert module(torch.zeros(1, 3, 32, 32)).shape == (1, 1000)
+
+
+def test_former_module_names():
+    from mmpe.evaluation import efficientnet_lite, efflite
+    assert efficientnet_lite.EfficientNetLite0 is EfficientNetLite0
+    assert efflite.EffLite0Distances is evaluation.EffLite0Distances
 
 
 def test_early_features_follow_the_second_stage():

@@ -240,7 +240,7 @@ def test_lpips_matches_its_definition(lpips_path, alexnet):
     assert network.distance(x, y) == pytest.approx(expected[0], rel=1e-4)
     assert network.diversity([x, y, z]) == pytest.approx(
         np.mean(expected), rel=1e-4)
-    with pytest.raises(ValueError, match=r'one shape, but got \(64, 70, 3\)'):
+    with pytest.raises(ValueError, match=r'same shape, but got \(64, 70, 3\)'):
         network.distance(x, y[:60])
     with pytest.raises(ValueError, match='at least 32 pixels .* but got 30'):
         network.distance(x[:30], y[:30])

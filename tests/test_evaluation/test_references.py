@@ -88,7 +88,7 @@ def test_smaller_images_are_enlarged_with_a_warning(folder,
 def test_unequal_images_need_a_size(folder):
     save_images(folder, 1, size=(20, 30))
     loader = make_loader(folder)
-    with pytest.raises(ValueError, match='must have one size.*real_size'):
+    with pytest.raises(ValueError, match='must have the same size.*real_size'):
         R.extract_real_features(_mean_colour, loader, [0, 1])
     features = R.extract_real_features(
         _mean_colour, loader, [0, 1], size=(16, 16))
@@ -97,7 +97,7 @@ def test_unequal_images_need_a_size(folder):
 
 def test_unknown_key(folder):
     loader = make_loader(folder)
-    with pytest.raises(ValueError, match='`real_key` must name images'):
+    with pytest.raises(ValueError, match='`real_key` must be the key of'):
         R.extract_real_features(_mean_colour, loader, [0], real_key='mask')
 
 

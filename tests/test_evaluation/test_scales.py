@@ -265,7 +265,7 @@ def test_inconsistent_models_score_low(loader, monkeypatch):
 
 
 def test_consistency_needs_two_scales(loader):
-    with pytest.raises(ValueError, match='TinyGAN is evaluated at 16x16 al'):
+    with pytest.raises(ValueError, match='TinyGAN is evaluated at 16x16 on'):
         CrossScaleConsistency(4).prepare(TinyGAN(), loader)
 
 

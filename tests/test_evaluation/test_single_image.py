@@ -55,7 +55,7 @@ def test_exact_reconstruction(photograph):
 
 
 def test_reconstruction_of_another_size(photograph):
-    with pytest.raises(ValueError, match=r'one size, but got \(60, 96\) and '
+    with pytest.raises(ValueError, match=r'same size, but got \(60, 96\) and '
                        r'\(64, 96\)'):
         S.reconstruction(photograph[:60], photograph)
 
@@ -258,7 +258,7 @@ def test_bad_images(photograph, figure):
     two = [photograph, photograph]
     with pytest.raises(ValueError, match='at least . images, but got 0'):
         figure([], photograph)
-    with pytest.raises(ValueError, match=r'one size, but got \(60, 96\) and '
+    with pytest.raises(ValueError, match=r'same size, but got \(60, 96\) and '
                        r'\(64, 96\)'):
         figure([photograph, photograph[:60]], photograph)
     with pytest.raises(ValueError, match=r'`images` must be a uint8 array '
@@ -266,7 +266,7 @@ def test_bad_images(photograph, figure):
         figure([photograph / 255] * 2, photograph)
     with pytest.raises(ValueError, match='`photograph` .* but got NoneType'):
         figure(two, None)
-    with pytest.raises(ValueError, match='is a plain area'):
+    with pytest.raises(ValueError, match='must not be of a single colour'):
         figure(two, np.full_like(photograph, 7))
 
 

@@ -10,6 +10,7 @@ from skimage.metrics import structural_similarity
 from torch.nn import functional as F
 
 from mmpe.functional import distances as D
+from mmpe.functional.distances.sliced_wasserstein import _expand
 
 
 def _features(num, width, seed, scale=1., shift=0.):
@@ -150,13 +151,13 @@ def test_kernel_distance_is_unbiased_and_reproducible():
 
 def test_kernel_distance_refuses_small_sets():
     real, fake = _features(30, 6, 0), _features(8, 6, 1)
-    with pytest.raises(ValueError, match='`fake` must hold at least 10 sam'):
+    with pytest.raises(ValueError, match='`fake` must have at least 10 sam'):
         D.kernel_distance(real, fake, subset_size=10)
     with pytest.raises(ValueError, match='`num_subsets` must be at least 1'):
         D.kernel_distance(real, fake, num_subsets=0)
     with pytest.raises(ValueError, match='`subset_size` must be at least 2'):
         D.kernel_distance(real, fake, subset_size=1)
-    with pytest.raises(ValueError, match='one length, but got 6 and 5'):
+    with pytest.raises(ValueError, match='features, but got 6 and 5'):
         D.polynomial_mmd(real, fake[:, :5])
 
 
@@ -258,8 +259,8 @@ def test_constant_features():
 
 
 @pytest.mark.parametrize('real, fake, k, message', [
-    (torch.zeros(3, 4), torch.zeros(9, 4), 3, '`real` must hold at least 4'),
-    (torch.zeros(9, 4), torch.zeros(2, 4), 3, '`fake` must hold at least 4'),
+    (torch.zeros(3, 4), torch.zeros(9, 4), 3, '`real` must have at least 4'),
+    (torch.zeros(9, 4), torch.zeros(2, 4), 3, '`fake` must have at least 4'),
     (torch.zeros(9, 4), torch.zeros(9, 5), 3, 'got 4 and 5'),
     (torch.zeros(9, 4), torch.zeros(9, 4), 0, 'must be at least 1'),
     (torch.zeros(9, 4).half(), torch.zeros(9, 4), 3, 'got torch.float16'),
@@ -319,7 +320,7 @@ def test_self_ssim_of_one_picture_and_of_two():
 
 def test_ssim_refuses():
     x = _images(2, 16, 16)
-    with pytest.raises(ValueError, match='must have one shape'):
+    with pytest.raises(ValueError, match='must have the same shape'):
         D.ssim(x, x[:1])
     with pytest.raises(ValueError, match='at least 11 pixels'):
         D.ssim(x[..., :10], x[..., :10])
@@ -352,7 +353,7 @@ def test_sliced_wasserstein_distance_of_a_shift():
 
 def test_sliced_wasserstein_distance_refuses():
     x = _features(8, 3, 0)
-    with pytest.raises(ValueError, match='must have one shape'):
+    with pytest.raises(ValueError, match='must have the same shape'):
         D.sliced_wasserstein_distance(x, x[:5])
     with pytest.raises(ValueError, match='`num_projections` must be at le'):
         D.sliced_wasserstein_distance(x, x, 0)
@@ -367,7 +368,7 @@ def test_laplacian_pyramid_can_be_collapsed(size):
                        math.ceil(size[0] / 4)]
     result = levels[-1]
     for level in reversed(levels[:-1]):
-        result = level + D._expand(result, level.shape[-2:])
+        result = level + _expand(result, level.shape[-2:])
     torch.testing.assert_close(result, images)
 
 

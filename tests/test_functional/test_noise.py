@@ -84,7 +84,7 @@ def test_seed_out_of_range(seed):
 
 @pytest.mark.parametrize('cells', [range(0), range(-2, 3), range(0, 8, 2)])
 def test_window_is_checked(cells):
-    with pytest.raises(ValueError, match='`rows` must be a range of cells'):
+    with pytest.raises(ValueError, match='`rows` must be a non-empty range'):
         coordinate_noise(0, 0, 1, cells, range(4))
-    with pytest.raises(ValueError, match='`cols` must be a range of cells'):
+    with pytest.raises(ValueError, match='`cols` must be a non-empty range'):
         coordinate_noise(0, 0, 1, range(4), cells)

@@ -595,7 +595,7 @@ def test_a_checkpoint_without_a_photograph(tmp_path):
     torch.save(dict(state_dict=dict(weight=torch.zeros(3))), checkpoint)
     for arguments in ((checkpoint, ), (Config(dict(model=model_cfg())),
                                        checkpoint)):
-        with pytest.raises(ValueError, match='must hold the photograph'):
+        with pytest.raises(ValueError, match='must have the photograph'):
             load(*arguments)
 
 

@@ -70,8 +70,8 @@ def test_probability_stays_in_its_range():
 @pytest.mark.parametrize('kwargs, message', [
     (dict(probability=1.5), '`probability` must be a number from 0 to 1'),
     (dict(probability='often'), '`probability` must be a number'),
-    (dict(transforms=['rotation']), '`transforms` must be some of'),
-    (dict(transforms=[]), '`transforms` must be some of'),
+    (dict(transforms=['rotation']), '`transforms` must be a subset of'),
+    (dict(transforms=[]), '`transforms` must be a subset of'),
     (dict(target=2), '`target` must be a number from -1'),
     (dict(num_images=0), '`num_images` must be a positive integer'),
     (dict(interval=1.5), '`interval` must be a positive integer'),

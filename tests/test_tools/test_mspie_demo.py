@@ -214,9 +214,9 @@ def quick(monkeypatch):
     from mmpe.functional import distances
     monkeypatch.setattr(SlicedWassersteinDistance, 'num_projections', 8)
     kernel_distance = distances.kernel_distance
-    monkeypatch.setattr('mmpe.evaluation.efflite.kernel_distance',
-                        lambda real, fake, num, size: kernel_distance(
-                            real, fake, 2, size))
+    monkeypatch.setattr(
+        'mmpe.evaluation.efficientnet_lite_distances.kernel_distance',
+        lambda real, fake, num, size: kernel_distance(real, fake, 2, size))
 
 
 @pytest.fixture

@@ -360,7 +360,7 @@ def test_images_of_several_sizes(train, images):
 
 @pytest.mark.parametrize('option, message', [
     ('multi_scale_probability=[0.5,0.5]', 'one value for each of 3 scales'),
-    ('multi_scale_probability=[0.5,0.4,0.3]', 'add up to 1, but got'),
+    ('multi_scale_probability=[0.5,0.4,0.3]', 'sum to 1, but got'),
     ('multi_input_scales=[]', 'must be a list of numbers of extra cells'),
     ('num_upblocks=3', '`num_upblocks` must be 2'),
 ])

@@ -92,7 +92,7 @@ def test_trained(run_tool, tmp_path):
     (((14, 20), (28, 40)), False, None),
     (((14, 20), (20, 29)), False, r'whole multiples of the smallest one, of '
      r'\(14, 20\) cells, but one has \(20, 29\)'),
-    (((14, 20), (28, 40)), True, 'A ContextSinGAN pads nothing'),
+    (((14, 20), (28, 40)), True, 'A ContextSinGAN has no padding'),
 ])
 def test_trained_singan(run_tool, tmp_path, sizes, context, error):
     register_all_modules()
@@ -187,7 +187,7 @@ def test_errors(run_tool, tmp_path, capsys):
         (('--trained', 'a.py', 'b.pth'), "There is no file 'a.py'"),
         (('--factory', 'no_such_module:make'), 'No module named'),
         (('--factory', f'{__name__}:nothing'), '`module:factory`, but got'),
-        (('--model', 'dcgan', '--size', 40), 'power of 2 from 32, but got 40')
+        (('--model', 'dcgan', '--size', 40), 'at least 32, but got 40')
     ):
         with pytest.raises(SystemExit, match=text):
             run_tool(TOOL, *arguments, '--out-dir', out)

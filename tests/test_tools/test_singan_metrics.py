@@ -240,7 +240,7 @@ def test_bad_arguments(run_tool, trained, tmp_path, capsys):
     state = torch.load(plain, weights_only=False)
     state['state_dict']['_extra_state']['reals'][-1].fill_(0.5)
     torch.save(state, plain)
-    with pytest.raises(SystemExit, match='must show something'):
+    with pytest.raises(SystemExit, match='must not be of a single'):
         run_tool(TOOL, config, plain, '--num', '2')
 
 

@@ -78,7 +78,7 @@ def test_move_undo_and_download(open_page, server, tmp_path):
     assert "'text.png' is not an image file that can be read" in told(page)
     Image.new('1', (8000, 6250)).save(tmp_path / 'large.png')
     page.set_input_files('#photograph-file' + FILE, tmp_path / 'large.png')
-    assert 'it has 50.0 megapixels, and at most 40 are taken' in told(page)
+    assert 'it has 50.0 megapixels, more than the limit of 40' in told(page)
 
     drop(page, draw_photograph(tmp_path / 'meadow.png'))
     before = ready(page)

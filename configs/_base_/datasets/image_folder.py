@@ -1,5 +1,5 @@
-# Images of one size in a folder, and mirrored for training. A dataset's file
-# sets `data_root`.
+# A folder of images of one size, with mirrored copies in training. The file of
+# a dataset sets `data_root`.
 train_dataloader = dict(
     batch_size=3,
     num_workers=4,

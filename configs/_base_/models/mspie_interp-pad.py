@@ -1,5 +1,5 @@
-# MS-PIE without zero padding: bilinear upsampling makes the 4 extra cells
-# that the convolutions after it take away.
+# MS-PIE without zero padding: bilinear upsampling adds the 4 cells that the
+# unpadded convolutions after it remove.
 _base_ = './mspie_zero-pad.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# MS-PIE with zero padding: a convolution, then bilinear upsampling. A row
-# says what stands at the head.
+# MS-PIE with zero padding: convolution, then bilinear upsampling. A row sets
+# the head.
 _base_ = './stylegan2.py'
 
 model = dict(
@@ -12,8 +12,8 @@ model = dict(
         head_pos_size=(4, 4)),
     discriminator=dict(
         type='MSStyleGAN2Discriminator', with_adaptive_pool=True),
-    # An image has (4 + extra cells) * 64 pixels per side. The paper's code
-    # says probabilities of 0.5, 0.25 and 0.25, but drew uniformly.
+    # Images have (4 + extra cells) * 64 pixels per side. The public code sets
+    # probabilities of 0.5, 0.25 and 0.25, but draws uniformly: as trained.
     train_settings=dict(
         num_upblocks=6,
         multi_input_scales=[0, 2, 4],

@@ -1,5 +1,5 @@
-# PE-SinGAN: five 3x3 convolutions per scale, 32 channels doubled every four
-# scales. A row says what stands at the head and how many scales there are.
+# PE-SinGAN: five 3x3 convolutions per scale, 32 channels, doubled every four
+# scales. A row sets the head and the number of scales.
 model = dict(
     type='PESinGAN',
     data_preprocessor=dict(
@@ -13,5 +13,5 @@ model = dict(
     iters_per_scale=2000,
     noise_weight_init=0.1,
     lr_scheduler_args=dict(milestones=[1600], gamma=0.1),
-    # MMagic's .pkl beside a released checkpoint
+    # MMagic's .pkl file beside a released checkpoint
     test_pkl_data=None)

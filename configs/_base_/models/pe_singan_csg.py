@@ -1,5 +1,5 @@
-# A Cartesian grid at the first scale, whose convolutions pad with zeros. The
-# first scale's channels follow from the encoding.
+# A Cartesian grid (CSG) at the first scale; convolutions pad with zeros. The
+# encoding sets the first scale's channels.
 _base_ = './pe_singan.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# No zero padding: maps are enlarged by interpolation to make room.
+# No zero padding: inputs of each scale are enlarged by interpolation.
 _base_ = './pe_singan.py'
 
 model = dict(

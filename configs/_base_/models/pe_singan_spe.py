@@ -1,5 +1,5 @@
-# A sinusoidal encoding at the first scale, whose convolutions pad with zeros.
-# A row sets `embedding_dim`; the first scale's channels follow from it.
+# A sinusoidal encoding (SPE) at the first scale; convolutions pad with zeros.
+# A row sets `embedding_dim`, and with it the first scale's channels.
 _base_ = './pe_singan.py'
 
 model = dict(

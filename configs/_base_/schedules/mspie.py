@@ -1,7 +1,8 @@
 _base_ = ['../default_runtime.py']
 
-# With lazy regularisation, learning rate and betas are those of n / (n + 1)
-# steps: n is 4 for the generator (path length) and 16 for the discriminator.
+# Lazy regularisation (StyleGAN2, Appendix B): learning rate and exponents of
+# the betas are multiplied by n / (n + 1), where n is 4 for the generator (path
+# length) and 16 for the discriminator (R1).
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(

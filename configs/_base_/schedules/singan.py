@@ -16,5 +16,5 @@ default_hooks = dict(
 custom_hooks = [dict(type='SinGANVisualizationHook')]
 log_processor = dict(type='SinGANLogProcessor')
 
-# most parameters belong to scales that are not trained at the moment
+# most parameters belong to scales that are not being trained
 model_wrapper_cfg = dict(find_unused_parameters=True)

@@ -1,10 +1,10 @@
-# Any folder of images at 32 x 32 pixels, for trainings of a minute or two on
-# a processor. A model's file says how many iterations.
+# Any folder of images at 32 x 32 pixels, for trainings of a few minutes on a
+# CPU. The file of a model sets the number of iterations.
 _base_ = [
     '../../_base_/datasets/image_folder.py', '../../_base_/default_runtime.py'
 ]
 
-# Networks of MMagic, and the hook that takes cues of place away.
+# Networks of MMagic, and the hook that removes spatial cues.
 custom_imports = dict(
     imports=[
         'mmpe.analysis.dcgan', 'mmagic.models.editors.pggan',

@@ -1,5 +1,5 @@
-# Data and schedule of the small rows, and what their models change. Any folder
-# of images does: set `data_root`.
+# Data, schedule and changes to the models for the small rows. Works with any
+# folder of images: set `data_root`.
 _base_ = [
     '../../_base_/datasets/image_folder.py', '../../_base_/default_runtime.py'
 ]
@@ -22,8 +22,8 @@ test_dataloader = dict(
     persistent_workers=False,
     dataset=dict(mirror=True, pipeline=pipeline))
 
-# Neither figure needs a download. No more images than the folder holds, with
-# the mirrored ones.
+# Neither figure needs a download. The number of images is limited to those in
+# the folder, mirrored ones included.
 test_cfg = dict(type='MultiTestLoop')
 test_evaluator = dict(
     type='MultiScaleEvaluator',
@@ -33,9 +33,9 @@ test_evaluator = dict(
         dict(type='EffLite0Distances', fake_nums=200, figures=['KID'])
     ])
 
-# 32 channels. R1 falls with the size of the images, 10 at 256 pixels to 0.4
-# here; the path length term comes half as often, with the same strength. The
-# average of the weights is a short one, with a half-life of 2000 images.
+# 32 channels. R1 decreases with the size of the images, from 10 at 256 pixels
+# to 0.4 here; the path length penalty is half as frequent, at the same
+# strength. The moving average is short, with a half-life of 2000 images.
 small_model = dict(
     generator=dict(out_size=64, style_channels=64, num_mlps=4, width=1 / 16),
     discriminator=dict(in_size=64, width=1 / 16),

@@ -1,6 +1,6 @@
-# Sizes of 32, 48 and 64 pixels: (4 + extra cells) * 2^3. The discriminator's
-# last map has 4 x 4 cells or more; 2 x 2 would leave little of a small image.
-# Real images are shrunk as they are in evaluation, not as in the paper's rows.
+# Sizes of 32, 48 and 64 pixels: (4 + extra cells) * 2^3. The discriminator
+# pools its last map to 4 x 4 cells, as 2 x 2 would be too coarse for small
+# images. Real images are resized as in evaluation, not as in the paper's rows.
 _base_ = './small.py'
 
 small_model = dict(

@@ -1,6 +1,8 @@
-"""Layers with an equalised learning rate.
+"""Layers with an equalised learning rate (PGGAN, Sec. 4.1).
 
-Parameters have the names MMagic's checkpoints give them.
+Weights are drawn from N(0, 1) and scaled by 1 / sqrt(fan-in) at run time, so
+that Adam, which normalises by gradient magnitude, moves all of them at the
+same relative speed. Parameter names follow MMagic's checkpoints.
 """
 from typing import Optional, Sequence
 
@@ -17,11 +19,15 @@ __all__ = [
     'EqualizedWeight', 'PixelNorm'
 ]
 
+# Fewest input channels for which a 1 x 1 convolution becomes a product.
 _PRODUCT_CHANNELS = 16
 
 
 class PixelNorm(nn.Module):
-    """Divides by the root mean square over channels, plus ``eps``.
+    """Pixelwise feature vector normalisation (PGGAN, Sec. 4.2).
+
+    PGGAN adds ``eps`` to the mean square; MMagic, and so the released models,
+    add it to the root mean square, as here.
 
     Args:
         eps: Keeps a zero vector finite.
@@ -32,19 +38,17 @@ class PixelNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (N, C, ...); the shape stays."""
-        rms = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-        return x / (rms / x.shape[1]**0.5 + self.eps)
+        """Normalise (N, C, ...) over channels; the shape is unchanged."""
+        norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)  # [N, 1, ...]
+        return x / (norm / x.shape[1]**0.5 + self.eps)
 
 
 class EqualizedWeight(nn.Module):
-    """A normally distributed weight, scaled by its fan-in when it is used.
-
-    Progressive Growing of GANs, Sec. 4.1.
+    """Normally distributed weight, scaled at run time (PGGAN, Sec. 4.1).
 
     Args:
         shape: (out, in, ...).
-        lr_mul: Factor on the learning rate.
+        lr_mul: Learning rate multiplier.
         gain: Factor on the scaled weight.
     """
 
@@ -53,6 +57,8 @@ class EqualizedWeight(nn.Module):
                  lr_mul: float = 1.,
                  gain: float = 1.) -> None:
         super().__init__()
+        # Dividing by `lr_mul` here and multiplying in `scale` leaves the
+        # effective weight as it is and slows it down by `lr_mul`.
         weight = torch.randn(*shape) / lr_mul
         if weight.dim() == 4:
             weight = weight.contiguous(memory_format=torch.channels_last)
@@ -65,14 +71,14 @@ class EqualizedWeight(nn.Module):
 
 
 class EqualizedLinear(nn.Module):
-    """Linear layer with bias and, on request, a leaky ReLU; in float32.
+    """Linear layer with bias and an optional leaky ReLU, in float32.
 
     Args:
         in_features: Input channels.
         out_features: Output channels.
-        bias_init: First value of the bias.
-        lr_mul: Factor on the learning rate of weight and bias.
-        activate: Whether a leaky ReLU with gain sqrt(2) follows.
+        bias_init: Initial value of the bias.
+        lr_mul: Learning rate multiplier for weight and bias.
+        activate: Apply a leaky ReLU with gain sqrt(2).
     """
 
     def __init__(self,
@@ -91,6 +97,8 @@ class EqualizedLinear(nn.Module):
         """Map (N, in_features) to float32 (N, out_features)."""
         gain = GAIN if self.activate else 1
         with torch.autocast(x.device.type, enabled=False):
+            # gain * (scale * x @ w.T + lr_mul * bias) in one pass: a positive
+            # gain commutes with the leaky ReLU.
             x = torch.addmm(
                 self.bias,
                 at_least_float32(x),
@@ -109,7 +117,7 @@ class EqualizedConv2d(nn.Module):
         kernel_size: Size of the square kernel.
         stride: Stride.
         padding: Zeros on each side.
-        gain: Factor on the result.
+        gain: Factor on the output.
     """
 
     def __init__(self,
@@ -124,9 +132,9 @@ class EqualizedConv2d(nn.Module):
             (out_channels, in_channels, kernel_size, kernel_size), gain=gain)
         self.stride = stride
         self.padding = padding
-        # Then it needs no convolution, which costs more per call. Products
-        # with the few channels of an image are slow, though; and on a GPU
-        # PyTorch lets convolutions use TF32, but not products.
+        # A 1 x 1 convolution is a matrix product, which has less overhead per
+        # call. Exceptions: products with the few channels of an image are
+        # slow, and on a GPU PyTorch allows TF32 in convolutions only.
         self.is_product = kernel_size == stride == 1 and padding == 0 and \
             in_channels >= _PRODUCT_CHANNELS
 
@@ -134,17 +142,18 @@ class EqualizedConv2d(nn.Module):
         """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
         weight = self.conv()
         if self.is_product and not x.is_cuda:
-            rows = F.linear(x.permute(0, 2, 3, 1), weight[..., 0, 0], bias)
+            rows = F.linear(
+                x.permute(0, 2, 3, 1), weight[..., 0, 0], bias)  # [N, H, W, C]
             return rows.permute(0, 3, 1, 2)
         return conv2d(
             x, weight, bias, stride=self.stride, padding=self.padding)
 
 
 class ActivationBias(nn.Module):
-    """Bias of an activation.
+    """Bias of an activation, under its name in MMagic's checkpoints.
 
     Args:
-        num_channels: Channels.
+        num_channels: Number of channels.
     """
 
     def __init__(self, num_channels: int) -> None:
@@ -153,7 +162,7 @@ class ActivationBias(nn.Module):
 
 
 class EqualizedConvAct(nn.Sequential):
-    """Convolution, bias and leaky ReLU of slope 0.2, on request filtered.
+    """Optional filter, convolution, bias and leaky ReLU with slope 0.2.
 
     Args:
         in_channels: Input channels.
@@ -161,8 +170,8 @@ class EqualizedConvAct(nn.Sequential):
         kernel_size: Size of the square kernel.
         stride: Stride.
         padding: Zeros on each side.
-        gain: Factor on the result.
-        blur: Filter in front of the convolution.
+        gain: Positive factor on the output.
+        blur: Filter before the convolution.
     """
 
     def __init__(self,
@@ -173,7 +182,8 @@ class EqualizedConvAct(nn.Sequential):
                  padding: int = 0,
                  gain: float = GAIN,
                  blur: Optional[nn.Module] = None) -> None:
-        # The gain is positive: applied before the activation it costs nothing.
+        # A positive gain commutes with the leaky ReLU, so it goes into the
+        # convolution's scale and costs nothing.
         layers = [] if blur is None else [blur]
         super().__init__(
             *layers,

@@ -1,9 +1,16 @@
-"""Modulated convolutions of StyleGAN2, one class per upsampling policy.
+"""Modulated convolutions (StyleGAN2, Sec. 2.2), one class per upsampling.
 
-The style scales the input channels and demodulation scales the output
-channels, so that one convolution with shared weights serves the whole batch.
-Demodulation is positive, so it goes through the leaky ReLU, and is left to the
-next layer as a factor on its style: no layer takes a pass over its map for it.
+With weight w [O, I, k, k], style s [N, I] and demodulation d [N, O]::
+
+    w'  = s_i w                              (StyleGAN2, Eq. 1: modulation)
+    d_o = 1 / sqrt(sum_{i, k} w'^2 + eps)    (StyleGAN2, Eq. 3: demodulation)
+    y   = d_o conv(x, w') = d_o conv(s_i x, w)
+
+The last form scales activations, not weights, so that one convolution with
+shared weights serves the whole batch. d_o is positive and commutes with the
+leaky ReLU; each layer leaves it to the next one, as a factor on that layer's
+style, and saves a pass over its feature map. In the code a feature is always
+the product of a map `x` [N, C, H, W] and its `factor` [N, C].
 """
 from typing import Optional, Sequence, Tuple
 
@@ -28,16 +35,16 @@ Size = Tuple[int, int]
 class ModulatedConv2d(nn.Module):
     """Convolution whose input channels are scaled by a style.
 
-    Analyzing and Improving the Image Quality of StyleGAN, Sec. 2.2. This class
-    keeps the size of a map, but for what missing padding takes; subclasses
-    double it.
+    Analyzing and Improving the Image Quality of StyleGAN, Sec. 2.2. With
+    padding the size is unchanged, without it the map shrinks by
+    ``kernel_size - 1``; subclasses double the size.
 
     Args:
         in_channels: Input channels.
         out_channels: Output channels.
         kernel_size: Size of the square kernel, odd.
         style_channels: Channels of the style code.
-        padding: Whether zeros keep the size of the map.
+        padding: Pad with zeros to keep the size of the map.
     """
 
     eps = 1e-8
@@ -55,7 +62,8 @@ class ModulatedConv2d(nn.Module):
             weight.contiguous(memory_format=torch.channels_last)[None])
         self.style_modulation = EqualizedLinear(
             style_channels, in_channels, bias_init=1.)
-        # The scale of the equalised weight goes into the style.
+        # 1 / sqrt(fan-in) of the equalised weight is applied to the style,
+        # [N, I], which is smaller than the weight.
         self.weight_scale = self.weight_orig[0, 0].numel()**-0.5
         self.padding = kernel_size // 2 if padding else 0
         self.shrink = kernel_size - 1 - 2 * self.padding
@@ -66,36 +74,40 @@ class ModulatedConv2d(nn.Module):
         Args:
             x: Feature map (N or 1, in_channels, H, W).
             style: (N, in_channels), see :meth:`style`.
-            factor: (N or 1, in_channels) that ``x`` still lacks.
+            factor: Pending factor (N or 1, in_channels) on ``x``.
 
         Returns:
             The map (N, out_channels, H', W').
         """
-        weight = self.weight_orig.squeeze(0)
-        scale = (style * factor).to(x.dtype)
-        # Weights for each sample would be a grouped convolution, which is
-        # slow, and slower still to differentiate twice. To scale a map reads
-        # and writes 8 bytes for each number, which then takes 18 operations
-        # for each output channel: more than 1000 from 64 channels on, so that
-        # a GPU too is busy with the convolution. For one sample, weights are
-        # scaled where that is less.
-        # Not `len`, which cannot be a symbol when a model is exported.
+        weight = self.weight_orig.squeeze(0)  # [O, I, k, k]
+        scale = (style * factor).to(x.dtype)  # [N, I]
+        # StyleGAN2 (Appendix B) modulates weights per sample and runs a
+        # grouped convolution, which is slow, and slower still to
+        # differentiate twice. Scaling the map instead reads and writes 8
+        # bytes per value, each of which then takes 18 operations per output
+        # channel: more than 1000 from 64 channels on, enough to keep even a
+        # GPU busy. For a single sample the smaller of the two is scaled.
+        # `scale.shape[0]`, as `len` cannot be symbolic when exporting.
         if scale.shape[0] == 1 and weight.numel() < x.numel():
             return self.convolve(x, weight * scale[..., None, None])
         return self.convolve(x * scale[..., None, None], weight)
 
     def style(self, code: Tensor) -> Tensor:
-        """Factors (N, in) on the input, with the weight's scale in them."""
+        """Style (N, in), including the scale of the equalised weight."""
         return self.style_modulation(code) * self.weight_scale
 
     def demodulation(self, style: Tensor) -> Tensor:
-        """Factors (N, out) that give the outputs unit expected variance."""
+        """Factors (N, out) for unit expected output variance (Eq. 3)."""
         with torch.autocast(style.device.type, enabled=False):
-            power = self.weight_orig.squeeze(0).square().sum(dim=(2, 3))
-            return torch.rsqrt(F.linear(style.square(), power) + self.eps)
+            # sum_{i, k} (s_i w_oik)^2 = sum_i s_i^2 sum_k w_oik^2, so that no
+            # weight per sample, [N, O, I, k, k], is needed.
+            power = self.weight_orig.squeeze(0).square().sum(
+                dim=(2, 3))  # [O, I]
+            return torch.rsqrt(
+                F.linear(style.square(), power) + self.eps)  # [N, O]
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
-        """The policy: convolve, and change the size, as this class does."""
+        """Convolve and resample; subclasses override it."""
         return conv2d(x, weight, padding=self.padding)
 
     def output_size(self, size: Size) -> Size:
@@ -104,7 +116,7 @@ class ModulatedConv2d(nn.Module):
 
 
 class TransposedConvUp(ModulatedConv2d):
-    """Doubles the size by a transposed convolution and a filter.
+    """Doubles the size with a transposed convolution and a low-pass filter.
 
     Args:
         blur_kernel: Taps of the filter.
@@ -117,7 +129,7 @@ class TransposedConvUp(ModulatedConv2d):
             blur_kernel, self.weight_orig.shape[-1])
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Convolve, spreading the input, and filter."""
+        """Transposed convolution of stride 2, then the filter."""
         return self.blur(
             conv_transpose2d(x, weight.transpose(0, 1), stride=2))
 
@@ -132,8 +144,8 @@ class _ResizingConv(ModulatedConv2d):
     Args:
         up_config: ``scale_factor`` and arguments of
             ``torch.nn.functional.interpolate``.
-        extra_cells: Cells by which the resized map is larger than
-            ``scale_factor`` says; room for convolutions without padding.
+        extra_cells: Cells added to the resized map per axis, to make room for
+            unpadded convolutions (``interp_pad``, rows h to k).
         args, kwargs: For :class:`ModulatedConv2d`.
     """
 
@@ -149,6 +161,8 @@ class _ResizingConv(ModulatedConv2d):
 
     def resized(self, size: Size) -> Size:
         """Size after interpolation."""
+        # Rows h to k add 4 cells, which the two unpadded 3 x 3 convolutions
+        # of a block remove.
         return tuple(side * self.factor + self.extra_cells for side in size)
 
     def resize(self, x: Tensor) -> Tensor:
@@ -158,7 +172,7 @@ class _ResizingConv(ModulatedConv2d):
 
 
 class ConvThenResize(_ResizingConv):
-    """Doubles the size by interpolation of the convolution's output."""
+    """Doubles the size by interpolating the convolution's output."""
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """Convolve, then interpolate."""
@@ -170,7 +184,7 @@ class ConvThenResize(_ResizingConv):
 
 
 class ResizeThenConv(_ResizingConv):
-    """Doubles the size by interpolation of the convolution's input."""
+    """Doubles the size by interpolating the convolution's input."""
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """Interpolate, then convolve."""
@@ -182,7 +196,7 @@ class ResizeThenConv(_ResizingConv):
 
 
 class NoiseInjection(nn.Module):
-    """Noise with one learned weight, the same for all channels."""
+    """Noise with one learned weight, shared by all channels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -190,9 +204,10 @@ class NoiseInjection(nn.Module):
 
     @staticmethod
     def draw(x: Tensor) -> Tensor:
-        """Noise (N, 1, H, W) for a map (N, C, H, W).
+        """Draw noise (N, 1, H, W) for a map (N, C, H, W).
 
-        In float32, so that half precision sees the same numbers.
+        Drawn in float32, so that a seed gives the same noise in half
+        precision.
         """
         dtype = torch.promote_types(x.dtype, torch.float32)
         return torch.randn(
@@ -203,7 +218,7 @@ class StyledConv(nn.Module):
     """Modulated convolution, noise, bias and leaky ReLU.
 
     Args:
-        conv: The convolution with its policy.
+        conv: The convolution, with its upsampling policy.
     """
 
     def __init__(self, conv: ModulatedConv2d) -> None:
@@ -218,22 +233,26 @@ class StyledConv(nn.Module):
                 code: Tensor,
                 noise: Optional[Tensor] = None,
                 add_noise: bool = True) -> Tuple[Tensor, Tensor]:
-        """Run the layer. Features are the product of a map and factors.
+        """Run the layer on a map and its pending factor.
 
         Args:
             x: Feature map (N or 1, in_channels, H, W).
-            factor: (N or 1, in_channels) that ``x`` still lacks.
+            factor: Pending factor (N or 1, in_channels) on ``x``.
             code: Style code (N, style_channels).
-            noise: (1 or N, 1, H', W') of the output's size; drawn if None.
-            add_noise: Whether noise is added at all.
+            noise: (1 or N, 1, H', W'), in the size of the output; drawn if
+                None.
+            add_noise: Add noise.
 
         Returns:
-            The map (N, out_channels, H', W') and the factors
-            (N, out_channels) it still lacks.
+            The map (N, out_channels, H', W') and its pending factor
+            (N, out_channels).
         """
-        style = self.conv.style(code)
-        x = self.conv(x, style, factor)
-        demodulation = self.conv.demodulation(style)
+        style = self.conv.style(code)  # [N, I]
+        x = self.conv(x, style, factor)  # [N, O, H', W']
+        # The layer is gain * lrelu(d x + w noise + b). With d > 0 this equals
+        # (gain * d) * lrelu(x + (w noise + b) / d), of which gain * d is
+        # passed on to the next layer.
+        demodulation = self.conv.demodulation(style)  # [N, O]
         bias = self.activate.bias / demodulation
         if not add_noise:
             return noise_bias_act_(x, bias), demodulation * GAIN
@@ -244,13 +263,16 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Modulated 1x1 convolution to an image, added to a smaller one.
+    """Modulated 1x1 convolution to RGB, added to the upsampled skip.
+
+    StyleGAN2, Sec. 4.1 (output skips). The weights are not demodulated.
 
     Args:
         in_channels: Input channels.
         style_channels: Channels of the style code.
         out_channels: Channels of the image.
-        upsample: What doubles the smaller image; None in the first layer.
+        upsample: Module that doubles the size of the skip; None in the first
+            block.
     """
 
     def __init__(self,
@@ -274,16 +296,17 @@ class ToRGB(nn.Module):
 
         Args:
             x: Feature map (N, in_channels, H, W).
-            factor: (N, in_channels) that ``x`` still lacks.
+            factor: Pending factor (N, in_channels) on ``x``.
             code: Style code (N, style_channels).
             skip: Image of half the size, (N, out_channels, H / 2, W / 2).
 
         Returns:
             Float32 (N, out_channels, H, W).
         """
-        # So few outputs that weights per sample are cheaper than a scaled map.
-        style = self.conv.style(code) * factor
-        weight = self.conv.weight_orig[..., 0, 0] * style[:, None]
-        image = torch.matmul(weight.to(x.dtype), x.flatten(2))
+        # With three output channels, weights per sample are cheaper than
+        # scaling the map.
+        style = self.conv.style(code) * factor  # [N, I]
+        weight = self.conv.weight_orig[..., 0, 0] * style[:, None]  # [N, O, I]
+        image = torch.matmul(weight.to(x.dtype), x.flatten(2))  # [N, O, H * W]
         image = at_least_float32(image).unflatten(2, x.shape[2:]) + self.bias
         return image if skip is None else image + self.upsample(skip)

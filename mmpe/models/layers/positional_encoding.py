@@ -18,15 +18,16 @@ Size = Tuple[int, int]
 
 def grid_channels(encoding: nn.Module,
                   default: Optional[int] = None) -> Optional[int]:
-    """Channels of the grids that an encoding makes; it may be a user's own.
+    """Number of channels of an encoding's grids.
 
     Args:
-        encoding: A module, as a rule with ``make_grid2d(height, width)`` that
+        encoding: A module, usually with ``make_grid2d(height, width)``, which
             returns (1, C, H, W).
-        default: What MMagic takes for granted of one without.
+        default: Number for a module without ``make_grid2d``, as MMagic
+            assumes it.
 
     Returns:
-        The number.
+        Number of channels.
     """
     if not hasattr(encoding, 'make_grid2d'):
         return default
@@ -50,21 +51,23 @@ def _last_cells(size: Size) -> Tensor:
 class SinusoidalPositionalEmbedding(BaseModule):
     """Sinusoidal positional encoding, in 1-D and 2-D (SPE; paper Sec. 4.2).
 
-    Positions are counted from 1 at the top-left corner, as in the released
-    models, whatever ``center_shift`` says; set ``centered`` for the grid of
-    the paper, in which the middle of the map stays at ``center_shift``.
+    As trained, not as written: the released models count positions from 1 at
+    the top-left corner, and ``center_shift`` has no effect. Set ``centered``
+    for the grid in the paper, whose middle stays at ``center_shift`` when the
+    map grows. :func:`mmpe.functional.grids.sinusoidal_encoding` has the
+    formula.
 
     Args:
-        embedding_dim: Channels per axis; even. A 2-D encoding has twice as
+        embedding_dim: Channels per axis, even. A 2-D encoding has twice as
             many (:attr:`num_channels`).
-        padding_idx: Token that marks padding in 1-D input; its encoding is
-            zero and it is not counted.
+        padding_idx: Token that marks padding in 1-D input; it is encoded as
+            zeros and not counted.
         init_size: Accepted for compatibility; encodings of any size are
             computed on demand.
         div_half_dim: Divide the exponent by ``embedding_dim / 2`` instead of
             ``embedding_dim / 2 - 1``.
-        center_shift: Position of the middle cell when ``centered``.
-        centered: Whether the middle of the grid is at ``center_shift``.
+        center_shift: Position of the middle cell if ``centered``.
+        centered: Centre the grid at ``center_shift``.
 
     Raises:
         ValueError: ``embedding_dim`` is odd or too small, or ``centered`` is
@@ -85,14 +88,15 @@ class SinusoidalPositionalEmbedding(BaseModule):
                  centered: bool = False) -> None:
         super().__init__()
         if centered and center_shift is None:
-            raise ValueError('Argument `center_shift` must be a position when '
+            raise ValueError('Argument `center_shift` must be a position if '
                              '`centered` is set, but got None.')
         self.embedding_dim = embedding_dim
         self.padding_idx = padding_idx
         self.div_half_dim = div_half_dim
         self.center_shift = center_shift
         self.centered = centered
-        # Checks the arguments; MMagic's checkpoints hold a buffer like this.
+        # Called to check the arguments. MMagic's checkpoints contain the
+        # buffer.
         sinusoidal_encoding(torch.zeros(1), embedding_dim, div_half_dim)
         self.register_buffer('_float_tensor', torch.zeros(1))
 
@@ -120,7 +124,8 @@ class SinusoidalPositionalEmbedding(BaseModule):
         if inputs.dim() != 2:
             raise ValueError('Input of a positional encoding must be (N, L) '
                              f'or (N, C, H, W), but got {tuple(inputs.shape)}')
-        valid = inputs.ne(self.padding_idx).to(self._float_tensor.device)
+        valid = inputs.ne(self.padding_idx).to(
+            self._float_tensor.device)  # [N, L]
         positions = valid.cumsum(dim=1) + self.padding_idx
         codes = sinusoidal_encoding(positions, self.embedding_dim,
                                     self.div_half_dim)
@@ -131,13 +136,13 @@ class SinusoidalPositionalEmbedding(BaseModule):
                     width: int,
                     num_batches: int = 1,
                     center_shift: Optional[int] = None) -> Tensor:
-        """Encoding of a grid of the given size.
+        """Encode a grid of the given size.
 
         Args:
             height: Number of rows.
             width: Number of columns.
             num_batches: Batch size N.
-            center_shift: Replaces the module's own.
+            center_shift: Overrides the module's ``center_shift``.
 
         Returns:
             Float32 (N, 2 * embedding_dim, H, W) in [-1, 1].
@@ -157,11 +162,11 @@ class SinusoidalPositionalEmbedding(BaseModule):
     def make_grid2d_like(self,
                          x: Tensor,
                          center_shift: Optional[int] = None) -> Tensor:
-        """Encoding with the batch, size, dtype and device of a feature map.
+        """Encode a grid with the batch size, size, dtype and device of a map.
 
         Args:
             x: Feature map (N, C, H, W).
-            center_shift: Replaces the module's own.
+            center_shift: Overrides the module's ``center_shift``.
 
         Returns:
             (N, 2 * embedding_dim, H, W) in [-1, 1].
@@ -170,29 +175,30 @@ class SinusoidalPositionalEmbedding(BaseModule):
 
     @property
     def growth(self) -> str:
-        """What becomes of the grid of a larger map; see ``axis_positions``."""
+        """How the grid changes with the size of a map: ``axis_positions``."""
         return 'centre' if self.centered else 'extend'
 
     def encode_positions(self, positions: Tensor, size: Size) -> Tensor:
-        """Encoding of positions anywhere, for manipulating a layout.
+        """Encode arbitrary positions, for layout editing.
 
         Args:
-            positions: (2, H, W), y and x in cells of a grid, counted from 0
-                at its top-left cell; need not be whole.
-            size: (H, W) of that grid, which the model was trained with.
+            positions: (2, H, W), y and x in cells of a reference grid,
+                counted from 0 at its top-left cell; may be fractional.
+            size: (H, W) of the reference grid, that of training.
 
         Returns:
-            Float32 (2 * embedding_dim, H, W) in [-1, 1]; that of
-            :meth:`make_grid2d` for the cells of the grid themselves.
+            Float32 (2 * embedding_dim, H, W) in [-1, 1]; equal to
+            :meth:`make_grid2d` at the cells of the reference grid.
         """
         first = positions.new_ones(2, 1, 1)
         if self.centered:
             first = constant(
                 _first_positions, tuple(size), self.center_shift,
                 like=positions)
-        y, x = sinusoidal_encoding(positions + first, self.embedding_dim,
-                                   self.div_half_dim).permute(0, 3, 1, 2)
-        return torch.cat((x, y))
+        y, x = sinusoidal_encoding(
+            positions + first, self.embedding_dim,
+            self.div_half_dim).permute(0, 3, 1, 2)  # 2 x [C, H, W]
+        return torch.cat((x, y))  # x first, as in `sinusoidal_grid`
 
 
 @MODELS.register_module('CSG')
@@ -202,8 +208,9 @@ class SinusoidalPositionalEmbedding(BaseModule):
 class CartesianGrid(BaseModule):
     """Cartesian spatial grid (CSG; paper Sec. 4.1).
 
-    The top-left corner is (-1, -1) and the bottom-right one (1, 1) whatever
-    the size, as in :func:`torch.nn.functional.grid_sample`.
+    The centres of the top-left and bottom-right cells are at (-1, -1) and
+    (1, 1) at any size, as in :func:`torch.nn.functional.grid_sample` with
+    ``align_corners=True``.
 
     Example:
         >>> CartesianGrid().make_grid2d(24, 36).shape
@@ -214,7 +221,7 @@ class CartesianGrid(BaseModule):
 
     def __init__(self) -> None:
         super().__init__()
-        # Says where the module is; MMagic's checkpoints hold nothing of it.
+        # Tracks the module's device; not in the state dict, as in MMagic.
         self.register_buffer('_place', torch.zeros(0), persistent=False)
 
     def forward(self, x: Tensor, **kwargs) -> Tensor:
@@ -235,8 +242,7 @@ class CartesianGrid(BaseModule):
             height: Number of rows, at least 2.
             width: Number of columns, at least 2.
             num_batches: Batch size N.
-            requires_grad: Whether gradients with respect to the coordinates
-                are recorded.
+            requires_grad: Record gradients with respect to the coordinates.
 
         Returns:
             Float32 (N, 2, H, W) in [-1, 1]; x, then y.
@@ -251,7 +257,7 @@ class CartesianGrid(BaseModule):
     def make_grid2d_like(self,
                          x: Tensor,
                          requires_grad: bool = False) -> Tensor:
-        """Coordinates with the batch, size, dtype and device of a map.
+        """Coordinates with the batch size, size, dtype and device of a map.
 
         Args:
             x: Feature map (N, C, H, W).
@@ -266,15 +272,15 @@ class CartesianGrid(BaseModule):
     growth = 'stretch'
 
     def encode_positions(self, positions: Tensor, size: Size) -> Tensor:
-        """Coordinates of positions anywhere, for manipulating a layout.
+        """Encode arbitrary positions, for layout editing.
 
         Args:
-            positions: (2, H, W), y and x in cells of a grid, counted from 0
-                at its top-left cell; need not be whole.
-            size: (H, W) of that grid, which the model was trained with.
+            positions: (2, H, W), y and x in cells of a reference grid,
+                counted from 0 at its top-left cell; may be fractional.
+            size: (H, W) of the reference grid, that of training.
 
         Returns:
-            Float32 (2, H, W), x and y; from -1 to 1 inside the grid.
+            Float32 (2, H, W), x and y, in [-1, 1] inside the reference grid.
         """
         last = constant(_last_cells, tuple(size), like=positions)
         return (2 * positions / last - 1).flip(0).float()

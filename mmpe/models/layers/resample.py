@@ -1,4 +1,9 @@
-"""FIR filters as modules."""
+"""Low-pass FIR filters as modules.
+
+Resampling is zero insertion, filtering and decimation (``upfirdn``), with
+the pads of StyleGAN2's implementation. A filter next to a convolution
+reconstructs (after a transposed one) or antialiases (before a strided one).
+"""
 from typing import List, Optional, Sequence, Tuple
 
 import torch
@@ -12,22 +17,22 @@ from mmpe.utils.compiling import is_traced
 
 __all__ = ['EdgeFIRUpsampler', 'FIRFilter']
 
-# Zeros before and after each axis.
+# Number of zeros before and after each axis.
 Pad = Tuple[int, int]
-# Up to this many numbers in a map on a processor, products with two small
-# matrices cost less than the call of a convolution.
+# On a CPU, two products with small matrices beat the overhead of calling a
+# convolution for maps of up to this many values.
 _FEW_NUMBERS = 2**16
 
 
 class FIRFilter(nn.Module):
-    """Low-pass filter of a feature map, with optional up- or downsampling.
+    """Low-pass filter for a feature map, with optional up- or downsampling.
 
     Args:
         taps: Taps of the separable filter.
-        pad: Zeros before and after each axis, counted after upsampling.
+        pad: Zeros before and after each axis, in cells after upsampling.
         up: Upsampling factor.
         down: Downsampling factor.
-        gain: Sum of the filter.
+        gain: Sum of the 2-D kernel.
     """
 
     def __init__(self,
@@ -45,8 +50,12 @@ class FIRFilter(nn.Module):
 
     @classmethod
     def upsampler(cls, taps: Sequence[float] = (1, 3, 3, 1)) -> 'FIRFilter':
-        """Filter that doubles a map's size, as for the RGB skip."""
+        """Filter that doubles the size of a map, used for the RGB skip.
+
+        The gain of 4 makes up for the inserted zeros.
+        """
         extra = len(taps) - 2
+        # (2, 1) for taps [1, 3, 3, 1].
         return cls(taps, ((extra + 1) // 2 + 1, extra // 2), up=2, gain=4.)
 
     @classmethod
@@ -54,25 +63,29 @@ class FIRFilter(nn.Module):
                     taps: Sequence[float],
                     kernel_size: int,
                     down: int = 1) -> 'FIRFilter':
-        """Filter in front of a convolution that halves a map's size.
+        """Antialiasing filter before a convolution of stride 2.
 
         Args:
             taps: Taps of the separable filter.
             kernel_size: Size of the convolution's kernel.
-            down: 2 to leave out what a 1x1 convolution of stride 2 would not
-                read.
+            down: 2 to compute only the cells that a 1x1 convolution of stride
+                2 reads; its own stride is then 1.
 
         Returns:
             The filter.
         """
         extra = len(taps) - 2 + kernel_size - 1
+        # (2, 2) for taps [1, 3, 3, 1] and a 3 x 3 convolution, (1, 1) for
+        # 1 x 1: the pads of filter and convolution together.
         return cls(taps, ((extra + 1) // 2, extra // 2), down=down)
 
     @classmethod
     def after_transposed_conv(cls, taps: Sequence[float],
                               kernel_size: int) -> 'FIRFilter':
-        """Filter behind a transposed convolution of stride 2."""
+        """Reconstruction filter after a transposed convolution of stride 2."""
         extra = len(taps) - 2 - (kernel_size - 1)
+        # (1, 1) for taps [1, 3, 3, 1] and a 3 x 3 convolution, whose
+        # transpose returns 2 H + 1 cells.
         return cls(taps, ((extra + 1) // 2 + 1, extra // 2 + 1), gain=4.)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,7 +93,7 @@ class FIRFilter(nn.Module):
         return self.filter(x, self.pad)
 
     def filter(self, x: Tensor, pad: Pad) -> Tensor:
-        """Filter (N, C, H, W) with the given zeros around it."""
+        """Filter (N, C, H, W), padded with the given number of zeros."""
         matrices = None
         if not is_traced(x) and x.device.type == 'cpu' \
                 and x.numel() <= _FEW_NUMBERS \
@@ -91,7 +104,7 @@ class FIRFilter(nn.Module):
         return filter_by_products(x, *matrices)
 
     def _matrices_for(self, x: Tensor, pad: Pad) -> Optional[List[Tensor]]:
-        """What filters rows and columns; None for an inseparable kernel."""
+        """Matrices for rows and columns; None if the kernel is inseparable."""
         key = (*x.shape[2:], x.dtype, pad)
         if key not in self._matrices:
             self._matrices[key] = self._make_matrices(*key)
@@ -100,6 +113,7 @@ class FIRFilter(nn.Module):
     def _make_matrices(self, height: int, width: int, dtype: torch.dtype,
                        pad: Pad) -> Optional[List[Tensor]]:
         kernel = self.kernel.double()
+        # A separable kernel is the outer product of its marginals.
         down, across = kernel.sum(1), kernel.sum(0) / kernel.sum()
         if not torch.allclose(torch.outer(down, across), kernel):
             return None
@@ -114,7 +128,7 @@ class FIRFilter(nn.Module):
 
 
 class EdgeFIRUpsampler(FIRFilter):
-    """:class:`FIRFilter` that repeats the border instead of adding zeros.
+    """:class:`FIRFilter` that replicates the border instead of zero padding.
 
     With taps [1, 3, 3, 1] and ``up=2`` this is bilinear interpolation.
     """

@@ -1,4 +1,4 @@
-"""What multi-scale training adds to StyleGAN2 (rows c to k)."""
+"""MS-PIE: multi-scale training of StyleGAN2 (rows c to k)."""
 from .context_generator import MSContextStyleGANv2Generator
 from .context_model import ContextMSPIEStyleGAN2
 from .discriminator import MSStyleGAN2Discriminator

@@ -1,4 +1,4 @@
-"""What both generators of MS-PIE have in common."""
+"""Base class of the generators of MS-PIE."""
 from abc import abstractmethod
 from typing import Dict, Optional, Sequence, Tuple, Union
 
@@ -14,17 +14,17 @@ __all__ = ['BaseMSGenerator']
 
 
 class BaseMSGenerator(BaseStyleGenerator):
-    """StyleGAN2 whose first map has any number of cells.
+    """StyleGAN2 with a first feature map of variable size.
 
-    A subclass says how large it is without extra ones (:attr:`head_size`).
+    Subclasses define its size at the base scale (:attr:`head_size`).
 
     Args:
-        out_size: Size of the image without extra cells, a power of 2 from 8
-            to 1024.
+        out_size: Size of the image at the base scale, a power of 2 from 8 to
+            1024.
         style_channels: Channels of the style code.
         num_mlps: Layers of the mapping network.
         channel_multiplier: Factor on the channels from 64 x 64 on.
-        lr_mlp: Factor on the mapping network's learning rate.
+        lr_mlp: Learning rate multiplier of the mapping network.
         width: Factor on all channels.
         style_modes: ``default_style_mode``, ``eval_style_mode`` and
             ``mix_prob`` of :class:`BaseStyleGenerator`.
@@ -44,13 +44,13 @@ class BaseMSGenerator(BaseStyleGenerator):
     @property
     @abstractmethod
     def head_size(self) -> Size:
-        """Height and width of the first map without extra cells."""
+        """Height and width of the first map at the base scale."""
 
     def first_map_size(self, chosen_scale: Size) -> Size:
-        """Height and width of the first map.
+        """Height and width of the first map at a scale.
 
         Raises:
-            ValueError: Too few cells are left.
+            ValueError: The scale leaves no cells.
         """
         if min(chosen_scale) < 1 - BASE_CELLS:
             raise ValueError('Argument `chosen_scale` must be at least '
@@ -76,25 +76,26 @@ class BaseMSGenerator(BaseStyleGenerator):
         """Make images.
 
         Args:
-            styles: Noise (N, style_channels), style codes of that shape or
-                (N, L, style_channels), one or two of them; or a function of a
-                shape that draws noise; or None to draw it here.
-            num_batches: N where noise is drawn.
+            styles: One or two tensors of noise (N, style_channels) or style
+                codes of that shape or (N, L, style_channels); a function that
+                draws noise of a given shape; or None to draw it here.
+            num_batches: Batch size N if noise is drawn.
             return_noise: Return a dict with the noise.
             return_latents: Return a dict with the style codes.
-            inject_index: First layer that gets the second of two codes.
-            truncation: Truncation factor, 1 for none.
+            inject_index: First layer that takes the second of two codes.
+            truncation: Truncation factor; 1 disables truncation.
             truncation_latent: Mean style code; computed if None.
             input_is_latent: Whether ``styles`` are style codes.
             injected_noise: Noise for each layer, (1 or N, 1, H, W).
-            randomize_noise: Draw noise; else it is the same in every call, in
-                every process.
+            randomize_noise: Draw new noise; if False, use the fixed noise,
+                the same in every call and process.
             chosen_scale: Extra cells of the first map, one number or
                 (dh, dw).
             first_map_kwargs: Further arguments for :meth:`first_map`.
 
         Returns:
-            Float32 images (N, 3, H, W), or a dict with them as ``fake_img``.
+            Float32 images (N, 3, H, W), or a dict with the images as
+            ``fake_img``.
         """
         codes, noise = self._style_codes(styles, None, num_batches,
                                          input_is_latent)

@@ -1,15 +1,15 @@
-"""MS-PIE's generator with explicit positions as its only cue of place.
+"""MS-PIE generator with explicit positions as its only spatial cue.
 
 ::
 
-    positions of a grid of cells, and of 4 more on each side
+    positions of a grid of cells, with 4 context cells on each side
         -> 3 x 3 convolution -> doubled -> 2 convolutions -> ... -> image
 
-Nothing is padded: each map is computed on a grid that is larger than its part
-of the picture, by what the convolutions behind it take away. A cell's position
-is that of its centre in the picture, whatever the number of cells. So the grid
-may be a coarse or a fine one, or lie over a part of the picture, and the
-generator draws the same picture with other pixels.
+There is no padding: each map is computed with a margin of context cells,
+which the convolutions after it consume. A cell's position is that of its
+centre in the picture, at any number of cells. So the grid can be coarse or
+fine, or cover a part of the picture: the generator draws the same picture
+with different pixels.
 """
 import math
 from typing import Dict, List, Optional, Tuple, Union
@@ -29,10 +29,11 @@ __all__ = ['MSContextStyleGANv2Generator']
 
 
 def _contexts(num_blocks: int) -> List[int]:
-    """Cells around the picture behind each block, the first convolution's too.
+    """Context cells after the first convolution and after each block.
 
-    Doubled, a context of m cells has 2m, of which the outermost lacks a
-    neighbour to be interpolated with; two convolutions take two more.
+    Doubling turns a context of m cells into 2 m, of which the outermost has
+    no neighbour to interpolate with; two convolutions consume two more. So
+    2 m - 1 - 2 must be at least the next block's context.
     """
     contexts = [0]
     while len(contexts) <= num_blocks:
@@ -41,17 +42,17 @@ def _contexts(num_blocks: int) -> List[int]:
 
 
 def _doubled_inside(x: Tensor, crop: int) -> Tensor:
-    """Bilinear interpolation to twice the size, less ``crop`` cells around."""
+    """Interpolate to twice the size and crop ``crop`` cells on each side."""
     x = F.interpolate(
         x, scale_factor=2, mode='bilinear', align_corners=False)
     return x[..., crop:-crop, crop:-crop]
 
 
 class _DoubleInsideThenConv(ModulatedConv2d):
-    """Doubles the inner part of a map by interpolation, and convolves.
+    """Doubles the size of a map by interpolation, crops it and convolves.
 
     Args:
-        crop: Cells around the interpolated map that are left out.
+        crop: Cells cropped from each side of the interpolated map.
         args, kwargs: For :class:`ModulatedConv2d`.
     """
 
@@ -70,10 +71,10 @@ class _DoubleInsideThenConv(ModulatedConv2d):
 
 
 class _DoubleInside(nn.Module):
-    """Doubles the inner part of the image between layers.
+    """Doubles the size of the RGB skip by interpolation and crops it.
 
     Args:
-        crop: Pixels around the interpolated image that are left out.
+        crop: Pixels cropped from each side of the interpolated image.
     """
 
     def __init__(self, crop: int) -> None:
@@ -87,30 +88,30 @@ class _DoubleInside(nn.Module):
 
 @MODELS.register_module()
 class MSContextStyleGANv2Generator(BaseMSGenerator):
-    """StyleGAN2 that draws one picture with any number of pixels.
+    """StyleGAN2 that draws the same picture at any number of pixels.
 
     After Ntavelis et al., "Arbitrary-Scale Image Synthesis" (CVPR 2022), with
-    an encoding of the paper's in place of theirs: positions belong to the
-    picture, not to the cells, and no layer is padded. Layers add no noise,
-    which would be another one at each size.
+    CSG or SPE in place of their encoding: positions belong to the picture,
+    not to the cells, and no layer is padded. Layers add no noise, as it would
+    differ between sizes.
 
-    Extra cells in the first feature map (``chosen_scale``) make the image
-    larger: it has (4 + extra) * out_size / 4 pixels per side.
+    Extra cells in the first feature map (``chosen_scale``) enlarge the image
+    to (4 + extra) * out_size / 4 pixels per side.
 
     Args:
-        out_size: Size of the image without extra cells, a power of 2 from 8
-            to 1024.
+        out_size: Size of the image at the base scale, a power of 2 from 8 to
+            1024.
         style_channels: Channels of the style code.
         head_pos_encoding: Config of the encoding that makes the first map
             (CSG or SPE).
-        position_range: Positions from one side of the picture to the other;
-            what a cell counts where the picture has so many of them.
+        position_range: Number of positions across the picture; with this
+            number of cells, positions are whole numbers.
         num_mlps: Layers of the mapping network.
         channel_multiplier: Factor on the channels from 64 x 64 on.
-        lr_mlp: Factor on the mapping network's learning rate.
-        default_style_mode: 'mix' or 'single' style codes in training.
+        lr_mlp: Learning rate multiplier of the mapping network.
+        default_style_mode: 'mix' or 'single': style mixing in training.
         eval_style_mode: The same in evaluation.
-        mix_prob: Probability of two style codes in mode 'mix'.
+        mix_prob: Probability of mixing two style codes in mode 'mix'.
         width: Factor on all channels, for smaller networks.
 
     Raises:
@@ -153,34 +154,34 @@ class MSContextStyleGANv2Generator(BaseMSGenerator):
 
     def make_conv(self, in_channels: int, out_channels: int, block: int,
                   upsample: bool) -> ModulatedConv2d:
-        """A convolution without padding, behind interpolation or not."""
+        """Unpadded convolution, after interpolation if it upsamples."""
         args = (in_channels, out_channels, 3, self.style_channels, False)
         if not upsample:
             return ModulatedConv2d(*args)
-        crop = self._crop(block) - 2
+        crop = self._crop(block) - 2  # two 3 x 3 convolutions take the rest
         return _DoubleInsideThenConv(*args, crop=crop)
 
     def make_skip_upsample(self, block: int) -> nn.Module:
-        """Interpolation of what the convolutions leave."""
+        """Interpolation of the skip, cropped like the block's map."""
         return _DoubleInside(self._crop(block))
 
     def _crop(self, block: int) -> int:
-        """Cells that a block takes from each side of its doubled map."""
+        """Cells that a block removes from each side of its doubled map."""
         return 2 * self.contexts[block - 1] - self.contexts[block]
 
     def fixed_noise(self, chosen_scale: Size = (0, 0)) -> List[None]:
-        """No noise."""
+        """None for each layer, as layers add no noise."""
         return [None] * self.num_injected_noises
 
     @property
     def head_size(self) -> Size:
-        """Height and width of the encoding, with its context."""
+        """Height and width of the encoding, context included."""
         return (BASE_CELLS + 2 * (self.contexts[0] + 1), ) * 2
 
     def first_map(self,
                   chosen_scale: Size,
                   region: Region = WHOLE_PICTURE) -> Tensor:
-        """The encoded positions of a grid and its context, (1, C, H, W)."""
+        """Encoded positions of a grid and its context, (1, C, H, W)."""
         context = self.contexts[0] + 1
         positions = torch.stack(
             torch.meshgrid(
@@ -189,15 +190,15 @@ class MSContextStyleGANv2Generator(BaseMSGenerator):
                   for size, start, length in zip(
                       self.first_map_size(chosen_scale), region[:2],
                       region[2:])),
-                indexing='ij'))
+                indexing='ij'))  # [2, H, W], y and x
         return self.head_pos_enc.encode_positions(
             positions, (self.position_range, ) * 2)[None]
 
     def _grid_over(self, size: Size) -> Tuple[Size, Region]:
-        """Cells that cover a picture of any size, and where they end.
+        """Extra cells and region of a grid that covers a size in pixels.
 
-        They end beyond the picture, on the right and at the bottom, where the
-        size is no whole number of cells.
+        If the size is not a multiple of a cell, the grid extends beyond the
+        picture at the right and at the bottom.
         """
         if len(size) != 2 or min(size) < 1:
             raise ValueError('Argument `size` must be a height and a width of '
@@ -217,18 +218,19 @@ class MSContextStyleGANv2Generator(BaseMSGenerator):
         """Make images.
 
         Args:
-            args: As for :class:`MSStyleGANv2Generator`, of which those about
-                noise of the layers do nothing.
+            args: As for :class:`MSStyleGANv2Generator`; arguments about the
+                layers' noise have no effect.
             chosen_scale: Extra cells of the first map, one number or
                 (dh, dw).
-            region: Part of the picture that is drawn, (top, left, height,
-                width) as fractions of its sides.
-            size: Height and width of the whole picture, any ones, in place of
+            region: Part of the picture to draw, (top, left, height, width)
+                as fractions of its sides.
+            size: Any height and width of the whole picture; overrides
                 ``chosen_scale`` and ``region``.
             kwargs: As ``args``.
 
         Returns:
-            Float32 images (N, 3, H, W), or a dict with them as ``fake_img``.
+            Float32 images (N, 3, H, W), or a dict with the images as
+            ``fake_img``.
 
         Raises:
             ValueError: ``size`` is not a height and a width.

@@ -1,10 +1,9 @@
-"""MS-PIE whose images of a latent are one picture at every size."""
+"""MS-PIE with scale consistency: a latent is one picture at every size."""
 from typing import Dict, Optional
 
 from torch import Tensor
 
-from mmpe.functional.distances import resize_images
-from mmpe.functional.resample import resample_area
+from mmpe.functional.resample import resample_area, resize_images
 from mmpe.registry import MODELS
 from .model import MSPIEStyleGAN2
 from .scales import WHOLE_PICTURE, RegionSampler, Size, other_scale
@@ -19,9 +18,9 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
     After Ntavelis et al., "Arbitrary-Scale Image Synthesis" (CVPR 2022). In
     some iterations both networks see a part of the picture at the largest
     scale, so that the generator learns finer grids than any of its scales
-    without ever drawing all of one. Where theirs asks a discriminator whether
-    two sizes belong together, the generator's images of one latent are
-    compared directly.
+    without drawing a whole one. Deviation: Ntavelis et al. let a
+    discriminator judge pairs of sizes; here the images of one latent at two
+    scales are compared directly.
 
     The generator is a :class:`MSContextStyleGANv2Generator`. Real images
     should be at least as large as the largest scale divided by
@@ -29,13 +28,14 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
 
     Args:
         args: As for :class:`MSPIEStyleGAN2`.
-        region_probability: Part of the iterations that show parts.
-        smallest_region: Shortest side of a part, as a fraction of the
-            picture's; drawn uniformly between this and 1.
+        region_probability: Fraction of iterations that show a part of the
+            picture.
+        smallest_region: Smallest side of a part, as a fraction of the
+            picture's; sides are uniform between this and 1.
         consistency_weight: Weight of the mean absolute difference between the
             images of a latent at two scales, resized to the smaller one.
-        consistency_interval: Updates of the generator from one such
-            comparison to the next; the weight is multiplied by it.
+        consistency_interval: Updates of the generator between two such
+            comparisons; the weight is multiplied by it.
         kwargs: As for :class:`MSPIEStyleGAN2`.
 
     Raises:
@@ -62,20 +62,20 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         self.consistency_interval = consistency_interval
 
     def kwargs_for_size(self, size: Size) -> dict:
-        """Arguments with which the generator draws a size (H, W), any one."""
+        """Arguments of the generator for any size (H, W) of the image."""
         return dict(size=tuple(size))
 
     def sample_kwargs(self, iteration: int) -> dict:
-        """The scale and the part of the picture of an iteration."""
+        """Scale and region of an iteration."""
         region = self.region_sampler.at(iteration)
         if region is None:
             return super().sample_kwargs(iteration)
         return dict(chosen_scale=max(self.multi_input_scales), region=region)
 
     def match_reals(self, images: Tensor, sample_kwargs: dict) -> Tensor:
-        """The part of real images (N, C, H, W), at the scale.
+        """Crop real images (N, C, H, W) to the region, at the scale.
 
-        They go through the largest scale, as those of the other models do.
+        They are first resized to the largest scale, as in the other models.
         """
         images = resample_area(images,
                                self.size_of(max(self.multi_input_scales)),
@@ -90,8 +90,8 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
 
         Args:
             num: Number of images.
-            iteration: Which one it is; decides about the path length and the
-                comparison of scales.
+            iteration: Index of the iteration, which decides whether path
+                length penalty and consistency loss are due.
             reals: As for :class:`StyleGAN2`.
 
         Returns:
@@ -99,18 +99,19 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         """
         losses = super().gen_loss(num, iteration, reals)
         update = iteration // self._iters_per_gen_update
-        # Not together with the path length, where the intervals allow it.
+        # Offset by one, to avoid iterations with a path length penalty where
+        # the intervals allow it.
         if self.consistency_weight and (
                 update + 1) % self.consistency_interval == 0:
             losses['loss_consistency'] = self.consistency_loss(num, iteration)
         return losses
 
     def consistency_loss(self, num: int, iteration: int) -> Tensor:
-        """Weighted difference of latents' images at two scales.
+        """Weighted L1 distance between images of a latent at two scales.
 
         Args:
             num: Number of latents.
-            iteration: Which one it is.
+            iteration: Index of the iteration.
 
         Returns:
             Scalar.

@@ -19,7 +19,8 @@ class MSStyleGAN2Discriminator(BaseStyleDiscriminator):
         channel_multiplier: Factor on the channels from 64 x 64 on.
         blur_kernel: Taps of the filters.
         mbstd_cfg: Arguments of the minibatch standard deviation.
-        with_adaptive_pool: Whether the last map is pooled to ``pool_size``.
+        with_adaptive_pool: Average the last map to ``pool_size``; needed for
+            images of other sizes than ``in_size``.
         pool_size: Height and width after pooling.
         width: Factor on all channels, for smaller networks.
     """
@@ -43,7 +44,7 @@ class MSStyleGAN2Discriminator(BaseStyleDiscriminator):
             self.adaptive_pool = nn.AdaptiveAvgPool2d(self.final_size)
 
     def pool(self, x: Tensor) -> Tensor:
-        """Bring the last map to the size the linear layers read."""
+        """Bring the last map to the size that the linear layers take."""
         if hasattr(self, 'adaptive_pool'):
             return self.adaptive_pool(x)
         return super().pool(x)

@@ -21,40 +21,40 @@ _NEAREST_X2 = dict(scale_factor=2, mode='nearest')
 
 @MODELS.register_module()
 class MSStyleGANv2Generator(BaseMSGenerator):
-    """StyleGAN2 that makes images of several sizes.
+    """StyleGAN2 generator for images of several sizes (paper Sec. 5.1).
 
-    Extra cells in the first feature map (``chosen_scale``) make the image
-    larger: it has (4 + extra) * out_size / 4 pixels per side.
+    Extra cells in the first feature map (``chosen_scale``) enlarge the image
+    to (4 + extra) * out_size / 4 pixels per side.
 
     Args:
-        out_size: Size of the image without extra cells, a power of 2 from 8
-            to 1024.
+        out_size: Size of the image at the base scale, a power of 2 from 8 to
+            1024.
         style_channels: Channels of the style code.
         num_mlps: Layers of the mapping network.
         channel_multiplier: Factor on the channels from 64 x 64 on.
-        blur_kernel: Taps of the filters behind transposed convolutions.
-        lr_mlp: Factor on the mapping network's learning rate.
-        default_style_mode: 'mix' or 'single' style codes in training.
+        blur_kernel: Taps of the filters after transposed convolutions.
+        lr_mlp: Learning rate multiplier of the mapping network.
+        default_style_mode: 'mix' or 'single': style mixing in training.
         eval_style_mode: The same in evaluation.
-        mix_prob: Probability of two style codes in mode 'mix'.
-        no_pad: Whether convolutions have no zero padding.
+        mix_prob: Probability of mixing two style codes in mode 'mix'.
+        no_pad: Convolve without zero padding (rows h to k).
         deconv2conv: Upsample by interpolation and convolution instead of a
-            transposed convolution.
-        interp_pad: Extra cells each interpolation makes; the room that
-            convolutions without padding take.
+            transposed convolution (rows c to k).
+        interp_pad: Cells that each interpolation adds per axis, to make room
+            for unpadded convolutions.
         up_config: Arguments of ``torch.nn.functional.interpolate``, with
             ``scale_factor``.
         up_after_conv: Interpolate the output of the convolution, not the
             input.
         head_pos_encoding: Config of the encoding that makes the first map; a
             learned constant if None.
-        head_pos_size: Height and width of the encoding without extra cells.
+        head_pos_size: Height and width of the encoding at the base scale.
         interp_head: Make the encoding at ``head_pos_size`` and resize it,
-            instead of making it at the input size.
-        skip_padding: 'zero' to upsample the image between layers with zeros
-            around it, as all released models do; 'none' to leave them out, so
-            that nothing but the encoding tells a layer where it is. Inside
-            the image both are the same.
+            instead of making it at the input size (rows e and j).
+        skip_padding: 'zero' to upsample the RGB skip with zero padding, as in
+            all released models, rows h to k included; 'none' to replicate its
+            border, so that the encoding is the only spatial cue. The
+            interior is the same.
         width: Factor on all channels, for smaller networks.
 
     Raises:
@@ -105,8 +105,9 @@ class MSStyleGANv2Generator(BaseMSGenerator):
 
     def _make_head(self, encoding: Optional[dict], size: Size,
                    interp_head: bool) -> Union[ConstantHead, EncodingHead]:
-        """What makes the first map, under the names of the checkpoints."""
+        """Make the head; its parameters have the checkpoints' names."""
         if not encoding:
+            # The first convolution without padding takes 2 of 6 cells.
             self.constant_input = ConstantInput(self.channels[4],
                                                 6 if self.no_pad else 4)
             return ConstantHead(self.constant_input)
@@ -116,7 +117,7 @@ class MSStyleGANv2Generator(BaseMSGenerator):
 
     def make_conv(self, in_channels: int, out_channels: int, block: int,
                   upsample: bool) -> ModulatedConv2d:
-        """A convolution of the chosen padding and upsampling policy."""
+        """Make a convolution with the chosen padding and upsampling."""
         policy, kwargs = self._upsampling if upsample \
             else (ModulatedConv2d, {})
         return policy(
@@ -128,25 +129,25 @@ class MSStyleGANv2Generator(BaseMSGenerator):
             **kwargs)
 
     def make_skip_upsample(self, block: int) -> nn.Module:
-        """Filtered upsampling, with zeros around the image or without."""
+        """Filtered upsampling, with or without zero padding."""
         if self.skip_padding == 'none':
             return EdgeFIRUpsampler.upsampler()
         return FIRFilter.upsampler()
 
     @property
     def head_size(self) -> Size:
-        """Height and width of the constant or encoding."""
+        """Height and width of the constant or encoding at the base scale."""
         return self.head.size
 
     def first_map(self, chosen_scale: Size) -> Tensor:
-        """The first map at a scale, (1, C, H, W)."""
+        """First map (1, C, H, W) at a scale."""
         return self.head.first_map(self.first_map_size(chosen_scale))
 
 
 def _upsampling_policy(deconv2conv: bool, up_after_conv: bool,
                        interp_pad: Optional[int], up_config: Optional[dict],
                        blur_kernel: Sequence[float]) -> Tuple[type, dict]:
-    """Class of the upsampling convolutions, and its arguments."""
+    """Class of the upsampling convolutions and its arguments."""
     if not deconv2conv:
         return TransposedConvUp, dict(blur_kernel=tuple(blur_kernel))
     policy = ConvThenResize if up_after_conv else ResizeThenConv

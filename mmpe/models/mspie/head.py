@@ -1,7 +1,7 @@
-"""What makes the first feature map, for every number of extra cells.
+"""Heads, which make the first feature map at any number of extra cells.
 
-These are no modules: the generator owns the parameters and buffers, under the
-names that checkpoints give them.
+They are not modules: the generator owns parameters and buffers, under their
+names in checkpoints.
 """
 from typing import Tuple
 
@@ -20,7 +20,7 @@ class ConstantHead:
     """Learned constant, resized to the input size (rows c and h).
 
     Args:
-        constant: The constant at the base scale.
+        constant: Learned constant at the base scale.
     """
 
     def __init__(self, constant: ConstantInput) -> None:
@@ -29,7 +29,7 @@ class ConstantHead:
         self.num_channels = constant.input.shape[1]
 
     def first_map(self, size: Size) -> Tensor:
-        """The constant at the given size, (1, C, *size)."""
+        """The constant at the given size, (1, C, H, W)."""
         return resize_bilinear(self.constant.input, size)
 
 
@@ -37,9 +37,10 @@ class EncodingHead:
     """Positional encoding made at the input size (rows d, f, g, i and k).
 
     Args:
-        encoding: CSG, SPE or a module of one's own.
+        encoding: CSG, SPE or a custom module.
         size: Height and width at the base scale.
-        num_channels: Channels of an encoding that cannot tell.
+        num_channels: Number of channels of an encoding without
+            ``make_grid2d``.
     """
 
     def __init__(self, encoding: nn.Module, size: Size,
@@ -49,7 +50,7 @@ class EncodingHead:
         self.num_channels = grid_channels(encoding, num_channels)
 
     def first_map(self, size: Size) -> Tensor:
-        """The encoding at the given size, (1, C, *size)."""
+        """The encoding at the given size, (1, C, H, W)."""
         return self.encoding.make_grid2d(*size)
 
 
@@ -57,5 +58,5 @@ class ResizedEncodingHead(EncodingHead):
     """Positional encoding made at the base scale and resized (rows e, j)."""
 
     def first_map(self, size: Size) -> Tensor:
-        """The resized encoding, (1, C, *size)."""
+        """The resized encoding, (1, C, H, W)."""
         return resize_bilinear(super().first_map(self.size), size)

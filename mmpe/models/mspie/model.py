@@ -6,8 +6,7 @@ from mmagic.structures import DataSample
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from mmpe.functional.distances import resize_images
-from mmpe.functional.resample import resize_bilinear
+from mmpe.functional.resample import resize_bilinear, resize_images
 from mmpe.models.stylegan2.model import StyleGAN2, current_iteration
 from mmpe.registry import MODELS
 from .scales import ScaleSampler, Size, chosen_scale_for, output_size
@@ -20,21 +19,21 @@ _SETTINGS = ('num_upblocks', 'multi_input_scales', 'multi_scale_probability',
 
 @MODELS.register_module()
 class MSPIEStyleGAN2(StyleGAN2):
-    """StyleGAN2 trained at several sizes (paper Sec. 5.1).
+    """StyleGAN2 with multi-scale training, MS-PIE (paper Sec. 5.1).
 
-    One size is drawn per iteration, for D and G step and on all ranks; real
-    images are resized to it.
+    Each iteration draws one scale, for both steps and on all ranks, and
+    resizes the real images to it.
 
     Args:
         args: As for :class:`StyleGAN2`.
-        train_settings: ``multi_input_scales``, the numbers of extra cells;
-            ``multi_scale_probability``, one for each, equal ones by default;
-            ``scale_seed``, 0 by default; ``num_upblocks``, which must fit the
-            generator where it is given; ``path_length_scale``, 'base' by
-            default, as all released models were trained, or 'sampled' for the
-            size of the iteration; ``antialias``, whether real images are
-            filtered when they shrink, as evaluation does it; False by
-            default, as all released models were trained.
+        train_settings: ``multi_input_scales``: numbers of extra cells;
+            ``multi_scale_probability``: one per scale, uniform by default;
+            ``scale_seed``: 0 by default; ``num_upblocks``: checked against
+            the generator if given; ``path_length_scale``: scale of the path
+            length penalty, 'base' (default; as trained in all released
+            models) or 'sampled', that of the iteration; ``antialias``: filter
+            real images before they shrink, as in evaluation (False by
+            default, as trained in all released models).
         kwargs: As for :class:`StyleGAN2`.
 
     Raises:
@@ -50,8 +49,8 @@ class MSPIEStyleGAN2(StyleGAN2):
         unknown = set(settings) - set(_SETTINGS)
         if unknown:
             raise ValueError(
-                f'Argument `train_settings` must have keys out of {_SETTINGS},'
-                f' but got {sorted(unknown)}.')
+                f'Argument `train_settings` must have keys from {_SETTINGS}, '
+                f'but got {sorted(unknown)}.')
         self.num_upblocks = self._check_upblocks(settings.get('num_upblocks'))
         self.path_length_scale = settings.get('path_length_scale', 'base')
         if self.path_length_scale not in ('base', 'sampled'):
@@ -64,7 +63,7 @@ class MSPIEStyleGAN2(StyleGAN2):
             settings.get('scale_seed', 0))
 
     def _check_upblocks(self, num_upblocks: Optional[int]) -> int:
-        """How often the generator doubles a map."""
+        """Number of times the generator doubles a map."""
         expected = self.generator.log_size - 2
         if num_upblocks not in (None, expected):
             raise ValueError(
@@ -75,43 +74,49 @@ class MSPIEStyleGAN2(StyleGAN2):
 
     @property
     def multi_input_scales(self) -> List[int]:
-        """Extra cells of its scales; evaluation reads them."""
+        """Extra cells of each scale, which evaluation reads."""
         return self.scale_sampler.scales
 
     def size_of(self, chosen_scale: Union[int, Size]) -> Size:
-        """Height and width of its images at a scale."""
+        """Height and width of the images at a scale."""
         return output_size(chosen_scale, self.num_upblocks)
 
     def kwargs_for_size(self, size: Size) -> dict:
-        """Arguments with which the generator draws a size (H, W).
+        """Arguments of the generator for a size (H, W) of the image.
 
         Raises:
-            ValueError: It cannot make this size; names the nearest one.
+            ValueError: The generator has no such size; names the nearest one.
         """
         return dict(chosen_scale=chosen_scale_for(size, self.num_upblocks))
 
     def sample_kwargs(self, iteration: int) -> dict:
-        """The scale of an iteration."""
+        """Scale of an iteration."""
         return dict(chosen_scale=self.scale_sampler.at(iteration))
 
     def path_length_kwargs(self, iteration: int) -> dict:
-        """The scale of the path length penalty: the base one, or as drawn."""
+        """Scale of the path length penalty.
+
+        As trained: the public code never passes it the sampled scale.
+        """
         if self.path_length_scale == 'base':
             return {}
         return self.sample_kwargs(iteration)
 
     def match_reals(self, images: Tensor, sample_kwargs: dict) -> Tensor:
-        """Real images (N, C, H, W), resized to the scale."""
+        """Resize real images (N, C, H, W) to the scale.
+
+        By default as trained: bilinear, aligned corners, no filter.
+        """
         resize = resize_images if self.antialias else resize_bilinear
         return resize(images, self.size_of(sample_kwargs['chosen_scale']))
 
     def train_discriminator(self, inputs: dict, data_samples: DataSample,
                             optimizer_wrapper: OptimWrapper
                             ) -> Dict[str, Tensor]:
-        """One update of the discriminator; also logs the scale.
+        """Update the discriminator once; also logs the scale.
 
         Args:
-            inputs: Not used.
+            inputs: Unused.
             data_samples: Stacked samples, with real images in ``gt_img``.
             optimizer_wrapper: The discriminator's optimiser.
 

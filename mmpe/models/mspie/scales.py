@@ -23,7 +23,7 @@ def output_size(chosen_scale: Union[int, Size], num_upblocks: int = 6) -> Size:
 
     Args:
         chosen_scale: Extra cells, one number or (dh, dw).
-        num_upblocks: How often the generator doubles a map; 6 for 256.
+        num_upblocks: Number of times the generator doubles a map; 6 for 256.
 
     Returns:
         Height and width, (4 + extra) * 2^num_upblocks.
@@ -40,18 +40,17 @@ def output_size(chosen_scale: Union[int, Size], num_upblocks: int = 6) -> Size:
 
 
 def chosen_scale_for(size: Sequence[int], num_upblocks: int = 6) -> Size:
-    """Extra cells for a size of the image.
+    """Number of extra cells for a size of the image.
 
     Args:
         size: Height and width.
-        num_upblocks: How often the generator doubles a map; 6 for 256.
+        num_upblocks: Number of times the generator doubles a map; 6 for 256.
 
     Returns:
         Extra cells (dh, dw).
 
     Raises:
-        ValueError: The generator cannot make this size; names the nearest one
-            it can.
+        ValueError: The generator has no such size; names the nearest one.
 
     Example:
         >>> chosen_scale_for((256, 384))
@@ -69,15 +68,18 @@ def chosen_scale_for(size: Sequence[int], num_upblocks: int = 6) -> Size:
 
 
 class ScaleSampler:
-    """Draws the scale of every iteration (paper Sec. 5.1).
+    """Draws the scale of each iteration (paper Sec. 5.1).
 
-    The scale depends on seed and iteration only. So all ranks agree without a
-    message, and a resumed training goes on with the scales of an
-    uninterrupted one.
+    The scale depends on seed and iteration only. So all ranks agree without
+    communication, and a resumed training sees the scales of an uninterrupted
+    one.
+
+    As trained, the released models used uniform probabilities: the public
+    code passes the written ones as ``replace`` of ``numpy.random.choice``.
 
     Args:
         scales: Extra cells to choose from.
-        probabilities: One for each scale, adding up to 1; equal ones if None.
+        probabilities: One per scale, with a sum of 1; uniform if None.
         seed: Seed.
 
     Raises:
@@ -101,6 +103,7 @@ class ScaleSampler:
 
     def at(self, iteration: int) -> int:
         """Extra cells in an iteration."""
+        # A uniform number through the inverse of the cumulative distribution.
         draw = np.random.default_rng((self.seed, iteration)).random()
         index = np.searchsorted(
             np.cumsum(self.probabilities), draw, side='right')
@@ -108,13 +111,13 @@ class ScaleSampler:
 
 
 class RegionSampler:
-    """Draws the part of the picture that an iteration shows.
+    """Draws the region of the picture that an iteration shows.
 
-    It depends on seed and iteration only; see :class:`ScaleSampler`.
+    It depends on seed and iteration only, as in :class:`ScaleSampler`.
 
     Args:
-        probability: Part of the iterations that show less than the whole.
-        smallest: Shortest side of a part, as a fraction of the picture's.
+        probability: Fraction of iterations that show less than the whole.
+        smallest: Smallest side of a region, as a fraction of the picture's.
         seed: Seed.
 
     Raises:
@@ -134,8 +137,8 @@ class RegionSampler:
         self.seed = seed
 
     def at(self, iteration: int) -> Optional[Region]:
-        """The part in an iteration, a square one; None for the whole."""
-        # Other numbers than the scale's, which come from two words.
+        """Region in an iteration, (s, s) in fractions; None for the whole."""
+        # A third word in the seed gives numbers other than the scale's.
         draws = np.random.default_rng((self.seed, iteration, 1)).random(4)
         if draws[0] >= self.probability:
             return None
@@ -145,7 +148,7 @@ class RegionSampler:
 
 
 def other_scale(scales: Sequence[int], scale: int, iteration: int) -> int:
-    """Another one of the scales, in turn; the same where there is no other."""
+    """Another scale, in turn; the same one if there is no other."""
     others = [other for other in scales if other != scale] or [scale]
     return others[iteration // len(others) % len(others)]
 
@@ -161,6 +164,6 @@ def _checked_probabilities(probabilities: Optional[Sequence[float]],
             f'of {num_scales} scales, but got {probabilities.tolist()}.')
     if (probabilities < 0).any() or abs(probabilities.sum() - 1) > 1e-6:
         raise ValueError(
-            'Argument `multi_scale_probability` must be positive and add up '
+            'Argument `multi_scale_probability` must be non-negative and sum '
             f'to 1, but got {probabilities.tolist()}.')
     return probabilities

@@ -1,4 +1,4 @@
-"""A photograph's own patches as a diffusion model; nothing is trained."""
+"""Training-free diffusion model of a photograph's own patches."""
 from .known import KnownPixels
 from .level import PhotographLevel
 from .model import PatchDiffusion

@@ -1,4 +1,4 @@
-"""Pixels that are given, and how what is drawn joins them."""
+"""Known pixels, and blending drawn pixels with them."""
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
@@ -13,25 +13,25 @@ __all__ = [
 ]
 
 Size = Tuple[int, int]
-# Standard deviations of the blurs by which tones are compared, in pixels: in a
-# part, and across the border of what is drawn around it.
+# Standard deviations in pixels of the blurs for comparing tones: inside a
+# part, and in its surroundings.
 _INNER_BLUR, _OUTER_BLUR = 2, 6
-# Differences of tone up to the first are levelled, beyond the second they are
-# taken for those of things; in parts of the range from -1 to 1.
+# Differences of tone, in a range from -1 to 1: up to the first they are
+# levelled, beyond the second they count as edges of objects and are kept.
 _TONES = (0.3, 0.6)
-# How far from the edge of a part its tone has changed by half, in pixels.
+# Distance in pixels from a part's edge at which the correction has halved.
 _TONE_REACH = 3
 
 
 class KnownPixels(NamedTuple):
-    """Pixels of a scale that are not drawn but given.
+    """Pixels of a scale that are given, not drawn.
 
     Attributes:
         image: (1, 3, H, W) in [-1, 1].
-        mask: bool (1, 1, H, W), where the image counts.
-        holes: bool (H, W), what is not to be drawn as it was.
-        taken: bool (h, w), the parts of the photograph that are not to be
-            seen there.
+        mask: bool (1, 1, H, W), true where pixels are known.
+        holes: bool (H, W), true where new content must be drawn.
+        taken: bool (h, w), true for pixels of the photograph that must not
+            appear in the holes.
     """
 
     image: Tensor
@@ -50,13 +50,13 @@ def known_pyramid(image: Tensor,
 
     Args:
         image: (1, 3, H, W).
-        mask: bool (1, 1, H, W), where it is known.
+        mask: bool (1, 1, H, W), true where pixels are known.
         sizes: (H', W') of each scale.
         holes, taken: As in :class:`KnownPixels`, at the finest scale.
         trained: (h', w') of the photograph at each scale, for ``taken``.
 
     Returns:
-        One for each scale: a pixel is known where all of it is.
+        One per scale; a pixel is known if its whole area is.
     """
     weights = mask.float()
     scales = []
@@ -73,23 +73,23 @@ def known_pyramid(image: Tensor,
 
 
 def _some(mask: Tensor, size: Size) -> Tensor:
-    """Where at least a fifth of a pixel is in a mask (H, W)."""
+    """Reduce a mask (H, W): true where it covers a fifth of a pixel."""
     part = F.interpolate(mask[None, None].float(), size, mode='area')
     return part[0, 0] > 0.2
 
 
 def match_tone(image: Tensor, part: Tensor, other: Tensor,
                is_other: Tensor) -> Tensor:
-    """Give a part of an image the tone of what it covers or adjoins.
+    """Match the tone of a part of an image to its surroundings.
 
     Args:
         image: (1, 3, H, W).
-        part: bool (H, W), the part.
-        other: (1, 3, H, W), what is or would be around its edge.
-        is_other: bool (H, W), where this is known.
+        part: bool (H, W), true inside the part.
+        other: (1, 3, H, W), the surroundings of its edge.
+        is_other: bool (H, W), true where these are known.
 
     Returns:
-        The image, where the low frequencies of the part have changed.
+        The image with the low frequencies of the part changed.
     """
     edge = part & dilate(~part, 1)
     inner, _ = _blur_part(image, part, _INNER_BLUR)
@@ -100,7 +100,7 @@ def match_tone(image: Tensor, part: Tensor, other: Tensor,
 
 
 def _tones(difference: Tensor) -> Tensor:
-    """What of a difference (1, 3, H, W) is one of tone."""
+    """Part of a difference (1, 3, H, W) that counts as one of tone."""
     size = difference.abs().amax(1, keepdim=True)
     low, high = _TONES
     return difference * ((high - size) / (high - low)).clamp(0, 1)
@@ -108,7 +108,7 @@ def _tones(difference: Tensor) -> Tensor:
 
 def _blur_part(image: Tensor, mask: Tensor,
                std: float) -> Tuple[Tensor, Tensor]:
-    """Mean of the pixels of a mask around each place, and their weight."""
+    """Blurred mean of the pixels in a mask, and their weight."""
     weights = mask[None, None].float()
     weight = gaussian_blur(weights, std)
     mean = gaussian_blur(image * weights, std) / weight.clamp(min=1e-4)
@@ -120,7 +120,7 @@ def dilate(mask: Tensor, radius: int) -> Tensor:
 
     Args:
         mask: bool (H, W).
-        radius: By how many pixels on each side.
+        radius: Pixels added on each side.
 
     Returns:
         bool (H, W).
@@ -130,17 +130,17 @@ def dilate(mask: Tensor, radius: int) -> Tensor:
 
 
 def pixels_at(image: Tensor, positions: Tensor) -> Tensor:
-    """Pixels of an image at positions, between pixels by a bicubic filter.
+    """Sample an image at positions, with bicubic interpolation.
 
     Args:
         image: (1, 3, H, W).
         positions: (2, H', W'), y and x in pixels.
 
     Returns:
-        (1, 3, H', W'); those of the border beyond it.
+        (1, 3, H', W'), with the border replicated.
     """
     whole = positions.round()
-    if torch.equal(whole, positions):  # to the bit
+    if torch.equal(whole, positions):  # exact at whole positions
         y, x = (
             axis.long().clamp(0, length - 1)
             for axis, length in zip(whole, image.shape[2:]))
@@ -156,11 +156,11 @@ def pixels_at(image: Tensor, positions: Tensor) -> Tensor:
 
 
 def rims(positions: Tensor, width: int) -> Tensor:
-    """Where a field of positions has a jump or a bend, and around it.
+    """Mask of jumps and bends in a field of positions.
 
     Args:
         positions: (2, H, W) in pixels.
-        width: Pixels on each side that count as well.
+        width: Pixels added around them on each side.
 
     Returns:
         bool (H, W).
@@ -174,11 +174,13 @@ def rims(positions: Tensor, width: int) -> Tensor:
 
 
 def is_rigid(positions: Tensor, tolerance: float = 0.1) -> Tensor:
-    """Where a field of positions moves, turns or mirrors, and no more.
+    """Mask of places where a field of positions is rigid.
+
+    That is, where it only translates, rotates or mirrors.
 
     Args:
         positions: (2, H, W) in pixels.
-        tolerance: How much longer or shorter anything may become.
+        tolerance: Largest relative change of a length.
 
     Returns:
         bool (H, W).
@@ -191,14 +193,14 @@ def is_rigid(positions: Tensor, tolerance: float = 0.1) -> Tensor:
 
 def bounding_window(mask: Tensor,
                     margin: int) -> Optional[Tuple[slice, slice]]:
-    """Rows and columns that hold all of a mask, and a margin.
+    """Rows and columns of a mask's bounding box, plus a margin.
 
     Args:
         mask: bool (H, W).
         margin: Pixels on each side, within the image.
 
     Returns:
-        Two slices; None where the mask is empty.
+        Two slices, or None for an empty mask.
     """
     if not mask.any():
         return None

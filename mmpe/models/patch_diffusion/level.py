@@ -1,4 +1,4 @@
-"""One scale of a photograph, with what a search among its patches needs."""
+"""One scale of a photograph, with cached data for searching its patches."""
 from functools import cached_property
 from typing import Optional, Tuple
 
@@ -23,11 +23,11 @@ class PhotographLevel:
 
     Args:
         image: The photograph, (1, 3, H, W) in [-1, 1].
-        patch_size: Side P of its patches, odd.
-        num_components: Principal components that patches are compared by
-            where the search is local.
-        std: Standard deviation of the window by which overlapping patches
-            are averaged, in pixels.
+        patch_size: Side P of the patches, odd.
+        num_components: Number of principal components for comparing patches
+            in a local search.
+        std: Standard deviation in pixels of the window that averages
+            overlapping patches.
     """
 
     def __init__(self, image: Tensor, patch_size: int, num_components: int,
@@ -64,13 +64,13 @@ class PhotographLevel:
                  sigma: float,
                  prior: Optional[PatchPrior],
                  want_matches: bool = True) -> Estimate:
-        """What a noisy image shows, all patches considered.
+        """Denoise an image with the mean over all patches.
 
         Args:
             image: (1, 3, H, W).
-            sigma: Level of its noise, from 0 to 1.
+            sigma: Noise level, from 0 to 1.
             prior: Log prior of the patches at each place.
-            want_matches: Whether the matches are wanted.
+            want_matches: Return the matches.
 
         Returns:
             The estimate, and the matches (2, H, W) of the most probable
@@ -88,15 +88,16 @@ class PhotographLevel:
                         prior: Optional[PatchPrior],
                         matches: Optional[Tensor],
                         radius: int) -> Tuple[Tensor, Tensor]:
-        """The same, by the most probable patch near an expected one.
+        """Denoise an image with the most probable patch near an expected one.
 
-        Where patches are large, one of them has nearly all the weight.
+        An approximation of :meth:`estimate`: among large patches, one has
+        nearly all the weight.
 
         Args:
             image, sigma, prior: As for :meth:`estimate`.
             matches: Expected pixels of the photograph, (2, H, W); None to
                 search everywhere.
-            radius: How far off the patches may be.
+            radius: Radius of the search in pixels.
 
         Returns:
             The estimate and the matches (2, H, W).
@@ -104,7 +105,7 @@ class PhotographLevel:
         alpha = 1 - sigma
         queries, keys = self._project(image), self._keys
         ones = queries.new_ones(*queries.shape[:2], 1)
-        # The logits times sigma^2, so that none is infinite at sigma 0.
+        # Logits times sigma^2, to keep them finite at sigma 0.
         queries = [alpha * queries, -alpha**2 / 2 * ones]
         if prior is not None:
             queries += [sigma**2 * prior.queries, sigma**2 * ones]
@@ -120,12 +121,12 @@ class PhotographLevel:
 
     def level_tones(self, image: Tensor, matches: Tensor, mask: Tensor,
                     limit: float, weight: float) -> Tensor:
-        """Take out the steps of brightness between the patches of an image.
+        """Remove steps of brightness between the patches of an image.
 
         Args:
             image: (1, 3, H, W).
-            matches: Its matches, (2, H, W).
-            mask: bool (1, 1, H, W), what may change.
+            matches: Matches of the image, (2, H, W).
+            mask: bool (1, 1, H, W), true where the image may change.
             limit: See :func:`.matched_steps`.
             weight: See :func:`.screened_poisson`.
 

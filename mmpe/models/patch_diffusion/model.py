@@ -1,4 +1,4 @@
-"""Diffusion in closed form from one photograph, with explicit positions."""
+"""Closed-form diffusion from one photograph, with explicit positions."""
 import math
 from typing import Callable, List, Optional, Sequence, Tuple, Union
 
@@ -22,60 +22,63 @@ from .positions import grown_positions, position_features
 __all__ = ['PatchDiffusion']
 
 Size = Tuple[int, int]
-# From rows and columns of a scale's map to the positions (2, rows, columns)
-# that its places are told, in cells of the photograph at this scale.
+# Positions (2, rows, columns) given to the places in rows and columns of a
+# scale's map, in cells of the photograph at this scale.
 Positions = Callable[[range, range], Tensor]
 SEARCHES = ('local', 'exact')
-# Standard deviation, in finer pixels for each coarser one, of the filter that
-# tells what the coarser scale has decided.
+# Standard deviation, in finer pixels per coarser one, of the low-pass filter
+# that extracts what the coarser scale has decided.
 _LOW_PASS = 0.8
-# Steps of brightness up to this one, in the range from -1 to 1, are taken out
-# where what is drawn joins what is known; they are spread over 30 pixels.
+# Largest step of brightness, in a range from -1 to 1, to remove where drawn
+# pixels join known ones; the weight spreads it over 30 pixels.
 _TONE, _TONE_WEIGHT, _TONE_REACH = 0.3, 1e-3, 30
-# What is taken away is not seen with so many pixels around it, by this logit.
+# Patches within this many pixels of a removed part are excluded from its hole,
+# by this logit,
 _SHY, _NEVER = 2, 1e9
-# It is seen all the same where so many of the patches are of it.
+# unless this fraction of all patches would be.
 _MOST = 0.6
 
 
 @MODELS.register_module()
 class PatchDiffusion(BaseModel):
-    r"""The patches of one photograph as a diffusion model.
+    r"""Diffusion model of one photograph's patches.
 
-    The coarsest scale starts from noise. Each finer one starts from the
-    coarser picture and noise, and what the coarser scale has decided stays:
-    the low frequencies of each estimate are those of the coarser picture.
-    Estimates are those of :mod:`mmpe.functional.patch_diffusion`; the step
-    from the noise level :math:`\sigma` to the next one, :math:`\sigma'`, goes
-    along the straight line of flow matching, :math:`x' = (1 - \sigma')
-    \hat{y} + \sigma' (x - (1 - \sigma) \hat{y}) / \sigma`.
+    After Qiu et al., "Efficient and Training-Free Single-Image Diffusion
+    Models" (CVPR 2026). The coarsest scale starts from noise, each finer one
+    from the coarser image plus noise. Coarser decisions are kept: the low
+    frequencies of each estimate are those of the coarser image. Estimates are
+    those of :mod:`mmpe.functional.patch_diffusion`; a step from the noise
+    level :math:`\sigma` to the next one, :math:`\sigma'`, follows the
+    straight path of flow matching, :math:`x' = (1 - \sigma') \hat{y} +
+    \sigma' (x - (1 - \sigma) \hat{y}) / \sigma`.
 
-    Explicit positions are those of the paper (Sec. 4): a place that is told a
-    position prefers the patches of the photograph around it. The photograph
-    is the model's only state.
+    Explicit positions (paper, Sec. 4) are an addition: a place with a
+    position prefers patches from around there in the photograph. The
+    photograph is the model's only state.
 
     Args:
-        positions: Config of an encoding (``CSG``, ``SPE``) by which positions
-            are compared; None for none, which is the published method.
+        positions: Config of an encoding (``CSG``, ``SPE``) for comparing
+            positions; None for no positions, as in the published method.
         spread: Standard deviation :math:`\tau` of the prior of positions, as
-            a part of the photograph's short side. One for each scale from the
-            coarsest on, where the last one stands for all finer scales:
-            infinite for none, 0 is not allowed. Small ones keep the layout.
+            a fraction of the photograph's short side. One per scale from the
+            coarsest on; the last one holds for all finer scales. Infinite
+            disables the prior; 0 is not allowed. Small values keep the
+            layout.
         patch_size: Side of the patches in pixels, odd.
         min_size: Short side of the coarsest scale in pixels.
-        max_size: Upper bound of the long side of the finest scale.
+        max_size: Upper bound on the long side of the finest scale in pixels.
         scale_factor: Desired ratio of neighbouring scales.
-        sigmas: Noise levels at the first scale, falling.
-        fine_sigmas: Noise levels at the others.
-        search: 'local' looks around the patch that the coarser scale has
-            chosen, and takes the most probable one; 'exact' computes the mean
-            of all patches at every scale.
-        search_radius: How far around, in pixels.
-        num_components: Principal components that patches are compared by in
-            the local search.
-        window_std: Standard deviation of the window by which overlapping
-            patches are averaged, in pixels.
-        data_preprocessor: As for other models; not used.
+        sigmas: Noise levels at the first scale, decreasing.
+        fine_sigmas: Noise levels at the other scales, decreasing.
+        search: 'local' takes the most probable patch around the one that the
+            coarser scale has chosen; 'exact' computes the mean over all
+            patches at each scale.
+        search_radius: Radius of the local search in pixels.
+        num_components: Number of principal components for comparing patches
+            in the local search.
+        window_std: Standard deviation in pixels of the window that averages
+            overlapping patches.
+        data_preprocessor: As for other models; unused.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -121,19 +124,19 @@ class PatchDiffusion(BaseModel):
 
     # ------------------------------------------------------------------ state
     def set_photograph(self, image: np.ndarray) -> None:
-        """Take a photograph; one that is too large is reduced.
+        """Set the photograph, reduced to ``max_size`` if it is larger.
 
         Args:
             image: uint8 (H, W, 3) in RGB order.
 
         Raises:
-            ValueError: It is too small.
+            ValueError: The photograph is too small.
         """
         pixels = torch.from_numpy(np.ascontiguousarray(image))
         pixels = pixels.permute(2, 0, 1)
         size = self._pyramid(tuple(pixels.shape[1:]))[-1]
         if size != tuple(pixels.shape[1:]):
-            # One channel at a time: there may be many pixels.
+            # One channel at a time, to save memory.
             pixels = torch.cat([
                 _resize(x[None, None].float(), size)[0] for x in pixels])
             pixels = pixels.round().clamp(0, 255).to(torch.uint8)
@@ -141,26 +144,26 @@ class PatchDiffusion(BaseModel):
         self._levels = []
 
     def load_weights(self, checkpoint: dict) -> None:
-        """Take the photograph of a checkpoint.
+        """Set the photograph from a checkpoint.
 
         Args:
-            checkpoint: What a checkpoint of such a model holds.
+            checkpoint: Contents of a checkpoint of this class.
 
         Raises:
-            ValueError: It holds no photograph, or one that does not fit.
+            ValueError: The checkpoint has no photograph, or an invalid one.
         """
         state = checkpoint.get('state_dict', checkpoint) if isinstance(
             checkpoint, dict) else {}
         image = state.get('photograph') if isinstance(state, dict) else None
         if not is_whole(image) or not image.numel():
-            raise ValueError('The checkpoint must hold the photograph of a '
+            raise ValueError('The checkpoint must have the photograph of a '
                              'PatchDiffusion, but it does not.')
         _check_photograph(image)
         self.set_photograph(image.permute(1, 2, 0).cpu().numpy())
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the photograph."""
         return self.photograph.device
 
     @property
@@ -195,7 +198,7 @@ class PatchDiffusion(BaseModel):
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
                               **kwargs) -> None:
-        """The photograph has the size that it has in the checkpoint."""
+        """Resize the buffer to the photograph in the checkpoint."""
         image = state_dict.get(f'{prefix}photograph')
         if isinstance(image, Tensor):
             _check_photograph(image)
@@ -212,13 +215,13 @@ class PatchDiffusion(BaseModel):
 
         Args:
             inputs: Options: ``num_batches`` (1), ``seed`` (0) of the first
-                image, and what else :meth:`sample` takes.
+                image, and other arguments of :meth:`sample`.
             data_samples: Unused.
             mode: Unused.
 
         Returns:
-            One data sample for each image with ``fake_img``, float (3, H, W)
-            in [0, 255] in BGR order.
+            One data sample per image, with ``fake_img``, float (3, H, W) in
+            [0, 255] in BGR order.
 
         Raises:
             TypeError: ``inputs`` is not a dict.
@@ -250,25 +253,24 @@ class PatchDiffusion(BaseModel):
                start_stage: int = 0,
                noise: Optional[Callable[[int], Tensor]] = None,
                start_sigma: float = 1) -> Tensor:
-        """An image.
+        """Sample an image.
 
         Args:
             size: (H, W) in pixels; by default that of the photograph.
-            seed: Seed of the noise, which is a function of the place.
-            positions: For each scale the positions that places are told; by
-                default those of the encoding at this size.
-            known: For each scale the pixels that are given; None for none.
-            guide: Picture (1, 3, H', W') of any size that the first scale
-                starts from; by default noise alone. To the coarsest scale it
-                is no more than a start, to another one the picture of the
-                scale before.
-            matches: Which pixels of the photograph the first scale looks at
-                first, int64 (2, H, W) of its size; by default at all.
-            start_stage: The first scale.
-            noise: Gives the noise (1, 3, H, W) of each scale, in place of
-                the seed's.
-            start_sigma: Level of the noise that the coarsest scale begins
-                with.
+            seed: Seed of the noise, which is a function of coordinates.
+            positions: Positions of the places at each scale; by default those
+                of the encoding at this size.
+            known: Known pixels at each scale; None for none.
+            guide: Image (1, 3, H', W') of any size that the first scale
+                starts from; by default noise only. At the coarsest scale it
+                is just the start, at other ones it is the image of the
+                previous scale.
+            matches: Pixels of the photograph where the first scale searches
+                first, int64 (2, H, W) at its size; by default everywhere.
+            start_stage: Index of the first scale.
+            noise: Returns the noise (1, 3, H, W) of a scale, in place of the
+                seed's.
+            start_sigma: Noise level at the start of the coarsest scale.
 
         Returns:
             (1, 3, H, W) in about [-1, 1].
@@ -334,17 +336,17 @@ class PatchDiffusion(BaseModel):
         return sizes
 
     def noise(self, seed: int, stage: int, rows: range, cols: range) -> Tensor:
-        """Noise of a window of a scale, float32 (1, 3, rows, cols)."""
+        """Noise in a window of a scale, float32 (1, 3, rows, cols)."""
         return coordinate_noise(seed, stage, 3, rows, cols)[None].to(
             self.device)
 
     def finer_matches(self, stage: int, matches: Tensor,
                       size: Size) -> Tensor:
-        """Matches of the scale before, as those of a scale.
+        """Matches of the previous scale, at the size of a scale.
 
         Args:
             stage: Index of the finer scale.
-            matches: Those of the coarser one, (2, H, W).
+            matches: Matches of the coarser scale, (2, H, W).
             size: (H', W') of the finer map.
 
         Returns:
@@ -365,10 +367,10 @@ class PatchDiffusion(BaseModel):
 
         Args:
             stage: Index of the finer scale.
-            read: Gives windows (2, rows, cols) of the coarser matches.
+            read: Reads windows (2, rows, cols) of the coarser matches.
             coarse_size: (H, W) of the coarser map.
             size: (H', W') of the finer map.
-            rows, cols: What is wanted of the finer map.
+            rows, cols: Rows and columns of the finer map to compute.
 
         Returns:
             int64 (2, rows, cols).
@@ -395,7 +397,7 @@ class PatchDiffusion(BaseModel):
 
     @property
     def halo(self) -> int:
-        """How far a pixel of a finer scale depends on what is around it."""
+        """Radius in pixels on which a pixel of a finer scale depends."""
         steps = len(self.fine_sigmas)
         blur = math.ceil(2.5 * _LOW_PASS / self.scale_factor)
         if self.search == 'exact':
@@ -412,21 +414,21 @@ class PatchDiffusion(BaseModel):
              known: Optional[KnownPixels] = None,
              is_first: bool = False,
              start_sigma: float = 1) -> Tuple[Tensor, Optional[Tensor]]:
-        """One scale, from its first noise level to its last.
+        """Draw one scale, from its first noise level to its last.
 
         Args:
             stage: Index of the scale.
             noise: (1, 3, H, W).
-            guide: The coarser picture at this size, or None.
+            guide: The coarser image at this size, or None.
             matches: Where to search first, (2, H, W); None for everywhere.
             prior: Log prior of the patches.
-            known: Pixels that are given.
-            is_first: Whether nothing coarser has been decided, so that the
-                guide is just where to start.
-            start_sigma: For the first scale the largest level of noise.
+            known: Known pixels.
+            is_first: Whether there is no coarser scale, so that the guide is
+                just the start.
+            start_sigma: Largest noise level of the first scale.
 
         Returns:
-            The picture (1, 3, H, W), and its matches (2, H, W).
+            The image (1, 3, H, W) and its matches (2, H, W).
         """
         level = self.levels[stage]
         is_exact = self.search == 'exact' or (is_first and guide is None)
@@ -443,8 +445,8 @@ class PatchDiffusion(BaseModel):
             image = image + (1 - sigmas[0]) * guide
         for sigma, following in zip(sigmas, [*sigmas[1:], None]):
             if is_exact:
-                # Finer scales look around what this one has chosen, and
-                # edges of what is known are levelled by it.
+                # Finer scales search around these matches, and they level
+                # the edges of known pixels.
                 want = self.search == 'local' or known is not None
                 estimate, matches = level.estimate(image, sigma, prior, want)
             else:
@@ -454,8 +456,10 @@ class PatchDiffusion(BaseModel):
                 estimate = torch.where(known.mask, known.image, estimate)
             if following is None:
                 break
+            # Straight path from the noise to the estimate (flow matching).
             direction = (image - (1 - sigma) * estimate) / sigma
             if low_pass:
+                # Keep the low frequencies of the coarser image.
                 estimate = estimate + gaussian_blur(guide - estimate, low_pass)
             image = (1 - following) * estimate + following * direction
         if known is not None and matches is not None:
@@ -477,12 +481,12 @@ class PatchDiffusion(BaseModel):
             positions: As for :meth:`sample`.
             sizes: Sizes of all scales of the image.
             rows, cols: The window.
-            order: Which scale's spread counts; by default its own. A scale
-                that starts from noise takes the coarsest's.
-            known: Says which patches are not to be seen in holes.
+            order: Index of the scale whose spread is used; by default its
+                own. A scale that starts from noise uses the coarsest's.
+            known: Known pixels, with the patches excluded from holes.
 
         Returns:
-            The prior, or None where positions do not count.
+            The prior, or None without positions at this scale.
         """
         order = stage if order is None else order
         spread = self.spread[min(order, len(self.spread) - 1)]
@@ -496,7 +500,7 @@ class PatchDiffusion(BaseModel):
                                    self.encoding.growth, *inner)
         else:
             told = positions[stage](*inner)
-        # Beyond the photograph there is nothing: its border goes on.
+        # Positions beyond the photograph are those of its border.
         last = torch.tensor(level.grid)[:, None, None] - 1. + half
         told = told.clamp(min=torch.full_like(last, half), max=last)
         grid = torch.stack(
@@ -507,12 +511,14 @@ class PatchDiffusion(BaseModel):
             position_features(self.encoding, x, level.size,
                               self.levels[0].size) for x in (told, grid))
         queries, keys = queries.permute(1, 2, 0), keys.flatten(1).t()
+        # -|e(q) - e(p_i)|^2 / (2 tau^2) is, up to a constant per place, the
+        # product of e(q) / tau^2 and e(p_i), plus a bias per patch.
         scale = (spread * min(self.levels[0].size))**-2
         bias = -scale / 2 * keys.square().sum(1)
         queries = scale * queries
         if known is not None and known.holes is not None:
             taken = dilate(known.taken.cpu(), _SHY)[half:-half, half:-half]
-            if taken.float().mean() < _MOST:  # or little is left to see
+            if taken.float().mean() < _MOST:  # enough patches are left
                 holes = known.holes[inner[0].start:inner[0].stop,
                                     inner[1].start:inner[1].stop].cpu()
                 queries = torch.cat((queries, holes[..., None].float()), 2)
@@ -525,14 +531,14 @@ class PatchDiffusion(BaseModel):
 
 def _window(size: Size, known: Optional[KnownPixels],
             margin: int) -> Optional[Tuple[slice, slice]]:
-    """What must be computed for the unknown pixels; None for nothing."""
+    """Window to compute for the unknown pixels; None if there are none."""
     if known is None:
         return tuple(slice(0, length) for length in size)
     return bounding_window(~known.mask[0, 0], margin)
 
 
 def _enlarged(image: Tensor, size: Size, rows: range, cols: range) -> Tensor:
-    """A window of an image at another size."""
+    """A window of a resized image."""
     return upsample_window(
         lambda rows, cols: image[..., rows.start:rows.stop, cols.start:cols.
                                  stop], tuple(image.shape[2:]), size, rows,
@@ -546,7 +552,7 @@ def _crop(x: Optional[Tensor], window: Tuple[slice,
 
 def _paste(part: Optional[Tensor], window: Tuple[slice, slice],
            whole: Optional[Tensor], size: Size) -> Optional[Tensor]:
-    """Put a window (..., h, w) into a map of a size, 0 if there is none."""
+    """Paste a window (..., h, w) into a map of a size; zeros by default."""
     if part is None or tuple(part.shape[-2:]) == tuple(size):
         return part
     if whole is None:
@@ -557,7 +563,7 @@ def _paste(part: Optional[Tensor], window: Tuple[slice, slice],
 
 
 def _resize(image: Tensor, size: Size) -> Tensor:
-    """Reduce an image (1, 3, H, W) without aliasing."""
+    """Resize an image (1, 3, H, W), with antialiasing."""
     if tuple(image.shape[2:]) == tuple(size):
         return image
     return F.interpolate(
@@ -574,9 +580,8 @@ def _check_arguments(spread: Sequence[float], patch_size: int, min_size: int,
         raise ValueError('Argument `patch_size` must be odd and at least 3, '
                          f'but got {patch_size}.')
     if min_size < patch_size + 2:
-        raise ValueError('Argument `min_size` must be at least 2 above '
-                         f'`patch_size`, but got {min_size} and '
-                         f'{patch_size}.')
+        raise ValueError('Argument `min_size` must be at least `patch_size` '
+                         f'+ 2, but got {min_size} and {patch_size}.')
     if search not in SEARCHES:
         raise ValueError(f'Argument `search` must be one of {SEARCHES}, but '
                          f'got {search!r}.')
@@ -599,5 +604,5 @@ def _check_photograph(image: Tensor) -> None:
 def _check_sigmas(name: str, sigmas: Sequence[float]) -> None:
     if not sigmas or not 0 <= min(sigmas) <= max(sigmas) <= 1 or any(
             a <= b for a, b in zip(sigmas, sigmas[1:])):
-        raise ValueError(f'Argument `{name}` must fall, from at most 1 to at '
-                         f'least 0, but got {list(sigmas)}.')
+        raise ValueError(f'Argument `{name}` must decrease, from at most 1 to '
+                         f'at least 0, but got {list(sigmas)}.')

@@ -1,4 +1,4 @@
-"""Random layouts and their pictures, as many as a training wants."""
+"""Training pairs for other generators: random layouts and their images."""
 from typing import Iterator, List, NamedTuple, Tuple
 
 import torch
@@ -10,18 +10,18 @@ from .model import PatchDiffusion
 __all__ = ['RandomLayout', 'TrainingPair', 'training_pairs']
 
 Size = Tuple[int, int]
-# Control points of a field on each axis.
+# Control points of a field per axis.
 _POINTS = 4
 
 
 class TrainingPair(NamedTuple):
-    """What a picture was drawn from.
+    """An image and its inputs.
 
     Attributes:
-        positions: (2, H, W), y and x that each pixel was told, in pixels of
-            the photograph.
-        noises: For each scale its noise, (1, 3, h, w).
-        image: The picture, (1, 3, H, W) in about [-1, 1].
+        positions: Positions (2, H, W) of the pixels, y and x in pixels of the
+            photograph.
+        noises: Noise (1, 3, h, w) of each scale.
+        image: The image, (1, 3, H, W) in about [-1, 1].
     """
 
     positions: Tensor
@@ -33,12 +33,13 @@ class RandomLayout:
     """A smooth random field of positions, at any scale.
 
     Args:
-        generator: Source of the random numbers.
-        shift: Standard deviation of a shift of everything, as a part of the
+        generator: Random generator.
+        shift: Standard deviation of the global shift, as a fraction of the
             short side.
-        zoom: Standard deviation of the factors of height and width.
-        bend: Standard deviation of the smooth displacement, as a part of the
-            short side.
+        zoom: Standard deviation of the logarithms of the factors on height
+            and width.
+        bend: Standard deviation of the smooth displacement, as a fraction of
+            the short side.
     """
 
     def __init__(self, generator: torch.Generator, shift: float, zoom: float,
@@ -55,7 +56,7 @@ class RandomLayout:
         """The field at a scale.
 
         Args:
-            size: (H, W) of the photograph and the picture there.
+            size: (H, W) of photograph and image at this scale.
 
         Returns:
             (2, H, W), y and x in pixels of this scale.
@@ -75,14 +76,13 @@ def training_pairs(model: PatchDiffusion,
                    shift: float = 0.1,
                    zoom: float = 0.1,
                    bend: float = 0.05) -> Iterator[TrainingPair]:
-    """Pictures of random layouts, without end.
+    """Generate images of random layouts endlessly.
 
-    They are what a generator that is to be fast can be taught by: from
-    positions and noise to the picture.
+    They can train a fast generator, from positions and noise to the image.
 
     Args:
         model: A model with a photograph and explicit positions.
-        seed: Seed of the first pair; the next one has the seed after it.
+        seed: Seed of the first pair, incremented for each further one.
         shift, zoom, bend: As for :class:`RandomLayout`.
 
     Yields:

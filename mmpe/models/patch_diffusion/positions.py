@@ -1,4 +1,4 @@
-"""Explicit positions as features whose distances are those of places."""
+"""Explicit positions as features for comparing places."""
 from typing import Tuple
 
 import torch
@@ -13,11 +13,11 @@ Size = Tuple[int, int]
 
 def grown_positions(trained: Size, size: Size, growth: str, rows: range,
                     cols: range) -> Tensor:
-    """Positions of a window of a map that has another size than trained.
+    """Positions in a window of a map whose size differs from the photograph.
 
     Args:
         trained: (h, w) of the photograph at a scale.
-        size: (H, W) of the image there.
+        size: (H, W) of the image at this scale.
         growth: See :func:`mmpe.functional.grids.axis_positions`.
         rows, cols: The window.
 
@@ -34,13 +34,13 @@ def grown_positions(trained: Size, size: Size, growth: str, rows: range,
 
 def position_features(encoding: nn.Module, positions: Tensor, size: Size,
                       coarsest: Size) -> Tensor:
-    """Encoded positions, scaled so that distances are those of places.
+    """Encoded positions, scaled to give distances in cells.
 
-    Both halves of an encoding (x and y) are scaled so that neighbouring
-    cells of the coarsest scale, in its middle, have the distance 1.
+    The halves for x and y are each scaled so that neighbouring cells in the
+    middle of the coarsest scale have distance 1.
 
     Args:
-        encoding: CSG, SPE or alike, with ``encode_positions``.
+        encoding: CSG, SPE or another module with ``encode_positions``.
         positions: (2, H, W), y and x in cells of a scale.
         size: (h, w) of the photograph at this scale.
         coarsest: (h, w) of the photograph at the coarsest scale.

@@ -1,4 +1,4 @@
-"""The stack of convolutions that SinGAN trains at every scale."""
+"""The stack of convolutions that SinGAN trains at each scale."""
 from typing import Dict, Optional
 
 import torch
@@ -21,19 +21,19 @@ __all__ = [
 _BATCH_NORM = dict(type='BN')
 _LEAKY_RELU = dict(type='LeakyReLU', negative_slope=0.2)
 TANH = dict(type='Tanh')
-# Stacks of this many channels round otherwise than MMagic's when nothing is to
-# be differentiated, for the sake of speed: in maps with fewer values a single
-# leaky ReLU that rounding brings to its other side changes a gradient.
+# From this many channels on, inference trades MMagic's rounding for speed
+# (folded norms, channels last). Narrower stacks keep its rounding: in their
+# small maps a single leaky ReLU that rounding flips changes a gradient.
 _MEDIUM = 64
-# Stacks of this many are always faster in the channels-last format, with
-# convolutions as `mmpe.functional.conv` computes them.
+# From this many channels on, channels last and the convolutions of
+# `mmpe.functional.conv` are faster in training, too.
 _WIDE = 128
 
 
 # In mmcv's own registry, where it looks for layers in any default scope.
 @ROOT_MODELS.register_module('mmpe_Conv2d')
 class _Conv2d(nn.Conv2d):
-    """Convolution of :func:`mmpe.functional.conv.conv2d` where that can."""
+    """Uses :func:`mmpe.functional.conv.conv2d` where it applies."""
 
     def _conv_forward(self, x: Tensor, weight: Tensor,
                       bias: Optional[Tensor]) -> Tensor:
@@ -48,10 +48,13 @@ class _Conv2d(nn.Conv2d):
 
 @ROOT_MODELS.register_module('mmpe_BN')
 class _BatchNorm2d(nn.BatchNorm2d):
-    """Of :func:`mmpe.functional.batch_norm.batch_norm` where that helps."""
+    """Uses :func:`mmpe.functional.batch_norm.batch_norm` where it is faster.
+
+    That is in training on a CPU, for the double backward of WGAN-GP.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W), normalised."""
+        """Normalise (N, C, H, W)."""
         if not (self.training and torch.is_grad_enabled()
                 and x.device.type == 'cpu' and self.affine
                 and self.track_running_stats and self.momentum is not None
@@ -63,29 +66,31 @@ class _BatchNorm2d(nn.BatchNorm2d):
 
 
 class _LeakyReLU(nn.LeakyReLU):
-    """Leaky ReLU in place, whose second derivative takes no time."""
+    """In-place leaky ReLU that skips its second derivative, which is zero."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W), overwritten."""
+        """Overwrite (N, C, H, W)."""
         return leaky_relu_(x, self.negative_slope)
 
 
 class _MediumConvModule(ConvModule):
-    """mmcv's module, which makes the norm a part of the convolution.
+    """mmcv's ``ConvModule`` with the norm folded into the convolution.
 
-    It does when nothing is to be differentiated, in evaluation mode.
+    In evaluation mode without gradients only. With running mean m and
+    variance v, gamma (w * x - m) / sqrt(v + eps) + beta is a convolution with
+    weight w gamma / sqrt(v + eps) and one bias.
     """
 
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
-        """(N, in_channels, H, W) to (N, out_channels, H', W')."""
-        # mmcv 2.0.0 does not have it.
+        """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
+        # Missing in mmcv 2.0.0.
         if hasattr(self, 'turn_on_efficient_conv_bn_eval'):
             self.turn_on_efficient_conv_bn_eval(not torch.is_grad_enabled())
         return super().forward(x, *args, **kwargs)
 
 
 class _WideConvModule(_MediumConvModule):
-    """With this file's convolution and leaky ReLU."""
+    """Uses this module's convolution and leaky ReLU, too."""
 
     def __init__(self, *args, **kwargs) -> None:
         kwargs.setdefault('conv_cfg', dict(type='mmpe_Conv2d'))
@@ -101,11 +106,11 @@ class ConvStack(nn.Module):
     Args:
         in_channels: Input channels.
         out_channels: Output channels.
-        kernel_size: Kernel size of every convolution.
-        padding: Padding of every convolution.
+        kernel_size: Kernel size of all convolutions.
+        padding: Padding of all convolutions.
         num_layers: Number of convolutions, at least 3.
-        base_channels: Channels of the head; halved from layer to layer.
-        min_feat_channels: Lower bound of the channels of the body.
+        base_channels: Channels of the head, halved in each further layer.
+        min_feat_channels: Lower bound on the channels of the body.
         norm_cfg: Normalisation of head and body, or None.
         act_cfg: Activation of head and body.
         out_act_cfg: Activation of the tail, or None.
@@ -156,7 +161,7 @@ class ConvStack(nn.Module):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Normal weights of standard deviation 0.02, norms that scale by 1."""
+        """Draw weights from N(0, 0.02^2) and set the norms' weights to 1."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 normal_init(module, 0, 0.02)
@@ -164,7 +169,7 @@ class ConvStack(nn.Module):
                 constant_init(module, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) to (N, out_channels, H', W')."""
+        """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
         least = _WIDE if torch.is_grad_enabled() else _MEDIUM
         memory_format = torch.channels_last if self.base_channels >= least \
             else torch.contiguous_format
@@ -173,11 +178,17 @@ class ConvStack(nn.Module):
 
 
 class GeneratorBlock(ConvStack):
-    """Refines an image from the coarser scale (SinGAN, Eq. 4).
+    r"""Refines the image of the coarser scale.
+
+    .. math:: \tilde x_n = (\tilde x_{n+1})\uparrow^r
+        + \psi_n(z_n + (\tilde x_{n+1})\uparrow^r)
+
+    SinGAN, Multi-scale architecture; :math:`\psi_n` is the stack of
+    convolutions.
 
     Args:
-        allow_no_residual: Whether a block whose output has other channels
-            than the image returns the output alone instead of failing.
+        allow_no_residual: Return the output alone if its channels differ from
+            the image's, instead of failing.
         kwargs: As for :class:`ConvStack`.
     """
 
@@ -190,7 +201,7 @@ class GeneratorBlock(ConvStack):
         self.allow_no_residual = allow_no_residual
 
     def forward(self, x: Tensor, prev: Tensor) -> Tensor:
-        """Add what the convolutions make of ``x`` to the image ``prev``.
+        """Add the convolutions' output to the image ``prev``.
 
         Args:
             x: Noise, positions and image, (N, in_channels, H', W').
@@ -206,7 +217,7 @@ class GeneratorBlock(ConvStack):
 
 
 class DiscriminatorBlock(ConvStack):
-    """Patch discriminator of one scale: a map of scores.
+    """Patch discriminator of one scale (Markovian, as in PatchGAN).
 
     Args:
         in_channels: Input channels.
@@ -219,20 +230,20 @@ class DiscriminatorBlock(ConvStack):
                  norm_cfg: Optional[dict] = _BATCH_NORM,
                  **kwargs) -> None:
         if norm_cfg and norm_cfg['type'] in ('BN', 'BN2d'):
-            # The gradient penalty differentiates it twice.
+            # The gradient penalty differentiates the norm twice.
             norm_cfg = {**norm_cfg, 'type': 'mmpe_BN'}
         super().__init__(in_channels, 1, norm_cfg=norm_cfg, **kwargs)
 
 
 def stage_channels(base_channels: int, min_feat_channels: int, stage: int,
                    double: bool) -> Dict[str, int]:
-    """Widths at a stage, as arguments of :class:`ConvStack`.
+    """Channels at a scale, as arguments of :class:`ConvStack`.
 
     Args:
-        base_channels: Channels of the head in the first four stages.
-        min_feat_channels: Lower bound of the body's channels there.
-        stage: Index of the stage.
-        double: Whether they double every four stages, up to 128.
+        base_channels: Channels of the head at the first four scales.
+        min_feat_channels: Lower bound on the body's channels there.
+        stage: Index of the scale.
+        double: Double both every four scales, up to 128.
 
     Returns:
         ``base_channels`` and ``min_feat_channels``.
@@ -248,11 +259,11 @@ def stage_channels(base_channels: int, min_feat_channels: int, stage: int,
 
 
 def copy_previous_block(blocks: nn.ModuleList, stage: int) -> bool:
-    """Start a stage from the weights of the one before, where they fit.
+    """Initialise a scale with the weights of the previous one, if they fit.
 
     Args:
-        blocks: The blocks of all stages.
-        stage: Index of the stage that starts.
+        blocks: The blocks of all scales.
+        stage: Index of the scale to initialise.
 
     Returns:
         Whether the weights were copied.

@@ -1,4 +1,4 @@
-"""SinGAN's generator with explicit positions as its only cue of place.
+"""SinGAN generator with explicit positions as its only spatial cue.
 
 ::
 
@@ -7,10 +7,11 @@
                      '----------------------------'
     ...                                            -> last image
 
-Nothing is padded. Each stage is computed on a grid that is larger than its
-image: by what its own convolutions and those of the finer stages eat, its
-context. Noise and positions go on beyond the border, so a generator cannot
-tell where the border is, and the middle of what it makes is the image.
+There is no padding. Each scale is computed on a grid that is larger than its
+image by its context: the cells that its own convolutions and those of the
+finer scales consume. Noise and positions continue beyond the border, so the
+generator cannot tell where the border is; the image is the middle of its
+output.
 """
 import math
 from typing import List, Optional, Sequence, Tuple
@@ -26,7 +27,7 @@ from .generator import SinGANMultiScaleGenerator
 __all__ = ['SinGANContextGenerator']
 
 Size = Tuple[int, int]
-# Cells beside a place that bicubic resizing looks at.
+# Cells on each side of a point that bicubic resizing reads.
 _BICUBIC = 2
 
 
@@ -34,30 +35,32 @@ _BICUBIC = 2
 class SinGANContextGenerator(SinGANMultiScaleGenerator):
     """Multi-scale generator without any padding (paper, Sec. 3 and 4.3).
 
-    The first stage sees one place at a time: its noise and its encoded
-    position, concatenated. So a part whose positions are moved keeps itself.
+    The first scale sees one cell at a time: its noise and its encoded
+    position, concatenated. So a part keeps its content when its positions are
+    moved.
 
-    Of ``forward``'s arguments, noises are by :meth:`border` cells larger than
-    the image on each side, and a channel of the first one is used.
-    ``position_codes`` (C, h, w) or (N, C, h, w) belong to the cells of the
-    first one, and are needed. ``input_sample`` has its context, as
-    :meth:`recon_input` gives it, or not, so that its border is repeated;
-    stage 0 refines nothing. A missing encoding or another size is a
-    ``ValueError``.
+    Conventions for ``forward``: each noise extends beyond its image by
+    :meth:`border` cells on each side, and only the first channel of the first
+    noise is used. ``position_codes`` (C, h, w) or (N, C, h, w), for the cells
+    of the first noise, are required. ``input_sample`` comes with its context,
+    as from :meth:`recon_input`, or without, in which case its border is
+    replicated; scale 0 has no input image. A missing encoding or a wrong size
+    raises a ``ValueError``.
 
     Args:
         in_channels: Channels of the images.
         out_channels: As ``in_channels``.
-        num_scales: Index of the finest stage, counted from zero.
+        num_scales: Index of the finest scale, counted from zero.
         positional_encoding: Config of the encoding (CSG or SPE).
-        first_kernel_size: Kernel size of the first stage.
-        scale_factor: Upper bound of the ratio of neighbouring sizes, from
-            which the width of the context follows.
-        double_channels: Whether channels double every four stages.
+        first_kernel_size: Kernel size of the first scale.
+        scale_factor: Upper bound on the ratio of sizes of neighbouring
+            scales, which sets the width of the context.
+        double_channels: Double the channels every four scales.
         kwargs: Further arguments of :class:`SinGANMultiScaleGenerator`.
 
     Raises:
-        ValueError: The images' channels differ, or ``padding`` is asked for.
+        ValueError: ``in_channels`` and ``out_channels`` differ, or
+            ``padding`` is set.
     """
 
     align_corners = False
@@ -80,7 +83,8 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
                              f'{out_channels}.')
         if kwargs.get('padding'):
             raise ValueError('Argument `padding` must be 0: this generator '
-                             'has context instead.')
+                             'uses context instead, but got '
+                             f"{kwargs['padding']}.")
         encoding = build_from(MODELS, positional_encoding)
         super().__init__(
             in_channels,
@@ -99,13 +103,13 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
         self.scale_factor = scale_factor
 
     def margins(self, last: int) -> List[int]:
-        """Context around each stage's image, in cells.
+        """Context around the image of each scale, in cells.
 
         Args:
-            last: Index of the last stage, whose image has none.
+            last: Index of the last scale, whose image has no context.
 
         Returns:
-            One number for each stage up to the last.
+            One number for each scale up to the last.
         """
         margins = [0]
         for radius in reversed(self.radii[1:last + 1]):
@@ -114,11 +118,11 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
         return margins
 
     def border(self, stage: int) -> int:
-        """By how many cells a stage's noise goes on beyond its image."""
+        """Cells by which a scale's noise extends beyond its image."""
         return self.margins(len(self.blocks) - 1)[stage] + self.radii[stage]
 
     def image_size(self, noise: Tensor, stage: int) -> Size:
-        """(H, W) of the image that belongs to a stage's noise."""
+        """Size (H, W) of the image for a scale's noise."""
         height, width = noise.shape[-2:]
         border = 2 * self.border(stage)
         return height - border, width - border
@@ -126,7 +130,7 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
     def recon_input(self, fixed_noises: Sequence[Tensor],
                     noise_weights: Sequence[float], stage: int,
                     position_codes: Tensor) -> Tensor:
-        """See :class:`SinGANMultiScaleGenerator`; with context."""
+        """As in :class:`SinGANMultiScaleGenerator`, with context."""
         margins = self.margins(stage)
         image = self._with_margins(None, fixed_noises, noise_weights,
                                    position_codes, 0, stage - 1, margins)[-1]
@@ -135,7 +139,7 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
     def _images(self, image: Tensor, noises: Sequence[Tensor],
                 weights: Sequence[float], codes: Optional[Tensor], start: int,
                 stop: int) -> List[Tensor]:
-        """Images of stages ``start`` to ``stop``; the first refines one."""
+        """Images of scales ``start`` to ``stop``, from an input image."""
         margins = self.margins(stop)
         images = self._with_margins(image, noises, weights, codes, start, stop,
                                     margins)
@@ -148,9 +152,11 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
                       weights: Sequence[float], codes: Optional[Tensor],
                       start: int, stop: int,
                       margins: List[int]) -> List[Tensor]:
-        """The same with context, as wide as ``margins`` say."""
+        """The same images, with ``margins`` of context around them."""
         images = []
         for stage in range(start, stop + 1):
+            # Input: image, margin and what this stack consumes. Noise has
+            # room for all scales; here only those up to `stop` follow.
             width = margins[stage] + self.radii[stage]
             surplus = self.border(stage) - width
             noise = _middle(noises[stage], surplus) * weights[stage]
@@ -170,10 +176,10 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
 
     @staticmethod
     def first_input(noise: Tensor, codes: Tensor) -> Tensor:
-        """What the first stage sees: noise and positions, concatenated.
+        """Input of the first scale: noise and positions, concatenated.
 
         Args:
-            noise: (N, C, h, w), of which the first channel counts.
+            noise: (N, C, h, w), of which the first channel is used.
             codes: Encoded positions (1 or N, C, h, w).
 
         Returns:
@@ -184,7 +190,7 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
 
     def _resized(self, image: Tensor, noises: Sequence[Tensor], stage: int,
                  margins: List[int]) -> Tensor:
-        """The image of the stage before on the grid of a stage's input."""
+        """Resize the previous scale's image to the grid of a scale's input."""
         old, new = (self.image_size(noises[x], x) for x in (stage - 1, stage))
         width, margin = margins[stage] + self.radii[stage], margins[stage - 1]
 
@@ -198,14 +204,14 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
 
     def _with_context(self, image: Tensor, noise: Tensor, stage: int,
                       width: int) -> Tensor:
-        """See that an image has its context; repeat its border if it lacks."""
+        """An image with its context; replicates the border if needed."""
         size = tuple(noise.shape[-2:])
         if tuple(image.shape[-2:]) == size:
             return image
         inner = tuple(length - 2 * width for length in size)
         if tuple(image.shape[-2:]) != inner:
             raise ValueError(
-                f'Argument `input_sample` of stage {stage} must have the size '
+                f'Argument `input_sample` of scale {stage} must have the size '
                 f'{inner}, or {size} with its context, but got '
                 f'{tuple(image.shape[-2:])}.')
         return F.pad(image, (width, ) * 4, mode='replicate')
@@ -213,12 +219,12 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
 
 def _batched(codes: Optional[Tensor]) -> Tensor:
     if codes is None:
-        raise ValueError('Argument `position_codes` must hold the encoded '
-                         'positions of the first stage, but got None.')
+        raise ValueError('Argument `position_codes` must be the encoded '
+                         'positions of the first scale, but got None.')
     return codes if codes.dim() == 4 else codes[None]
 
 
 def _middle(x: Tensor, border: int) -> Tensor:
-    """A map (N, C, H, W) without its border."""
+    """Crop the border of a map (N, C, H, W)."""
     height, width = x.shape[-2:]
     return x[..., border:height - border, border:width - border]

@@ -1,4 +1,4 @@
-"""SinGAN whose explicit positions are all that it knows of place."""
+"""SinGAN with explicit positions as its only spatial cue."""
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
@@ -18,51 +18,51 @@ __all__ = ['ContextSinGAN']
 Size = Tuple[int, int]
 # Rows and columns.
 Window = Sequence[range]
-# Changes a map (N, C, h, w) of the first scale; the cells on each side that
-# are beside its grid are told.
+# Edits a map (N, C, h, w) of the first scale; the second argument is the
+# number of cells beyond its grid on each side.
 Edit = Callable[[Tensor, int], Tensor]
-# Channels of the first noise: one that the generator sees, two that shift.
+# Channels of the first noise: one for the generator, two for the shifts.
 _SHIFTING = slice(1, 3)
-# Half of the variance of a noise.
+# Factor that halves the variance.
 _HALF = 0.5**0.5
 
 
 @MODELS.register_module()
 class ContextSinGAN(SinGAN):
-    r"""SinGAN of a :class:`SinGANContextGenerator`.
+    r"""SinGAN with a :class:`SinGANContextGenerator`.
 
-    Beside the noise that the generator sees, a random image has positions of
-    its own: each cell is told the position of a place nearby,
+    A random image varies its positions as well as its noise: each cell gets
+    the position of a nearby one,
 
     .. math:: p'(c) = p(c) + \sigma\,(g * z)(c),
 
-    with noise :math:`z` that a Gaussian window :math:`g` makes smooth. So
-    whole parts stand elsewhere. The reconstruction has :math:`z = 0`.
+    where a Gaussian window :math:`g` smooths the noise :math:`z`, so that
+    whole parts move. The reconstruction has :math:`z = 0`.
 
-    The noises :math:`z^*_n` that reconstruct the photograph, zero at the finer
-    scales of SinGAN, are learned there: each takes a step against the
-    gradient of the reconstruction's error after every update of the
-    generator, and keeps a mean square of one. So details are said by noise,
-    and not by the weights alone, which are few for a large image. They are
-    carried along with the positions: a random image has
+    The noises :math:`z^*_n` that reconstruct the photograph are zero at
+    SinGAN's finer scales (SinGAN, Training). Here they are learned: after
+    each update of the generator, each takes a step against the gradient of
+    the reconstruction error and is normalised to a mean square of one. So
+    details are carried by noise, not by the weights alone, which are few for
+    a large image. The noises follow the positions: a random image has
 
     .. math:: z_n = a\,z^*_n(p') + \sqrt{1 - a^2}\,\epsilon_n,
 
-    so that what stands elsewhere keeps its details. Beyond the photograph the
-    noise is new.
+    so that moved parts keep their details. Beyond the photograph the noise is
+    new.
 
     Args:
         args: Arguments of :class:`SinGAN`, in its order.
         jitter: Standard deviation :math:`\sigma` of the shift of a position,
-            in cells of the first scale; 0 for none.
+            in cells of the first scale; 0 disables it.
         jitter_width: Standard deviation of the Gaussian window in cells.
-        noise_rate: Root mean square of a step of the learned noises, reduced
-            along with the generator's learning rate; 0 for SinGAN's zeros.
-        carry: Part :math:`a` of the photograph's noise in that of a random
-            image, from 0 to 1.
-        growth: What becomes of the grid of positions at another size, see
-            :func:`mmpe.functional.grids.axis_positions`; by default what the
-            encoding does.
+        noise_rate: Root mean square of a step of the learned noises, decayed
+            with the generator's learning rate; 0 keeps SinGAN's zeros.
+        carry: Fraction :math:`a` of the photograph's noise in that of a
+            random image, from 0 to 1.
+        growth: How the grid of positions changes with the size, see
+            :func:`mmpe.functional.grids.axis_positions`; by default the
+            encoding's own.
         kwargs: Further arguments of :class:`SinGAN`.
 
     Raises:
@@ -94,11 +94,11 @@ class ContextSinGAN(SinGAN):
 
     @property
     def growth(self) -> str:
-        """What becomes of the grid of positions at another size."""
+        """How the grid of positions changes with the size."""
         return self._growth
 
     def still(self, noise: Tensor) -> Tensor:
-        """Noise of the first scale that shifts no positions.
+        """Noise of the first scale with the shifts of positions set to zero.
 
         Args:
             noise: (N, 3, h, w).
@@ -111,19 +111,19 @@ class ContextSinGAN(SinGAN):
         return noise
 
     def position_grid(self, stage: int = 0) -> Tuple[Size, int]:
-        """See :class:`SinGAN`: the image, and the context around it."""
+        """As in :class:`SinGAN`: size of the image, and its context."""
         return self.pyramid_sizes[stage], self._inner_generator.border(stage)
 
     def told_positions(self, noise: Tensor, positions: Tensor, size: Size,
                        window: Window, source: Window) -> Tensor:
-        """Shift the positions of a window of the first scale's grid.
+        """Shifted positions of a window of the first scale's grid.
 
         Args:
             noise: Noise (N, 3, h, w) of the window ``source``.
             positions: Positions (2, h, w) of the window.
             size: (H, W) of the whole noise.
             window: Rows and columns.
-            source: The window and :attr:`jitter_reach` more on each side,
+            source: The window extended by :attr:`jitter_reach` on each side,
                 within the grid.
 
         Returns:
@@ -135,24 +135,26 @@ class ContextSinGAN(SinGAN):
 
     def codes(self, told: Tensor) -> Tensor:
         """Encode positions (N, 2, h, w) as (N, C, h, w)."""
-        # Images one below the other, which are encoded as one.
-        codes = self.encode_positions(told.transpose(0, 1).flatten(1, 2))
-        return codes.unflatten(1, (-1, told.shape[2])).transpose(0, 1)
+        # Stacked vertically, to be encoded in one call.
+        codes = self.encode_positions(
+            told.transpose(0, 1).flatten(1, 2))  # [C, N * h, w]
+        return codes.unflatten(
+            1, (-1, told.shape[2])).transpose(0, 1)  # [N, C, h, w]
 
     def carried(self, noise: Tensor, stage: int, told: Tensor,
                 told_window: Window, window: Window, sizes: List[Size],
                 carry: float) -> Tensor:
-        """Mix the photograph's noise at the told positions into a scale's.
+        """Mix the photograph's noise into a scale's, at given positions.
 
         Args:
             noise: New noise (N, C, h, w) of the window.
             stage: Index of the scale.
-            told: Positions (N, 2, h', w') that the first scale is told.
-            told_window: Where they are in the first scale's noise: at least
-                the cells beside the window's.
+            told: Positions (N, 2, h', w') given to the first scale.
+            told_window: Their rows and columns in the first scale's noise,
+                which contain the window's neighbours.
             window: Rows and columns of the scale's noise.
             sizes: (H, W) of the image at each scale.
-            carry: Part of the photograph's noise, from 0 to 1.
+            carry: Fraction of the photograph's noise, from 0 to 1.
 
         Returns:
             (N, C, h, w).
@@ -161,7 +163,8 @@ class ContextSinGAN(SinGAN):
             return noise
         known = self.fixed_noises[stage]
         if carry < 1:
-            known = known.detach()  # random images teach it nothing
+            known = known.detach()  # not learned from random images
+        # Interpolate the positions p' to the cells of this scale,
         for axis in (0, 1):
             cells = constant(
                 _first_cells,
@@ -170,34 +173,36 @@ class ContextSinGAN(SinGAN):
             told = _between(told, axis + 2, cells - told_window[axis].start)
         (grid, border), (first, _) = (
             self.position_grid(x) for x in (stage, 0))
+        # convert them to its grid, round them and look up z*.
         ratios = constant(_ratios, grid, first, like=told)
         places = (told + 0.5) * ratios - 0.5
-        # Halves are frequent; no rounding error shall decide about them.
+        # Halves are frequent, and must not depend on rounding errors.
         y, x = ((places + 1e-3).round().long() + border).unbind(1)
         height, width = known.shape[2:]
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        old = known[0][:, y.clamp(0, height - 1), x.clamp(0, width - 1)]
+        old = known[0][:, y.clamp(0, height - 1),
+                       x.clamp(0, width - 1)]  # [C, N, h, w]
         mixed = carry * old.transpose(0, 1) + (1 - carry**2)**0.5 * noise
         return torch.where(inside[:, None], mixed, noise)
 
     def carry_from(self, start_scale: int) -> float:
-        """Part of the photograph's noise in a random image.
+        """Fraction of the photograph's noise in a random image.
 
         Args:
-            start_scale: First scale that is random. After the first one
-                nothing but noise varies, so that it is half of it.
+            start_scale: First random scale. From the second one on only noise
+                varies, so at least half of its variance is new.
         """
         return min(self.carry, _HALF) if start_scale > 0 else self.carry
 
     def first_window(self, stage: int, window: Window,
                      sizes: List[Size]) -> List[range]:
-        """Cells of the first scale's noise that a window lies among.
+        """Cells of the first scale's noise that surround a window.
 
         Args:
             stage, window, sizes: As for :meth:`carried`.
 
         Returns:
-            Rows and columns; of the first scale, the window itself.
+            Rows and columns; at the first scale, the window itself.
         """
         if stage == 0:
             return list(window)
@@ -217,11 +222,11 @@ class ContextSinGAN(SinGAN):
 
     @property
     def jitter_reach(self) -> int:
-        """Cells on each side whose noise shifts a cell's position."""
+        """Reach of the jitter: cells on each side that shift a position."""
         return smoothing_reach(self.jitter_width)
 
     def _own_positions(self, noise: Tensor) -> Tensor:
-        """Positions (2, h, w) of noise (N, C, h, w), as the encoding grows."""
+        """Unshifted positions (2, h, w) of noise (N, C, h, w)."""
         return constant(
             _positions,
             tuple(noise.shape[2:]),
@@ -240,19 +245,21 @@ class ContextSinGAN(SinGAN):
     def train_generator(
             self, inputs: dict, data_samples: Optional[list],
             optimizer_wrapper: OptimWrapper) -> Dict[str, Tensor]:
-        """See :class:`SinGAN`; the noise of the scale learns, too."""
+        """As in :class:`SinGAN`; also updates the scale's learned noise."""
         if self.curr_stage == 0 or not self.noise_rate:
             return super().train_generator(inputs, data_samples,
                                            optimizer_wrapper)
         noise = self.fixed_noises[self.curr_stage].requires_grad_()
         log_vars = super().train_generator(inputs, data_samples,
                                            optimizer_wrapper)
+        # z <- unit(z - rate unit(dL_rec / dz)), with the decay of the
+        # generator's learning rate.
         group = optimizer_wrapper.param_groups[0]
         rate = group['lr'] / group.get('initial_lr', group['lr'])
         step, noise.grad = noise.grad, None
         all_reduce(step, 'mean')
         noise.requires_grad_(False)
-        # In place: a CUDA graph knows its address.
+        # In place, as a CUDA graph holds its address.
         noise.copy_(_unit(noise - self.noise_rate * rate * _unit(step)))
         return log_vars
 
@@ -262,7 +269,7 @@ class ContextSinGAN(SinGAN):
             self.codes(self._own_positions(self.fixed_noises[0])[None])).detach()
 
     def _before(self, stage: int) -> Tensor:
-        # The resized image without the context of this scale.
+        # The resized image, without the context of this scale.
         image = self._refined(stage)
         height, width = self.reals[stage].shape[-2:]
         border = (image.shape[-1] - width) // 2
@@ -277,10 +284,10 @@ class ContextSinGAN(SinGAN):
                   edit: Optional[Edit] = None,
                   carry: Optional[float] = None,
                   **kwargs) -> Union[Tensor, dict]:
-        """As in :class:`SinGAN`; with changed positions, and what they carry.
+        """As in :class:`SinGAN`, with shifted positions and carried noise.
 
-        ``edit`` changes maps of the first scale's grid. ``carry`` is that of
-        random images, or 1 for the fixed noises.
+        ``edit`` changes maps of the first scale's grid. ``carry`` defaults to
+        that of random images, or to 1 for the fixed noises.
         """
         is_recon = rand_mode == 'recon' and noises is self.fixed_noises
         if carry is None:
@@ -327,7 +334,7 @@ def _check_carry(carry: float) -> None:
 
 
 def _positions(size: Size, grid: Size, border: int, growth: str) -> Tensor:
-    """Positions (2, h, w) of a map with a border around its grid."""
+    """Positions (2, h, w) of a grid and its border, (h, w) in total."""
     axes = [
         context_positions(
             torch.arange(-border, length - border), length - 2 * border,
@@ -338,18 +345,18 @@ def _positions(size: Size, grid: Size, border: int, growth: str) -> Tensor:
 
 def _first_cells(cells: range, ratio: float, border: int,
                  first_border: int) -> Tensor:
-    """Cells of a scale's noise in those of the first one's."""
+    """Cells of a scale's noise, in coordinates of the first scale's noise."""
     middles = torch.arange(cells.start, cells.stop) - border + 0.5
     return middles * ratio - 0.5 + first_border
 
 
 def _ratios(size: Size, first: Size) -> Tensor:
-    """(2, 1, 1)."""
+    """Ratios of two sizes, (2, 1, 1)."""
     return torch.tensor([a / b for a, b in zip(size, first)])[:, None, None]
 
 
 def _between(x: Tensor, dim: int, places: Tensor) -> Tensor:
-    """Values of a map between its cells along an axis, linearly."""
+    """Interpolate a map linearly along an axis."""
     last = x.shape[dim] - 1
     places = places.clamp(0, last)
     low = places.floor().long().clamp(max=max(last - 1, 0))
@@ -361,5 +368,5 @@ def _between(x: Tensor, dim: int, places: Tensor) -> Tensor:
 
 
 def _unit(x: Tensor) -> Tensor:
-    """With a mean square of one."""
+    """Normalise to a mean square of one."""
     return x / x.square().mean().sqrt().clamp(min=1e-12)

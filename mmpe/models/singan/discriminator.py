@@ -13,19 +13,19 @@ __all__ = ['SinGANMultiScaleDiscriminator']
 
 @MODELS.register_module()
 class SinGANMultiScaleDiscriminator(BaseModule):
-    """One patch discriminator for each scale (SinGAN, Sec. 3.1).
+    """One patch discriminator per scale (SinGAN, Multi-scale architecture).
 
     Args:
         in_channels: Input channels.
-        num_scales: Index of the finest stage, counted from zero.
-        kernel_size: Kernel size of every convolution.
-        padding: Padding of every convolution.
-        num_layers: Convolutions in each stage.
-        base_channels: Channels of the first four stages.
-        min_feat_channels: Lower bound of the channels of the first stages.
+        num_scales: Index of the finest scale, counted from zero.
+        kernel_size: Kernel size of all convolutions.
+        padding: Padding of all convolutions.
+        num_layers: Number of convolutions per scale.
+        base_channels: Channels at the first four scales.
+        min_feat_channels: Lower bound on the channels at the first scales.
         init_cfg: As for mmengine's ``BaseModule``.
-        double_channels: Whether channels double every four stages.
-        kwargs: Further arguments of the stages, among them ``norm_cfg``
+        double_channels: Double the channels every four scales.
+        kwargs: Further arguments of each scale's stack, such as ``norm_cfg``
             (None for no normalisation).
     """
 
@@ -53,7 +53,7 @@ class SinGANMultiScaleDiscriminator(BaseModule):
                 **kwargs) for stage in range(num_scales + 1))
 
     def forward(self, x: Tensor, curr_scale: int) -> Tensor:
-        """Judge images at one scale.
+        """Score images at one scale.
 
         Args:
             x: Images (N, C, H, W) in [-1, 1].
@@ -65,5 +65,5 @@ class SinGANMultiScaleDiscriminator(BaseModule):
         return self.blocks[curr_scale](x)
 
     def check_and_load_prev_weight(self, curr_scale: int) -> bool:
-        """Start a stage from the weights of the one before, if they fit."""
+        """Initialise a scale with the previous one's weights, if they fit."""
         return copy_previous_block(self.blocks, curr_scale)

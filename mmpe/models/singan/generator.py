@@ -18,29 +18,30 @@ __all__ = ['SinGANMSGeneratorPE', 'SinGANMultiScaleGenerator']
 
 @MODELS.register_module()
 class SinGANMultiScaleGenerator(BaseModule):
-    """Multi-scale generator of SinGAN (ICCV 2019, Sec. 3.1).
+    """Generator of SinGAN (ICCV 2019, Multi-scale architecture).
 
     Args:
         in_channels: Input channels.
         out_channels: Output channels.
-        num_scales: Index of the finest stage, counted from zero.
-        kernel_size: Kernel size of every convolution.
-        padding: Zero padding of every convolution; the head pads anyway.
-        num_layers: Convolutions in each stage.
-        base_channels: Channels of the first four stages.
-        min_feat_channels: Lower bound of the channels of the first stages.
-        out_act_cfg: Activation of each stage's output.
+        num_scales: Index of the finest scale, counted from zero.
+        kernel_size: Kernel size of all convolutions.
+        padding: Zero padding of all convolutions, in addition to the padding
+            of each scale's input.
+        num_layers: Number of convolutions per scale.
+        base_channels: Channels at the first four scales.
+        min_feat_channels: Lower bound on the channels at the first scales.
+        out_act_cfg: Activation of each scale's output.
         init_cfg: As for mmengine's ``BaseModule``.
-        first_stage_in_channels: Input channels of the first stage, if they
-            are not ``in_channels``.
-        first_kernel_size: Kernel size of the first stage, if it is not
-            ``kernel_size``.
-        double_channels: Whether channels double every four stages.
+        first_stage_in_channels: Input channels of the first scale;
+            ``in_channels`` if None.
+        first_kernel_size: Kernel size of the first scale; ``kernel_size`` if
+            None.
+        double_channels: Double the channels every four scales.
         kwargs: Further arguments of the convolutions
             (``mmcv.cnn.ConvModule``).
     """
 
-    # Whether images are resized with their corners in place.
+    # Resize images between scales with aligned corners, as MMagic does.
     align_corners = True
 
     def __init__(self,
@@ -61,6 +62,7 @@ class SinGANMultiScaleGenerator(BaseModule):
                  **kwargs) -> None:
         super().__init__(init_cfg=init_cfg)
         self.out_channels = out_channels
+        # Cells per side that the unpadded convolutions of a scale remove.
         self.pad_head = (kernel_size - 1) * num_layers // 2
         self.head_padding = BorderPadding(self.pad_head)
         self.noise_with_pad = False
@@ -92,32 +94,32 @@ class SinGANMultiScaleGenerator(BaseModule):
                 start_scale: int = 0,
                 position_codes: Optional[Tensor] = None
                 ) -> Union[Tensor, Dict[str, Union[Tensor, List[Tensor]]]]:
-        """Generate images from the coarsest stage up.
+        """Generate images from the coarsest scale up.
 
         Args:
-            input_sample: Image (N, C, H, W) that the first stage adds to, in
-                [-1, 1]; None for zeros.
-            fixed_noises: Noise (1, C, H, W) of each stage that reconstructs
-                the photograph; in mode 'rand' only their shapes matter.
-            noise_weights: Standard deviation of each stage's noise.
-            rand_mode: 'rand' for new noise, 'recon' for the fixed one.
-            curr_scale: Index of the last stage to run.
+            input_sample: Image (N, C, H, W) in [-1, 1] that the first scale
+                refines; None for zeros.
+            fixed_noises: Noise (1, C, H, W) of each scale that reconstructs
+                the photograph; in mode 'rand' only its shape is used.
+            noise_weights: Standard deviation of each scale's noise.
+            rand_mode: 'rand' for new noise, 'recon' for the fixed noises.
+            curr_scale: Index of the last scale to run.
             num_batches: Number of images N in mode 'rand'.
-            get_prev_res: Whether to return the results of all stages.
-            return_noise: Whether to return the noise of all stages.
-            start_scale: Index of the first stage to run; ``input_sample``
-                then has the size of this stage.
-            position_codes: Encoded positions (C, H, W) of the first stage
-                instead of those of an unchanged grid.
+            get_prev_res: Return the images of all scales.
+            return_noise: Return the noise of all scales.
+            start_scale: Index of the first scale to run; ``input_sample`` has
+                the size of this scale.
+            position_codes: Encoded positions (C, H, W) of the first scale, in
+                place of those of its regular grid.
 
         Returns:
             Images (N, C, H, W), in about [-1, 1]; or with ``get_prev_res`` or
             ``return_noise`` a dict of ``fake_img``, ``prev_res_list`` (of the
-            stages before the last) and ``noise_batch``.
+            scales before the last) and ``noise_batch``.
 
         Raises:
-            ValueError: ``rand_mode`` or a stage does not exist, or positions
-                are given to a generator that takes none.
+            ValueError: ``rand_mode`` or a scale is invalid, or the generator
+                takes no ``position_codes``.
         """
         self._check_stages(rand_mode, start_scale, curr_scale)
         if position_codes is not None and self.head_position_encode is None:
@@ -141,7 +143,7 @@ class SinGANMultiScaleGenerator(BaseModule):
     def _images(self, image: Tensor, noises: Sequence[Tensor],
                 weights: Sequence[float], codes: Optional[Tensor], start: int,
                 stop: int) -> List[Tensor]:
-        """Images of stages ``start`` to ``stop``; the first refines one."""
+        """Images of scales ``start`` to ``stop``, from an input image."""
         images = []
         for stage in range(start, stop + 1):
             if stage > start:
@@ -149,12 +151,13 @@ class SinGANMultiScaleGenerator(BaseModule):
                                  self.align_corners)
             x = self._block_input(stage, noises[stage], weights[stage], image,
                                   codes)
+            # No gradients through the input: earlier scales are frozen.
             image = self.blocks[stage](x.detach(), image)
             images.append(image)
         return images
 
     def image_size(self, noise: Tensor, stage: int) -> Tuple[int, int]:
-        """(H, W) of the image that belongs to a stage's noise."""
+        """Size (H, W) of the image for a scale's noise."""
         border = 2 * self.pad_head if self.noise_with_pad else 0
         height, width = noise.shape[-2:]
         return height - border, width - border
@@ -162,16 +165,16 @@ class SinGANMultiScaleGenerator(BaseModule):
     def recon_input(self, fixed_noises: Sequence[Tensor],
                     noise_weights: Sequence[float], stage: int,
                     **kwargs) -> Tensor:
-        """What a stage refines when the photograph is reconstructed.
+        """Input image of a scale when reconstructing the photograph.
 
         Args:
             fixed_noises: As for :meth:`forward`.
             noise_weights: As for :meth:`forward`.
-            stage: Index of the stage, not the first.
+            stage: Index of the scale, at least 1.
             kwargs: Further arguments of :meth:`forward`.
 
         Returns:
-            Its ``input_sample``, (1, C, H, W).
+            The ``input_sample`` (1, C, H, W) of the scale.
         """
         image = self(
             None,
@@ -184,18 +187,21 @@ class SinGANMultiScaleGenerator(BaseModule):
                         self.align_corners)
 
     def check_and_load_prev_weight(self, curr_scale: int) -> bool:
-        """Start a stage from the weights of the one before, if they fit."""
+        """Initialise a scale with the previous one's weights, if they fit."""
         return copy_previous_block(self.blocks, curr_scale)
 
     def freeze_before(self, stage: int) -> None:
-        """Keep earlier stages as they are: evaluation mode, no gradients."""
+        """Freeze earlier scales: evaluation mode and no gradients.
+
+        As in the official SinGAN; MMagic leaves them in training mode.
+        """
         self.num_frozen = stage
         for index, block in enumerate(self.blocks):
             block.requires_grad_(index >= stage)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> 'SinGANMultiScaleGenerator':
-        """Set the mode of all stages that are not frozen."""
+        """Set the mode of all scales that are not frozen."""
         super().train(mode)
         for block in self.blocks[:self.num_frozen]:
             block.eval()
@@ -207,7 +213,7 @@ class SinGANMultiScaleGenerator(BaseModule):
                              f'but got {rand_mode!r}.')
         if not 0 <= start <= stop < len(self.blocks):
             raise ValueError(
-                'Stages must satisfy 0 <= start_scale <= curr_scale <= '
+                'Scales must satisfy 0 <= start_scale <= curr_scale <= '
                 f'{len(self.blocks) - 1}, but got start_scale={start} and '
                 f'curr_scale={stop}.')
 
@@ -228,44 +234,49 @@ class SinGANMultiScaleGenerator(BaseModule):
                      weight: float,
                      image: Tensor,
                      position_codes: Optional[Tensor] = None) -> Tensor:
-        """Noise around the image; at the first stage, noise and positions."""
+        """Noise plus image; at the first scale, noise plus positions."""
         with_positions = stage == 0 and self.head_position_encode is not None
         if with_positions:
             if position_codes is None:
                 position_codes = self.head_position_encode(noise)
-            noise = noise + position_codes
+            # As trained: noise with fewer channels is broadcast (row
+            # spe-dim4 fish has one).
+            noise = noise + position_codes  # [N, C, H, W]
         if not self.noise_with_pad:
             noise = self.head_padding(noise)
         if with_positions:
             return noise * weight
+        # z_n + up(x_{n + 1}), both with room for the unpadded convolutions.
         return noise * weight + self.head_padding(image)
 
 
 @MODELS.register_module()
 class SinGANMSGeneratorPE(SinGANMultiScaleGenerator):
-    """SinGAN's generator with a choice of positional encoding (Sec. 4.3).
+    """SinGAN's generator with a choice of positional encoding.
+
+    Positional Encoding as Spatial Inductive Bias in GANs, Sec. 4.3.
 
     Args:
         in_channels: Input channels.
         out_channels: Output channels.
-        num_scales: Index of the finest stage, counted from zero.
-        padding_mode: 'zero' or 'reflect': the padding of the head and of the
-            convolutions.
-        pad_at_head: Whether maps are enlarged before the first convolution
-            of each stage; without it the convolutions have to pad.
-        interp_pad: Enlarge by interpolation instead of by a border, which
-            leaves no cue of position.
-        noise_with_pad: Whether the noises have the size of the enlarged map.
+        num_scales: Index of the finest scale, counted from zero.
+        padding_mode: Padding of each scale's input and of the convolutions,
+            'zero' or 'reflect'.
+        pad_at_head: Enlarge the input of each scale; if False, the
+            convolutions must pad.
+        interp_pad: Enlarge by interpolation instead of a border, which leaves
+            no positional cue.
+        noise_with_pad: Whether noises have the size of the enlarged input.
         positional_encoding: Config of the encoding (SPE or CSG) that is added
-            to the noise of the first stage.
-        first_stage_in_channels: Input channels of the first stage; by default
+            to the noise of the first scale.
+        first_stage_in_channels: Input channels of the first scale; by default
             those of ``positional_encoding``, or ``in_channels`` without one.
         kwargs: As for :class:`SinGANMultiScaleGenerator`.
 
     Raises:
-        ValueError: ``padding_mode`` is unknown, the first stage does not have
-            the channels of the encoding, or the noises are to be larger
-            although nothing is enlarged.
+        ValueError: ``padding_mode`` is unknown, ``first_stage_in_channels``
+            differs from the encoding's channels, or ``noise_with_pad`` is set
+            without ``pad_at_head``.
     """
 
     def __init__(self,
@@ -285,7 +296,7 @@ class SinGANMSGeneratorPE(SinGANMultiScaleGenerator):
                              f"'reflect', but got {padding_mode!r}.")
         if noise_with_pad and not pad_at_head:
             raise ValueError('`noise_with_pad` needs `pad_at_head`: without '
-                             'it the maps are not enlarged.')
+                             'it, inputs are not enlarged.')
         encoding = positional_encoding and build_from(MODELS,
                                                       positional_encoding)
         if encoding:

@@ -1,9 +1,9 @@
 """Iterations of SinGAN as CUDA graphs.
 
-At a scale all shapes are fixed, and at the small ones a GPU waits for the host
-to launch one short kernel after the other. A CUDA graph launches those of an
-iteration at once. It knows addresses and numbers, not Python: what changes
-from one iteration to the next has to be in tensors that stay where they are.
+Shapes are fixed at a scale, and at the small scales a GPU waits for the host
+to launch short kernels one by one. A CUDA graph launches those of an iteration
+at once. It records addresses and numbers, not Python: whatever changes between
+iterations must be in tensors with fixed addresses.
 """
 from collections import Counter
 from contextlib import contextmanager
@@ -17,48 +17,48 @@ from mmpe.functional.constants import keep_constants
 
 __all__ = ['CUDAGraph', 'IterationGraphs', 'WARM_UP', 'graphs_problem']
 
-# Iterations of each kind that are run as written: they let libraries make
-# their handles and choose algorithms, which cannot be captured.
+# Eager iterations of each kind, in which libraries create their handles and
+# choose algorithms; neither can be captured.
 WARM_UP = 3
 Log = Dict[str, Tensor]
 
 
 class CUDAGraph:
-    """What a function does on the current GPU, to be done again.
+    """Captures a function on the current GPU.
 
     Args:
-        function: Captured, not run; gives a tensor.
+        function: Function that returns a tensor; captured, not run.
         others: Graphs that are never replayed at the same time.
 
     Attributes:
-        result: The tensor; each replay overwrites it.
+        result: The returned tensor, overwritten by each replay.
     """
 
-    # Captured where it was warmed up: libraries have handles for each stream.
+    # Warm-up and capture share a stream, as libraries keep handles per stream.
     _streams: Dict[int, 'torch.cuda.Stream'] = {}
 
     def __init__(self, function: Callable[[], Tensor],
                  others: List['CUDAGraph']) -> None:
         self._graph = torch.cuda.CUDAGraph()
-        # Nothing but results is kept from one replay to the next, and they
-        # are copied at once: so all may share their memory.
+        # Only results outlive a replay, and they are copied at once, so all
+        # graphs can share a memory pool.
         pool = others[0]._graph.pool() if others else None
         with torch.cuda.graph(self._graph, pool=pool, stream=self._stream()):
             self.result = function()
 
     def replay(self) -> None:
-        """Do it."""
+        """Replay the graph."""
         self._graph.replay()
 
     @classmethod
     def warm_up(cls, function: Callable[[], Log]) -> Log:
-        """Run a function that is to be captured later on.
+        """Run a function that will be captured later.
 
         Args:
             function: The function.
 
         Returns:
-            What it gives.
+            The function's result.
         """
         stream, current = cls._stream(), torch.cuda.current_stream()
         stream.wait_stream(current)
@@ -76,17 +76,17 @@ class CUDAGraph:
 
     @staticmethod
     def problem(device: torch.device) -> Optional[str]:
-        """In one line, why there are no graphs on a device, if so."""
+        """One line that says why a device has no graphs, or None."""
         if device.type != 'cuda':
             return f'the model is on {device.type!r} instead of a GPU'
         return None
 
 
 class IterationGraphs:
-    """Runs iterations: a few as written, then as graphs.
+    """Runs the first iterations eagerly, the others as graphs.
 
     Args:
-        graph_type: :class:`CUDAGraph`, or what stands in for it.
+        graph_type: :class:`CUDAGraph` or a substitute.
     """
 
     def __init__(self, graph_type: type = CUDAGraph) -> None:
@@ -103,7 +103,7 @@ class IterationGraphs:
         self._rates_now: List[float] = []
 
     def __deepcopy__(self, memo: dict) -> 'IterationGraphs':
-        """Graphs belong to the tensors they were captured with."""
+        """Copies start without graphs, which belong to captured tensors."""
         return IterationGraphs(self._graph_type)
 
     def run(self, kind: Hashable, iteration: Callable[[], Log],
@@ -111,19 +111,20 @@ class IterationGraphs:
         """Run an iteration.
 
         Args:
-            kind: Which one it is: iterations of a kind launch the same
-                kernels.
-            iteration: Runs it as written; gives values for the log.
+            kind: Key of the iteration; those with the same key launch the
+                same kernels.
+            iteration: Runs the iteration eagerly and returns its log.
             wrappers: The optimisers it uses.
 
         Returns:
-            Values for the log, tensors of their own.
+            Values for the log, as new tensors.
 
         Raises:
-            RuntimeError: It cannot be captured.
+            RuntimeError: The iteration cannot be captured.
         """
         optimizers = [x.optimizer for x in wrappers.optim_wrappers.values()]
-        # Loading a checkpoint replaces the state of an optimiser.
+        # Loading a checkpoint replaces an optimiser's state, and with it the
+        # captured addresses.
         states = [x.state for x in optimizers]
         if len(states) != len(self._states) or any(
                 a is not b for a, b in zip(states, self._states)):
@@ -160,7 +161,7 @@ class IterationGraphs:
         self._graphs[kind] = graph
 
     def _set_rates(self, groups: List[dict]) -> None:
-        """Bring the learning rates to the device, where they changed."""
+        """Copy the learning rates to the device if they changed."""
         if not self._rates:
             self._rates = [
                 torch.zeros((), device=group['params'][0].device)
@@ -174,9 +175,9 @@ class IterationGraphs:
 
     @contextmanager
     def _rates_in(self, groups: List[dict]) -> Iterator[None]:
-        """Let optimisers read their learning rates on the device.
+        """Let optimisers read their learning rates from device tensors.
 
-        For the capture alone: checkpoints and logs hold numbers.
+        During capture only, as checkpoints and logs hold numbers.
         """
         before = [(group['lr'], group['capturable']) for group in groups]
         for group, rate in zip(groups, self._rates):
@@ -190,36 +191,36 @@ class IterationGraphs:
 
 def graphs_problem(objective: object,
                    wrappers: OptimWrapperDict) -> Optional[str]:
-    """Why a training cannot be captured, if so.
+    """Check whether a training can be captured.
 
     Args:
-        objective: How a scale is trained.
+        objective: The objective.
         wrappers: The optimisers.
 
     Returns:
-        None, or the reason in one line.
+        None, or one line that says why it cannot.
     """
     if not _knows_kinds(objective):
         return (f'{type(objective).__name__} does not say which iterations '
-                'are alike (`kind`)')
+                'launch the same kernels (`kind`)')
     for wrapper in wrappers.optim_wrappers.values():
         if isinstance(wrapper, AmpOptimWrapper):
-            return 'losses are scaled in float16; bfloat16 needs no scaling'
+            return 'float16 scales the losses; use bfloat16, which does not'
         if wrapper.clip_grad_kwargs:
             return 'gradients are clipped (`clip_grad`)'
         if not isinstance(wrapper.optimizer, torch.optim.Adam) or not all(
                 group['fused'] for group in wrapper.optimizer.param_groups):
-            return 'the optimiser is no fused Adam'
+            return 'the optimiser must be a fused Adam'
     return None
 
 
 def _knows_kinds(objective: object) -> bool:
-    """Whether ``kind`` was written for the losses of an objective."""
+    """Whether an objective defines ``kind`` at or below its losses."""
     if getattr(objective, 'kind', None) is None:
         return False
 
     def depth(name: str) -> int:
-        """Where in the classes of the objective a method was written."""
+        """Index in the MRO of the class that defines a method."""
         return next(index for index, cls in enumerate(type(objective).__mro__)
                     if name in vars(cls))
 

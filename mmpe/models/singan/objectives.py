@@ -1,20 +1,18 @@
-"""How a scale of SinGAN is trained: the losses of its two networks.
+"""Objectives: the losses with which a scale of SinGAN is trained.
 
 An objective is a class in ``MODELS`` with two methods, ``disc_losses(model)``
-and ``gen_losses(model)``, which yield names and losses one after the other.
-Each loss is propagated back before the next one is asked for, so each needs a
-graph of its own. ``disc_losses`` is asked once in every iteration, before
-``gen_losses``, which is asked in each update of the generator. A method
-``check(model)``, if there is one, is called before a training. A method
-``kind(model)``, needed for CUDA graphs, gives something hashable that is the
-same in iterations that launch the same kernels with the same numbers, but for
-what is in the model's tensors; it has to be written anew together with either
-of the losses.
+and ``gen_losses(model)``, which yield names and losses one by one. Each loss
+is back-propagated before the next one is requested, so each needs its own
+graph. ``disc_losses`` runs once per iteration, before ``gen_losses``, which
+runs in each update of the generator. An optional method ``check(model)`` is
+called before training. ``kind(model)``, required for CUDA graphs, returns a
+hashable key; iterations with the same key must launch the same kernels with
+the same numbers, apart from the contents of the model's tensors. Override it
+whenever you override one of the losses.
 
-Nothing of an objective is in the state dict, so it has no parameters, and
-what it keeps between its calls must follow from the model, whose
-``curr_step`` counts iterations. :class:`~mmpe.models.singan.SinGAN` says what
-a model offers.
+Objectives are not in the state dict: they have no parameters, and what they
+keep between calls must follow from the model, whose ``curr_step`` counts
+iterations. :class:`~mmpe.models.singan.SinGAN` lists what a model offers.
 """
 from typing import (TYPE_CHECKING, Hashable, Iterator, NamedTuple, Optional,
                     Tuple, Union)
@@ -40,7 +38,7 @@ Losses = Iterator[Tuple[str, Tensor]]
 
 @MODELS.register_module()
 class WholeImages:
-    r"""WGAN-GP and a reconstruction, over whole images (SinGAN, Sec. 3.2).
+    r"""WGAN-GP and reconstruction, over whole images (SinGAN, Training).
 
     .. math:: \min_{G_n}\max_{D_n}
         \mathcal{L}_{adv}(G_n, D_n) + \alpha\mathcal{L}_{rec}(G_n)
@@ -49,11 +47,11 @@ class WholeImages:
         gradient_penalty_weight: Weight of WGAN-GP's penalty.
         reconstruction_weight: Weight :math:`\alpha` of the mean squared error
             between the photograph and its reconstruction.
-        penalty_interval: Iterations from one gradient penalty to the next. It
-            weighs that much more, so that its mean stays (lazy
+        penalty_interval: Iterations between two gradient penalties. The
+            weight is multiplied by it, which keeps the mean penalty (lazy
             regularisation, StyleGAN2, Sec. 3.1).
-        reuse_images: Whether the generator's update judges the image that the
-            discriminator was just trained on, instead of a new one. It needs
+        reuse_images: Train the generator on the image that the discriminator
+            was just trained on, instead of a new one. Needs
             ``generator_steps=1`` and ``discriminator_steps=1``.
 
     Raises:
@@ -75,13 +73,13 @@ class WholeImages:
         self._image: Optional[Tensor] = None
 
     def check(self, model: 'SinGAN') -> None:
-        """See that a model can be trained this way.
+        """Check that a model can be trained with this objective.
 
         Args:
-            model: The model, which knows its photograph.
+            model: The model, with its photograph.
 
         Raises:
-            ValueError: It cannot.
+            ValueError: The model does not fit.
         """
         steps = (model.generator_steps, model.discriminator_steps)
         if self.reuse_images and steps != (1, 1):
@@ -90,11 +88,11 @@ class WholeImages:
                 f'discriminator_steps=1, but got {steps[0]} and {steps[1]}.')
 
     def kind(self, model: 'SinGAN') -> Hashable:
-        """Which iterations launch the same kernels, see the module."""
+        """Key of iterations that launch the same kernels; see the module."""
         return self._is_penalised(model)
 
     def disc_losses(self, model: 'SinGAN') -> Losses:
-        """Wasserstein loss with gradient penalty (SinGAN, Sec. 3.2).
+        """Wasserstein loss with gradient penalty (WGAN-GP, Eq. 3).
 
         Args:
             model: The model, at the scale that is trained.
@@ -106,6 +104,7 @@ class WholeImages:
             fake = self.random_image(model)
         if self.reuse_images:
             self._image, fake = fake, fake.detach()
+        # E D(fake) - E D(real): a Wasserstein critic, averaged over patches.
         yield 'loss_disc_fake', model.scores(fake).mean()
         yield 'loss_disc_real', -model.scores(model.real).mean()
         if self._is_penalised(model):
@@ -115,7 +114,7 @@ class WholeImages:
             yield 'loss_gp', weight * penalty
 
     def gen_losses(self, model: 'SinGAN') -> Losses:
-        """Adversarial and reconstruction loss (SinGAN, Sec. 3.2).
+        """Adversarial and reconstruction loss (SinGAN, Training).
 
         Args:
             model: The model, at the scale that is trained.
@@ -127,15 +126,21 @@ class WholeImages:
         if image is None:
             image = self.random_image(model)
         yield 'loss_gen', -model.scores(image).mean()
-        del image  # and its graph
+        del image  # frees its graph
         yield 'loss_mse', self.reconstruction_weight * self.error(model)
 
     def random_image(self, model: 'SinGAN') -> Tensor:
-        """The image (1, 3, H, W) that the discriminator judges."""
+        """The fake image (1, 3, H, W) for the discriminator."""
         return model.random_image()
 
     def error(self, model: 'SinGAN') -> Tensor:
-        """Mean squared error of the reconstruction."""
+        r"""Mean squared error of the reconstruction.
+
+        .. math:: \mathcal{L}_{rec} = \lVert G_n(0,
+            (\tilde x^{rec}_{n+1})\uparrow^r) - x_n\rVert^2
+
+        (SinGAN, Training), as a mean over pixels.
+        """
         return F.mse_loss(model.reconstruction(), model.real)
 
     def _is_penalised(self, model: 'SinGAN') -> bool:
@@ -144,25 +149,24 @@ class WholeImages:
 
 @MODELS.register_module()
 class EditedLayouts(WholeImages):
-    """Random images and reconstructions of layouts in which a part moves.
+    """Trains on layouts in which a part has moved, too.
 
     A box of the first scale's grid, positions and noise, is copied to another
-    place. The discriminator sees what becomes of it, so that it asks for
-    whole parts beside each other. In the reconstruction the part has to be
-    the photograph's, and so has everything else; the seam between them is
-    left to the discriminator. For a
-    :class:`~mmpe.models.singan.ContextSinGAN`.
+    place. The discriminator sees random images of such layouts, which teaches
+    the generator to keep parts whole side by side. The reconstruction must
+    match the photograph inside and outside of the moved box; the seam is left
+    to the discriminator. For a :class:`~mmpe.models.singan.ContextSinGAN`.
 
     Args:
-        probability: How often a layout is edited, from 0 to 1; in random
-            images and in reconstructions, each by itself. The scale and its
-            iteration decide about it, so that it is known before.
-        seam: Width of the seam on both sides of the box, in cells of the
-            first scale.
+        probability: Probability of editing a layout, from 0 to 1;
+            independent for random images and reconstructions. It is a
+            function of scale and iteration, so that it is known in advance.
+        seam: Width of the seam on both sides of the box's edge, in cells of
+            the first scale.
         kwargs: Further arguments of :class:`WholeImages`.
 
     Raises:
-        ValueError: ``probability`` is outside of 0 to 1.
+        ValueError: ``probability`` is not from 0 to 1.
     """
 
     def __init__(self,
@@ -177,7 +181,7 @@ class EditedLayouts(WholeImages):
         self.seam = seam
 
     def check(self, model: 'SinGAN') -> None:
-        """See :meth:`WholeImages.check`."""
+        """As in :class:`WholeImages`; sizes must double, too."""
         super().check(model)
         sizes = [tuple(real.shape[-2:]) for real in model.reals]
         if any((2 * old[0], 2 * old[1]) != new
@@ -190,16 +194,16 @@ class EditedLayouts(WholeImages):
                              f'a {type(model).__name__}.')
 
     def kind(self, model: 'SinGAN') -> Hashable:
-        """See :meth:`WholeImages.kind`; and what is edited."""
+        """As in :class:`WholeImages`, plus what is edited."""
         return super().kind(model), self._is_edited(model)
 
     def random_image(self, model: 'SinGAN') -> Tensor:
-        """The image (1, 3, H, W) that the discriminator judges."""
+        """The fake image (1, 3, H, W) for the discriminator."""
         in_image, _ = self._is_edited(model)
         return model.random_image(edit=self._move(model) if in_image else None)
 
     def error(self, model: 'SinGAN') -> Tensor:
-        """Mean squared error of the reconstruction, but for the seam."""
+        """Mean squared error of the reconstruction outside of the seam."""
         _, in_reconstruction = self._is_edited(model)
         if not in_reconstruction:
             return super().error(model)
@@ -211,7 +215,7 @@ class EditedLayouts(WholeImages):
         return (error * counts).mean()
 
     def _is_edited(self, model: 'SinGAN') -> Tuple[bool, bool]:
-        """Whether random images are, and whether reconstructions are."""
+        """Whether random images and whether reconstructions are edited."""
         draws = np.random.default_rng((model.curr_stage, model.curr_step))
         return tuple(draws.random(2) < self.probability)
 
@@ -220,15 +224,15 @@ class EditedLayouts(WholeImages):
 
 
 class CellMove(NamedTuple):
-    """A box of the first scale's cells, and where it is copied to.
+    """A box of the first scale's cells, and the place it is copied to.
 
-    Its numbers are ints or tensors without dimensions, on the device of the
-    maps: there they are drawn, and no one has to wait for them.
+    Numbers are ints or 0-dimensional tensors on the device of the maps, where
+    they can be drawn without host synchronisation.
 
     Attributes:
         size: (height, width) of the box.
-        old: (top, left) of it.
-        new: (top, left) of where it is copied to.
+        old: (top, left) of the box.
+        new: (top, left) of its copy.
     """
 
     size: Tuple[Number, Number]
@@ -239,7 +243,7 @@ class CellMove(NamedTuple):
     def random(cls,
                grid: Tuple[int, int],
                device: Optional[torch.device] = None) -> 'CellMove':
-        """A box of a fifth to a half of each side, anywhere.
+        """Draw a box of a fifth to a half of each side, and its new place.
 
         Args:
             grid: (H, W) of the first scale.
@@ -256,6 +260,7 @@ class CellMove(NamedTuple):
         size = tuple(
             integer(max(length // 5, 1), max(length // 2, 1))
             for length in grid)
+        # The same place twice is possible, and then nothing moves.
         old, new = (
             tuple(
                 integer(0, length - side)
@@ -264,7 +269,7 @@ class CellMove(NamedTuple):
 
     def _axis(self, x: Tensor, axis: int, border: int,
               scale: int) -> Tuple[Tensor, Tensor]:
-        """What is in the new box along an axis of a map, and its sources."""
+        """Mask of the new box along an axis of a map, and source indices."""
         places = torch.arange(x.shape[2 + axis], device=x.device)
         start = border + scale * self.new[axis]
         inside = (places >= start) & (
@@ -273,7 +278,7 @@ class CellMove(NamedTuple):
         return inside, torch.where(inside, moved, places)
 
     def _inside(self, x: Tensor, border: int, scale: int) -> Tensor:
-        """Whether a place is in the new box, (H, W)."""
+        """Mask (H, W) of the new box."""
         rows, cols = (
             self._axis(x, axis, border, scale)[0] for axis in (0, 1))
         return rows[:, None] & cols
@@ -283,11 +288,11 @@ class CellMove(NamedTuple):
 
         Args:
             x: (N, C, H, W).
-            border: Pixels of the map beside the grid, on each side.
-            scale: Pixels of the map for each cell, on each axis.
+            border: Pixels of the map beyond the grid, on each side.
+            scale: Pixels of the map per cell.
 
         Returns:
-            (N, C, H, W), a new map.
+            A new map (N, C, H, W).
         """
         (_, rows), (_, cols) = (
             self._axis(x, axis, border, scale) for axis in (0, 1))
@@ -295,12 +300,13 @@ class CellMove(NamedTuple):
         return torch.where(self._inside(x, border, scale), moved, x)
 
     def beside_seam(self, x: Tensor, scale: int, width: int) -> Tensor:
-        """1 where a map is not near the seam, else 0.
+        """Mask that is 0 at the seam and 1 elsewhere.
 
         Args:
             x: (N, C, H, W).
-            scale: Pixels of the map for each cell.
-            width: Width of the seam on both sides of the box, in pixels.
+            scale: Pixels of the map per cell.
+            width: Width of the seam on both sides of the box's edge, in
+                pixels.
 
         Returns:
             (1, 1, H, W).
@@ -310,4 +316,5 @@ class CellMove(NamedTuple):
         def near(part: Tensor) -> Tensor:
             return F.max_pool2d(part, 2 * width + 1, 1, width)
 
+        # The seam is close to both the inside and the outside.
         return 1 - near(inside) * near(1 - inside)

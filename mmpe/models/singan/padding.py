@@ -1,8 +1,8 @@
-"""How a generator makes room for its unpadded convolutions (one class each).
+"""Padding policies, which make room for a generator's unpadded convolutions.
 
-What is put around the image decides how much a translation-invariant network
+The content of the border decides how much a translation-invariant network
 learns about absolute position (paper, Sec. 3). Each policy pads a whole map,
-or gives a window of the padded map from windows of the map.
+or computes a window of the padded map from windows of the map.
 """
 from typing import Tuple
 
@@ -22,12 +22,12 @@ def _span(index: Tensor) -> range:
 
 
 class NoPadding:
-    """Leaves the map as it is: the convolutions pad."""
+    """Leaves the map unchanged; the convolutions pad."""
 
     width = 0
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, H, W)."""
+        """Return (N, C, H, W) unchanged."""
         return x
 
     def window(self, read: ReadWindow, size: Size, rows: range,
@@ -37,7 +37,7 @@ class NoPadding:
 
 
 class BorderPadding:
-    """Adds a border of zeros or of mirrored content.
+    """Adds a border of zeros or of reflected content.
 
     Args:
         width: Width of the border in cells.
@@ -49,7 +49,7 @@ class BorderPadding:
         self.mode = mode
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, H + 2 width, W + 2 width)."""
+        """Pad (N, C, H, W) to (N, C, H + 2 width, W + 2 width)."""
         return F.pad(x, (self.width, ) * 4, mode=self.mode)
 
     def window(self, read: ReadWindow, size: Size, rows: range,
@@ -57,9 +57,9 @@ class BorderPadding:
         """A window of the padded map.
 
         Args:
-            read: Gives windows of the map.
-            size: (H, W) of the map; mirrored, more than the width.
-            rows, cols: What of the padded map is wanted.
+            read: Reads windows of the map.
+            size: (H, W) of the map; larger than the border in mode 'reflect'.
+            rows, cols: Rows and columns of the padded map to compute.
 
         Returns:
             (N, C, rows, cols).
@@ -77,7 +77,7 @@ class BorderPadding:
         return window * is_inside.to(window)
 
     def _inside(self, index: Tensor, length: int) -> Tensor:
-        """Cells of the map that stand for those of the padded one."""
+        """Source cells in the map for cells of the padded map."""
         if self.mode == 'reflect':
             last = length - 1
             return last - (last - index.abs()).abs()
@@ -85,17 +85,17 @@ class BorderPadding:
 
 
 class InterpolationPadding:
-    """Enlarges the map by interpolation, which adds no border at all.
+    """Enlarges the map by interpolation, without any border.
 
     Args:
-        width: Cells that are added on each side.
+        width: Cells added on each side.
     """
 
     def __init__(self, width: int) -> None:
         self.width = width
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, H + 2 width, W + 2 width)."""
+        """Resize (N, C, H, W) to (N, C, H + 2 width, W + 2 width)."""
         return upsample(x, self._enlarged(x.shape[-2:]))
 
     def window(self, read: ReadWindow, size: Size, rows: range,
@@ -103,9 +103,9 @@ class InterpolationPadding:
         """A window of the enlarged map.
 
         Args:
-            read: Gives windows of the map.
+            read: Reads windows of the map.
             size: (H, W) of the map.
-            rows, cols: What of the enlarged map is wanted.
+            rows, cols: Rows and columns of the enlarged map to compute.
 
         Returns:
             (N, C, rows, cols).

@@ -1,4 +1,4 @@
-"""How images are sampled from a trained SinGAN."""
+"""Sampling images from a trained SinGAN."""
 import math
 from typing import Dict, List, Optional, Tuple, Union
 
@@ -16,7 +16,7 @@ Size = Tuple[int, int]
 
 
 class SinGANSampling(SinGANState):
-    """A trained SinGAN that images are drawn from, at any size."""
+    """Samples images of any size from a trained SinGAN."""
 
     def forward(self,
                 inputs: dict,
@@ -26,16 +26,16 @@ class SinGANSampling(SinGANState):
 
         Args:
             inputs: Options: ``num_batches`` (1), ``mode`` ('rand' or
-                'recon'), ``curr_scale`` (the last one trained),
-                ``sample_model`` ('ema', 'orig' or 'ema/orig') and what else
-                :meth:`sample` takes.
+                'recon'), ``curr_scale`` (the last trained one),
+                ``sample_model`` ('ema', 'orig' or 'ema/orig') and other
+                arguments of :meth:`sample`.
             data_samples: Data samples that the results are added to.
             mode: Default of ``inputs['mode']``.
 
         Returns:
-            One data sample for each image with ``fake_img``, float (3, H, W)
-            in [0, 255] in BGR order, and ``prev_res_list`` if it was asked
-            for; with 'ema/orig' they are in ``ema`` and ``orig``.
+            One data sample per image, with ``fake_img``, float (3, H, W) in
+            [0, 255] in BGR order, and ``prev_res_list`` if requested; with
+            'ema/orig' they are nested in ``ema`` and ``orig``.
 
         Raises:
             TypeError: ``inputs`` is not a dict.
@@ -97,31 +97,31 @@ class SinGANSampling(SinGANState):
                noises: Optional[List[Tensor]] = None,
                positions: Optional[Tensor] = None,
                **kwargs) -> Union[Tensor, dict]:
-        """Images of the generator, without post-processing.
+        """Sample images without post-processing.
 
         Args:
             num_batches: Number of images N.
-            mode: 'rand' for new images, 'recon' for the reconstruction of
-                the photograph.
+            mode: 'rand' for new images, 'recon' to reconstruct the
+                photograph.
             curr_scale: Index of the last scale to run; by default the last
-                one that has been trained.
+                trained one.
             size: (H, W) of the images in pixels; by default that of the
-                training image at ``curr_scale``.
-            sample_model: 'orig' or 'ema' (the default where there is one).
-            noises: Noise (N, C, H, W) of each scale instead of that of a
-                mode; :meth:`noise_shapes` says which shapes.
+                photograph at ``curr_scale``.
+            sample_model: 'orig' or 'ema' (the default if there is one).
+            noises: Noise (N, C, H, W) of each scale, in place of the mode's;
+                :meth:`noise_shapes` gives the shapes.
             positions: Positions (2, H, W) of the first scale's cells, y and
-                x in cells of the trained grid counted from 0, instead of
-                those that the encoding gives to this size.
+                x in cells of the training grid, counted from 0, in place of
+                the encoding's own for this size.
             kwargs: Further arguments of the generator's ``forward``.
 
         Returns:
             Images (N, 3, H, W) in about [-1, 1], or the generator's dict.
 
         Raises:
-            ValueError: The model holds no fixed noises, the scale has not
-                been trained, a size is given for a reconstruction, or
-                positions for a model without explicit ones.
+            ValueError: The model has no fixed noises, the scale is untrained,
+                ``size`` is given for a reconstruction, or ``positions`` for a
+                model without explicit positions.
         """
         self._need_noises()
         if curr_scale is None:
@@ -161,7 +161,7 @@ class SinGANSampling(SinGANState):
                   input_sample: Optional[Tensor] = None,
                   positions: Optional[Tensor] = None,
                   **kwargs) -> Union[Tensor, dict]:
-        """Run a generator; its arguments, and positions to be encoded."""
+        """Run a generator, after encoding ``positions``."""
         if positions is not None:
             kwargs['position_codes'] = self.encode_positions(positions)
         return generator(
@@ -176,7 +176,7 @@ class SinGANSampling(SinGANState):
             self.load_test_pkl()
         if not self.fixed_noises:
             raise ValueError(
-                'The model holds no fixed noises, so it cannot be sampled: '
+                'The model has no fixed noises, so it cannot be sampled: '
                 'load a checkpoint written by mmpe, or give the `.pkl` file '
                 'that belongs to the checkpoint (`model.test_pkl_data`).')
 
@@ -185,7 +185,7 @@ class SinGANSampling(SinGANState):
 
         Args:
             positions: (2, H, W), y and x in cells of the first scale's grid
-                in training, counted from 0; need not be whole.
+                in training, counted from 0; may be fractional.
 
         Returns:
             Float32 (C, H, W).
@@ -202,7 +202,7 @@ class SinGANSampling(SinGANState):
 
     @property
     def growth(self) -> Optional[str]:
-        """What becomes of the grid of positions at another size, if any.
+        """How the grid of positions changes with the size, or None.
 
         See :func:`mmpe.functional.grids.axis_positions`.
         """
@@ -210,20 +210,20 @@ class SinGANSampling(SinGANState):
         return encoding and encoding.growth
 
     def position_grid(self, stage: int = 0) -> Tuple[Size, int]:
-        """The grid that positions were counted in in training.
+        """Grid of a scale's positions in training.
 
         Args:
-            stage: Index of a scale.
+            stage: Index of the scale.
 
         Returns:
-            (H, W) of the grid, and by how many cells the scale's noise goes
-            on beyond it on each side.
+            (H, W) of the grid, and the number of cells by which the scale's
+            noise extends beyond it on each side.
         """
         return tuple(self.fixed_noises[stage].shape[-2:]), 0
 
     @property
     def pyramid_sizes(self) -> List[Size]:
-        """(H, W) of the image of each scale, the coarsest first."""
+        """Size (H, W) of the image at each scale, the coarsest first."""
         self._need_noises()
         return [
             self._inner_generator.image_size(noise, stage)
@@ -234,13 +234,13 @@ class SinGANSampling(SinGANState):
                      size: Optional[Size] = None,
                      curr_scale: Optional[int] = None
                      ) -> List[Tuple[int, int, int, int]]:
-        """Shapes of the noises that make an image of the given size.
+        """Shapes of the noises for an image of a given size.
 
         Args:
             size: (H, W) of the last scale in pixels; by default that of the
-                training image.
-            curr_scale: Index of the last scale; by default the last one that
-                has been trained.
+                photograph.
+            curr_scale: Index of the last scale; by default the last trained
+                one.
 
         Returns:
             (1, C, H, W) for each scale up to the last.

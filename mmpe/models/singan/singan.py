@@ -1,4 +1,4 @@
-"""SinGAN and its variant with positional encodings: scale after scale."""
+"""SinGAN and its variant with positional encodings, trained scale by scale."""
 from bisect import bisect_right
 from copy import deepcopy
 from functools import partial
@@ -32,16 +32,15 @@ ModelType = Union[dict, nn.Module]
 class SinGAN(SinGANSampling):
     """SinGAN: a generative model of a single photograph (ICCV 2019).
 
-    The scales are trained one after the other; earlier ones are frozen in
-    evaluation mode. Everything that sampling and resuming need (fixed noises,
-    noise weights, current scale, pyramid) is part of the state dict.
+    Scales are trained one by one, with earlier scales frozen in evaluation
+    mode. The state dict includes all that sampling and resuming need: fixed
+    noises, noise weights, the current scale and the pyramid.
 
-    An objective gives the losses. It works with the current scale, which is
-    ``curr_stage``, and with ``curr_step``, the iterations done at it;
-    :attr:`real`, :meth:`random_image`, :meth:`reconstruction` (from
-    ``recon_input``) and :meth:`scores`; and where it needs the networks
-    without what wraps them, :attr:`current_generator` and
-    :attr:`current_discriminator`.
+    An objective computes the losses. It can use the current scale
+    ``curr_stage`` and the iterations done at it, ``curr_step``; :attr:`real`,
+    :meth:`random_image`, :meth:`reconstruction` (which starts from
+    ``recon_input``) and :meth:`scores`; and, for the networks without their
+    wrappers, :attr:`current_generator` and :attr:`current_discriminator`.
 
     Args:
         generator: Generator, or its config.
@@ -53,33 +52,31 @@ class SinGAN(SinGANSampling):
             from the photograph (:func:`mmpe.engine.fit_to_photograph` fills
             it in) and is passed on to generator and discriminator.
         iters_per_scale: Rounds of training at each scale.
-        noise_weight_init: Factor of the noise weights: what multiplies the
-            root mean square error of the reconstruction of the scale before.
-        lr_scheduler_args: ``milestones`` (in rounds, for each scale anew) and
-            ``gamma`` of a step schedule of both learning rates.
+        noise_weight_init: Factor on the root mean square error of the
+            previous scale's reconstruction, which gives the noise weight.
+        lr_scheduler_args: ``milestones`` (in rounds of each scale) and
+            ``gamma`` of the step schedule of both learning rates.
         test_pkl_data: Path of the ``.pkl`` file that MMagic writes beside its
             checkpoints; its fixed noises and weights replace the model's when
-            images are sampled.
+            sampling.
         ema_confg: MMagic's spelling of ``ema_config``.
         ema_config: Config of the generator's exponential moving average.
         gradient_penalty_weight: Weight of WGAN-GP's penalty, passed on to the
             objective; by default the objective's own.
         reconstruction_weight: Weight of the mean squared error between the
-            photograph and its reconstruction, likewise.
-        objective: Config of how a scale is trained; by default that of
-            :class:`~mmpe.models.singan.objectives.WholeImages`.
-        cuda_graphs: Whether iterations are captured as CUDA graphs, after a
-            few at each scale (:mod:`mmpe.models.singan.graphs`). It needs one
-            process, a GPU, a fused Adam and an objective that says which
-            iterations are alike; else a line in the log says what is missing.
-            This has been tested with a stand-in for CUDA's graphs only: it
-            has not been run on a GPU yet.
+            photograph and its reconstruction; likewise.
+        objective: Config of the objective;
+            :class:`~mmpe.models.singan.objectives.WholeImages` by default.
+        cuda_graphs: Capture iterations as CUDA graphs, after a few eager ones
+            at each scale (:mod:`mmpe.models.singan.graphs`). Needs a single
+            process, a GPU, a fused Adam and an objective with ``kind``;
+            otherwise a line in the log says what is missing. Tested with a
+            substitute for CUDA's graphs only, not on a GPU yet.
 
     Raises:
-        TypeError: The objective does not know an argument.
-        ValueError: ``num_scales`` is missing or given twice with different
-            values, the schedule has unknown arguments, or the objective
-            adds to the state dict.
+        TypeError: The objective has no such argument.
+        ValueError: ``num_scales`` is missing or inconsistent, the schedule
+            has unknown arguments, or the objective adds to the state dict.
     """
 
     _graph_type = CUDAGraph
@@ -131,7 +128,7 @@ class SinGAN(SinGANSampling):
 
         self.cuda_graphs = cuda_graphs
 
-        # Follows from state and iteration; made anew in every process.
+        # Derived from state and iteration; rebuilt in every process.
         self.curr_step = 0
         self.recon_input: Optional[Tensor] = None
         self._data_is_checked = False
@@ -139,22 +136,22 @@ class SinGAN(SinGANSampling):
         self._graphs: Optional[IterationGraphs] = None
 
     def set_extra_state(self, state: dict) -> None:
-        """Restore the state, and forget what followed from another one."""
+        """Restore the state and drop what was derived from the old one."""
         super().set_extra_state(state)
         self._data_is_checked = False
         self._deactivate()
 
     def _apply(self, fn: Callable, *args, **kwargs) -> 'SinGAN':
-        """Move the weights, and make anew what follows from them."""
+        """Move the weights and drop what was derived from them."""
         super()._apply(fn, *args, **kwargs)
         self._deactivate()
         return self
 
     def train(self, mode: bool = True) -> 'SinGAN':
-        """Set the mode; nothing is done if it is set already.
+        """Set the mode, unless it is already set.
 
         Training loops call this before each iteration, and at the small
-        scales a walk through all modules takes a tenth of one.
+        scales visiting all modules takes a tenth of an iteration.
         """
         parts = (self, self.generator, self.discriminator)
         if any(part is not None and part.training != mode for part in parts):
@@ -163,12 +160,12 @@ class SinGAN(SinGANSampling):
 
     @property
     def iters_of_scale(self) -> int:
-        """Iterations that a scale takes."""
+        """Number of iterations at each scale."""
         return self.iters_per_scale * self.discriminator_steps
 
     def train_step(self, data: dict,
                    optim_wrapper: OptimWrapperDict) -> Dict[str, Tensor]:
-        """One iteration at the scale that is due.
+        """Run one iteration at the current scale.
 
         Args:
             data: Batch of one item of :class:`mmpe.datasets.SinGANDataset`.
@@ -176,10 +173,10 @@ class SinGAN(SinGANSampling):
                 each scale i.
 
         Returns:
-            Values for the log.
+            Values to log.
 
         Raises:
-            ValueError: The photograph does not fit the model or the
+            ValueError: The photograph does not match the model or the
                 checkpoint, all scales have been trained, or gradients are
                 accumulated.
         """
@@ -215,17 +212,17 @@ class SinGAN(SinGANSampling):
         return log_vars
 
     def _iteration(self, wrappers: OptimWrapperDict) -> Dict[str, Tensor]:
-        """Update the networks of the scale; gives values for the log."""
+        """Update the networks of the scale; returns values to log."""
         with_ema, self._with_ema_gen = self._with_ema_gen, False
         try:
-            # The images are in `self.reals`: none have to be prepared again.
+            # Images are in `self.reals`, so the batch is not preprocessed.
             return super().train_step(
                 dict(inputs={}, data_samples=None), wrappers)
         finally:
             self._with_ema_gen = with_ema
 
     def _move_average(self, num_iters: int) -> None:
-        """Let the moving average follow the generator."""
+        """Update the moving average of the generator."""
         if num_iters >= self.ema_start * self.discriminator_steps:
             self.generator_ema.update_parameters(self._inner_generator)
         else:
@@ -244,10 +241,10 @@ class SinGAN(SinGANSampling):
         return None
 
     def compile_networks(self) -> Optional[str]:
-        """Compile the stacks of all scales, but for the gradient penalty.
+        """Compile the stacks of all scales, except for the gradient penalty.
 
         Returns:
-            None, or in one line why they are not compiled.
+            None, or one line that says why they are not compiled.
         """
         stacks = [
             *self._inner_generator.blocks, *unwrap(self.discriminator).blocks
@@ -265,12 +262,12 @@ class SinGAN(SinGANSampling):
         """Update the discriminator of the current scale once.
 
         Args:
-            inputs: Unused: the pyramid is kept in the model.
+            inputs: Unused, as the model keeps the pyramid.
             data_samples: Unused.
             optimizer_wrapper: Optimiser of the scale's discriminator.
 
         Returns:
-            Values for the log.
+            Values to log.
         """
         return self._update(self.discriminator,
                             self.objective.disc_losses(self),
@@ -281,23 +278,23 @@ class SinGAN(SinGANSampling):
         """Update the generator of the current scale once.
 
         Args:
-            inputs: Unused: the pyramid is kept in the model.
+            inputs: Unused, as the model keeps the pyramid.
             data_samples: Unused.
             optimizer_wrapper: Optimiser of the scale's generator.
 
         Returns:
-            Values for the log.
+            Values to log.
         """
         return self._update(self.generator, self.objective.gen_losses(self),
                             optimizer_wrapper)
 
     def _update(self, network: nn.Module, losses: Losses,
                 optimizer_wrapper: OptimWrapper) -> Dict[str, Tensor]:
-        """Update a network by the sum of losses; gives values for the log.
+        """Update a network with the sum of losses; returns values to log.
 
-        A loss frees its graph before the next one is computed, which takes
-        less memory. In several processes they share one backward pass, since
-        each exchanges gradients.
+        Each loss is back-propagated before the next one is computed, which
+        saves memory. Several processes share one backward pass, as each pass
+        exchanges gradients.
         """
         at_once = is_model_wrapper(network)
         values = {}
@@ -313,7 +310,7 @@ class SinGAN(SinGANSampling):
         optimizer_wrapper.zero_grad()
         return log_vars
 
-    # ---------------------------------------------- what objectives work with
+    # ------------------------------------------------ interface of objectives
     @property
     def real(self) -> Tensor:
         """The photograph (1, 3, H, W) at the current scale, in [-1, 1]."""
@@ -330,7 +327,7 @@ class SinGAN(SinGANSampling):
         return unwrap(self.discriminator).blocks[self.curr_stage]
 
     def random_image(self, **kwargs) -> Tensor:
-        """A new image of the current scale.
+        """Sample images at the current scale, with gradients.
 
         Args:
             kwargs: Further arguments of the generator's ``forward``, such as
@@ -347,14 +344,14 @@ class SinGAN(SinGANSampling):
             **kwargs)
 
     def reconstruction(self, **kwargs) -> Tensor:
-        """The current scale's reconstruction (1, 3, H, W) of the photograph.
+        """Reconstruct the photograph at the current scale, (1, 3, H, W).
 
-        It goes on from ``recon_input``, the reconstruction of the frozen
-        scales in the size of this one (None at the first scale).
+        Starts from ``recon_input``, the frozen scales' reconstruction at the
+        size of this scale (None at the first scale).
 
         Args:
-            kwargs: What changes it from the first scale on, as in
-                :meth:`random_image`; then all scales are run.
+            kwargs: Changes from the first scale on, as for
+                :meth:`random_image`; with any, all scales are run.
         """
         if kwargs:
             return self._generate(
@@ -372,7 +369,7 @@ class SinGAN(SinGANSampling):
             start_scale=self.curr_stage)
 
     def scores(self, images: Tensor) -> Tensor:
-        """What the current discriminator thinks; larger for real patches.
+        """Scores of the current discriminator, larger for real patches.
 
         Args:
             images: (N, 3, H, W), in about [-1, 1].
@@ -384,7 +381,7 @@ class SinGAN(SinGANSampling):
 
     # ----------------------------------------------------------------- scales
     def _check_data(self, data: dict, is_start: bool) -> None:
-        """Take the pyramid, or see that it is the one of the checkpoint."""
+        """Take over the pyramid, or check it against the checkpoint's."""
         inputs = self.data_preprocessor(data, True)['inputs']
         reals = [
             inputs[f'real_scale{i}']
@@ -405,7 +402,7 @@ class SinGAN(SinGANSampling):
                 'The checkpoint was trained on another photograph, or at '
                 'other sizes, than the dataset gives: set `data_root`, '
                 '`min_size`, `max_size`, `scale_factor_init` and `doubling` '
-                'as they were.')
+                'to the values of that training.')
         self._check_objective()
         self._data_is_checked = True
 
@@ -415,6 +412,11 @@ class SinGAN(SinGANSampling):
             check(self)
 
     def _start_scale(self, stage: int) -> None:
+        """Initialise the networks of a scale with the previous scale's.
+
+        Each scale starts from the weights of the previous one if the shapes
+        match, that is except where the channels double.
+        """
         if stage > self.num_scales:
             raise ValueError(
                 f'All {self.num_scales + 1} scales have been trained: '
@@ -433,23 +435,23 @@ class SinGAN(SinGANSampling):
         self._graphs = None
 
     def _activate(self, stage: int) -> None:
-        """Freeze what came before, and reconstruct with it just once."""
+        """Freeze earlier scales and cache their reconstruction."""
         generator = self._inner_generator
         generator.freeze_before(stage)
         self.recon_input = self._refined(stage) if stage > 0 else None
         self._active_stage = stage
 
     def _refined(self, stage: int) -> Tensor:
-        """What a stage refines when the photograph is reconstructed.
+        """Input image of a scale when reconstructing the photograph.
 
-        Not under ``no_grad``, where frozen scales round otherwise than in a
-        generator that is trained.
+        Computed with gradients enabled, as ``no_grad`` would change the
+        rounding of the frozen scales (see ``blocks.py``).
         """
         return self._inner_generator.recon_input(
             self.fixed_noises, self.noise_weights, stage).detach()
 
     def _average_statistics(self) -> None:
-        """Let BatchNorm's statistics be the same in all processes."""
+        """Average BatchNorm's running statistics over processes."""
         all_reduce_params([
             buffer
             for network in (self.current_generator, self.current_discriminator)
@@ -457,7 +459,12 @@ class SinGAN(SinGANSampling):
         ], op='mean')
 
     def _finish_scale(self) -> None:
-        """Set the weight of the next scale's noise (SinGAN, Sec. 3.2)."""
+        """Set the standard deviation of the next scale's noise.
+
+        Proportional to the root mean square error between the photograph and
+        the upsampled reconstruction, which indicates the amount of detail to
+        be added at that scale (SinGAN, Training).
+        """
         stage = self.curr_stage + 1
         self._inner_generator.freeze_before(stage)
         error = F.mse_loss(self._before(stage), self.reals[stage])
@@ -465,7 +472,10 @@ class SinGAN(SinGANSampling):
                                   error.sqrt().item())
 
     def _before(self, stage: int) -> Tensor:
-        """The reconstruction of the scale before, in the size of this one."""
+        """The previous scale's reconstruction, at the size of this scale.
+
+        Nearest-neighbour, as in MMagic, unlike the generator's bicubic.
+        """
         image = self._generate(
             self._inner_generator,
             self.fixed_noises,
@@ -488,7 +498,7 @@ class SinGAN(SinGANSampling):
 
     def _set_learning_rates(self, wrappers: OptimWrapperDict,
                             num_rounds: int) -> None:
-        """Step schedule as a function of the rounds at this scale."""
+        """Step schedule, as a function of the rounds done at this scale."""
         if not self.lr_scheduler_args:
             return
         factor = self.lr_scheduler_args.get('gamma', 0.1)**bisect_right(
@@ -502,8 +512,8 @@ class SinGAN(SinGANSampling):
     def _check_schedule(args: Optional[dict]) -> None:
         if args and ('milestones' not in args
                      or not set(args) <= {'milestones', 'gamma'}):
-            raise ValueError('Argument `lr_scheduler_args` must have the keys '
-                             "'milestones' and, if wanted, 'gamma', but got "
+            raise ValueError('Argument `lr_scheduler_args` must have the key '
+                             "'milestones' and may have 'gamma', but got "
                              f'{sorted(args)}.')
 
 
@@ -518,8 +528,8 @@ class PESinGAN(SinGAN):
         generator_steps: Updates of the generator in each round.
         discriminator_steps: Updates of the discriminator in each round.
         num_scales: Index of the finest scale, counted from zero.
-        fixed_noise_with_pad: Whether the fixed noises have the size of the
-            map that the generator has enlarged.
+        fixed_noise_with_pad: Whether fixed noises have the size of the
+            enlarged input (the generator's ``noise_with_pad``).
         first_fixed_noises_ch: Channels of the first scale's noise.
         iters_per_scale: Rounds of training at each scale.
         args: Further arguments of :class:`SinGAN`, in its order.
@@ -557,7 +567,7 @@ class PESinGAN(SinGAN):
 
 def _build_scales(model: ModelType,
                   num_scales: Optional[int]) -> Tuple[nn.Module, int]:
-    """Build a network that has ``num_scales``; see that it is known."""
+    """Build a network with ``num_scales``, which must be known."""
     if isinstance(model, dict):
         own = model.get('num_scales')
         model = {
@@ -565,8 +575,8 @@ def _build_scales(model: ModelType,
         }
         if model['num_scales'] is None:
             raise ValueError(
-                '`num_scales` follows from the photograph, but is not known '
-                'here: train with tools/train.py, which computes it, or call '
+                '`num_scales` follows from the photograph, but is not set: '
+                'train with tools/train.py, which computes it, or call '
                 '`mmpe.engine.fit_to_photograph(cfg)` first.')
         model = build_from(MODELS, model)
     own = len(unwrap(model).blocks) - 1
@@ -578,14 +588,14 @@ def _build_scales(model: ModelType,
 
 
 def _build_objective(cfg: Optional[dict], **weights) -> object:
-    """Build an objective; weights that are None are its own."""
+    """Build an objective; weights that are None keep its defaults."""
     given = {
         name: weight
         for name, weight in weights.items() if weight is not None
     }
     objective = build_from(MODELS, cfg or {}, type='WholeImages', **given)
     if isinstance(objective, nn.Module) and objective.state_dict():
-        raise ValueError('An objective must add nothing to the state dict, '
+        raise ValueError('An objective must not add to the state dict, '
                          f'but {type(objective).__name__} adds '
                          f'{sorted(objective.state_dict())}.')
     return objective

@@ -1,4 +1,4 @@
-"""What a trained SinGAN consists of besides weights."""
+"""State of a trained SinGAN besides its weights."""
 from typing import Callable, Iterable, List, Optional, Tuple
 
 import torch
@@ -14,12 +14,12 @@ __all__ = ['SinGANState', 'trained_scales']
 
 
 class SinGANState(BaseGAN):
-    """Weights of all scales, and what sampling and resuming need beside them.
+    """Weights of all scales, and the state that sampling and resuming need.
 
-    All of it is part of the state dict: the last scale that training has
-    begun (``curr_stage``, -1 before), the photograph at each scale
+    The state dict includes the last scale that training has begun
+    (``curr_stage``; -1 before training), the photograph at each scale
     (``reals``), the noises that reconstruct it (``fixed_noises``) and the
-    weights of noise (``noise_weights``).
+    standard deviations of noise (``noise_weights``).
 
     Args:
         args: Further arguments of MMagic's ``BaseGAN``.
@@ -47,7 +47,7 @@ class SinGANState(BaseGAN):
         return unwrap(self.generator)
 
     def get_extra_state(self) -> dict:
-        """What the state dict holds besides weights: tensors and numbers."""
+        """State besides weights: tensors and numbers only."""
         return dict(
             curr_stage=self.curr_stage,
             noise_weights=list(self.noise_weights),
@@ -55,16 +55,16 @@ class SinGANState(BaseGAN):
             reals=list(self.reals))
 
     def set_extra_state(self, state: dict) -> None:
-        """Restore what :meth:`get_extra_state` gave.
+        """Restore the state from :meth:`get_extra_state`.
 
         Raises:
-            ValueError: It is none, or that of another model.
+            ValueError: The state is invalid or that of another model.
         """
         self._set_state(state, 'The state in the checkpoint')
         try:
             reals = list(state['reals'])
         except (KeyError, TypeError):
-            raise ValueError('The state in the checkpoint must hold `reals`, '
+            raise ValueError('The state in the checkpoint must have `reals`, '
                              'the photograph at each scale.') from None
         if len(reals) not in (0, self.num_scales + 1) or not all(
                 map(_is_image, reals)):
@@ -74,35 +74,35 @@ class SinGANState(BaseGAN):
         self.reals = [x.to(self.device) for x in reals]
 
     def _set_state(self, state: dict, source: str) -> None:
-        """Take noises, their weights and the scale, if they fit.
+        """Check and set noises, their weights and the scale.
 
         Args:
-            state: What a file holds.
-            source: What an error calls it.
+            state: State read from a file.
+            source: Name of the file in errors.
         """
         try:
             stage = int(state['curr_stage'])
             weights = [float(x) for x in state['noise_weights']]
             noises = [torch.as_tensor(x) for x in state['fixed_noises']]
-        except Exception as error:  # there may be anything in a file
-            raise ValueError(f'{source} is none of a SinGAN: '
+        except Exception as error:  # a file may contain anything
+            raise ValueError(f'{source} does not belong to a SinGAN: '
                              f'{type(error).__name__}: {error}.') from error
         if len(noises) not in (0, self.num_scales + 1):
             raise ValueError(
-                f'{source} holds {len(noises)} fixed noises, but the model '
+                f'{source} has {len(noises)} fixed noises, but the model '
                 f'has {self.num_scales + 1} scales.')
         if not -1 <= stage <= self.num_scales or stage >= len(weights):
             raise ValueError(
                 f'{source} does not fit the model: its last scale is {stage} '
-                f'of {self.num_scales}, and it holds {len(weights)} weights '
-                'of noise.')
+                f'of {self.num_scales}, and it has {len(weights)} noise '
+                'weights.')
         for index, noise in enumerate(noises):
             if not self._is_noise(noise, index):
                 raise ValueError(
                     f'{source} does not fit the model: the noise of scale '
                     f'{index} is {noise.dtype} {tuple(noise.shape)}.')
         dtype = next(self.generator.parameters()).dtype
-        # Copies, since training may write to them.
+        # Copies, as training may write to them.
         self.fixed_noises = [
             x.to(self.device, dtype, copy=True) for x in noises
         ]
@@ -129,7 +129,7 @@ class SinGANState(BaseGAN):
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
                               **kwargs) -> None:
-        """Refuse weights of another model; older files have no state."""
+        """Reject weights of another model; older files have no state."""
         self._check_state_dict(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         missing_keys = args[2]
@@ -172,13 +172,13 @@ class SinGANState(BaseGAN):
         data = load_pickle(self.pkl_data)
         expected = {'curr_stage', 'fixed_noises', 'noise_weights'}
         if not isinstance(data, dict) or not expected <= set(data):
-            raise ValueError(f'{self.pkl_data!r} is no file of a SinGAN: it '
-                             f'must hold {sorted(expected)}.')
+            raise ValueError(f'{self.pkl_data!r} is not the state of a '
+                             f'SinGAN: it must have {sorted(expected)}.')
         self._set_state(data, repr(self.pkl_data))
         self.pkl_data = None
 
     def save_test_pkl(self, path: str) -> None:
-        """Write what MMagic expects beside a checkpoint.
+        """Write the ``.pkl`` file that MMagic expects beside a checkpoint.
 
         Args:
             path: Path of the ``.pkl`` file.
@@ -190,10 +190,10 @@ class SinGANState(BaseGAN):
                 curr_stage=self.curr_stage), path)
 
     def construct_fixed_noises(self) -> None:
-        """Draw the noise that is to reconstruct the photograph.
+        """Draw the noises that reconstruct the photograph.
 
-        It is random at the first scale and zero at the others (SinGAN,
-        Sec. 3.2), and the same in every process.
+        {z*, 0, ..., 0}: random at the first scale and zero at the others
+        (SinGAN, Training). All processes share them.
         """
         self.fixed_noises = [
             self._fixed_noise(stage, real)
@@ -214,13 +214,13 @@ def _is_image(value: object) -> bool:
 
 
 def trained_scales(names: Iterable[str]) -> Optional[int]:
-    """Index of the finest scale that the names of weights speak of.
+    """Index of the finest scale in the names of weights.
 
     Args:
         names: Keys of a state dict.
 
     Returns:
-        The index, or None where there is no SinGAN's generator.
+        The index, or None without weights of a SinGAN generator.
     """
     scales = [
         int(name.split('.')[2]) for name in names

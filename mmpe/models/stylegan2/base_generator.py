@@ -1,4 +1,4 @@
-"""What the generators of StyleGAN2 and MS-PIE have in common."""
+"""Base class of the generators of StyleGAN2 and MS-PIE."""
 from abc import ABCMeta, abstractmethod
 from functools import partial
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
@@ -18,7 +18,7 @@ __all__ = ['BaseStyleGenerator']
 
 Size = Tuple[int, int]
 Styles = Union[Tensor, Sequence[Tensor], Callable, None]
-# Fixed noise of sizes other than the base size comes from this seed.
+# Seed of the fixed noise at all sizes but the base size.
 _NOISE_SEED = 20210619
 _STYLE_MODES = ('mix', 'single')
 
@@ -26,8 +26,8 @@ _STYLE_MODES = ('mix', 'single')
 class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
     """Mapping network, layers, fixed noise and style codes.
 
-    A subclass says what makes the first feature map (:meth:`first_map`) and
-    which convolutions the layers have (:meth:`make_conv`).
+    Subclasses provide the first feature map (:meth:`first_map`) and the
+    convolutions of the layers (:meth:`make_conv`).
 
     Args:
         out_size: Size of the image at the base scale, a power of 2.
@@ -36,9 +36,9 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         channel_multiplier: Factor on the channels from 64 x 64 on.
         width: Factor on all channels.
         out_channels: Channels of the image.
-        default_style_mode: 'mix' or 'single' style codes in training.
+        default_style_mode: 'mix' or 'single': style mixing in training.
         eval_style_mode: The same in evaluation.
-        mix_prob: Probability of two style codes in mode 'mix'.
+        mix_prob: Probability of mixing two style codes in mode 'mix'.
         num_low_precision: Number of (highest) resolutions in half precision.
     """
 
@@ -67,6 +67,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         self.eval_style_mode = eval_style_mode
         self.mix_prob = mix_prob
         self.num_low_precision = num_low_precision
+        # One code per convolution, of which 4 x 4 has one and each further
+        # resolution two, and one for the last RGB output: 18 at 1024.
         self.num_latents = 2 * self.log_size - 2
         self.num_injected_noises = self.num_latents - 1
         self.style_mapping = mapping
@@ -77,21 +79,25 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
     @abstractmethod
     def make_conv(self, in_channels: int, out_channels: int, block: int,
                   upsample: bool) -> ModulatedConv2d:
-        """A convolution of the generator's padding and upsampling policy.
+        """Make a convolution with the generator's padding and upsampling.
 
         Args:
             in_channels: Input channels.
             out_channels: Output channels.
-            block: How often the map has been doubled behind it.
-            upsample: Whether it is the one that doubles it.
+            block: Index of the block; its output has been doubled this often.
+            upsample: Whether this convolution doubles the size.
         """
 
     @abstractmethod
     def make_skip_upsample(self, block: int) -> nn.Module:
-        """What doubles the size of the image so far, in a block from 1 on."""
+        """Make the upsampling of the RGB skip in a block, from 1 on."""
 
     def _build_layers(self, head_channels: int) -> None:
-        """Make all layers and the buffers of their fixed noise."""
+        """Make all layers and the buffers of their fixed noise.
+
+        One convolution at 4 x 4, then two per resolution, each resolution
+        with its own RGB output (StyleGAN2, Sec. 4.1).
+        """
         channels = self.channels[4]
         self.conv1 = StyledConv(
             self.make_conv(head_channels, channels, 0, False))
@@ -112,7 +118,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         size = self.noise_sizes()[-1]
         if size != (self.out_size, self.out_size):
             raise ValueError(
-                'Padding, upsampling and first map must lead to images of '
+                'Padding, upsampling and first map must give images of '
                 f'{self.out_size} x {self.out_size} pixels, but got {size}.')
         for index, noise in enumerate(self.make_injected_noise()):
             self.register_buffer(f'injected_noise_{index}', noise)
@@ -140,12 +146,12 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
     def make_injected_noise(self,
                             chosen_scale: Union[int, Size] = 0,
                             seed: Optional[int] = None) -> List[Tensor]:
-        """Noise for every layer.
+        """Draw noise for every layer.
 
         Args:
             chosen_scale: Extra cells of the first map, one number or (dh, dw).
-            seed: The noise depends on this and on its size only; random if
-                None.
+            seed: Seed; with it, the noise of a layer depends on the seed and
+                the size only. Random if None.
 
         Returns:
             One (1, 1, H, W) per layer.
@@ -163,7 +169,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         return noises
 
     def fixed_noise(self, chosen_scale: Size = (0, 0)) -> List[Tensor]:
-        """Noise that is always the same: saved at the base size, else seeded.
+        """Constant noise: the saved buffers at the base size, else seeded.
 
         Args:
             chosen_scale: Extra cells (dh, dw) of the first map.
@@ -182,12 +188,12 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
 
     @property
     def style_mode(self) -> str:
-        """'mix' or 'single', whichever holds in training or evaluation."""
+        """The current style mode, 'mix' or 'single'."""
         return self.default_style_mode if self.training \
             else self.eval_style_mode
 
     def train(self, mode: bool = True) -> 'BaseStyleGenerator':
-        """Set training or evaluation mode; forget the mean style code."""
+        """Set training or evaluation mode; drop the cached mean code."""
         self._mean_latent = None
         return super().train(mode)
 
@@ -203,11 +209,11 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
     def get_mean_latent(self,
                         num_samples: int = 4096,
                         bs_per_repeat: int = 1024) -> Tensor:
-        """Mean style code, of the same noise each time.
+        """Mean style code of a fixed set of noise.
 
         Args:
             num_samples: Number of style codes.
-            bs_per_repeat: Number of them computed at once.
+            bs_per_repeat: Batch size.
 
         Returns:
             (1, style_channels).
@@ -221,10 +227,10 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
 
     def _sample_noise(self, sampler: Optional[Callable],
                       num_batches: int) -> List[Tensor]:
-        """One batch of noise, or two for style mixing."""
+        """One batch of noise, or two for style mixing (StyleGAN, Sec. 3.1)."""
         if num_batches < 1:
-            raise ValueError('Argument `num_batches` must be at least 1 where '
-                             f'noise is drawn, but got {num_batches}.')
+            raise ValueError('Argument `num_batches` must be at least 1 to '
+                             f'draw noise, but got {num_batches}.')
         mix = self.style_mode == 'mix' and self.mix_prob > 0 and bool(
             torch.rand(()) < self.mix_prob)
         shape = (num_batches, self.noise_size)
@@ -235,7 +241,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
     def _style_codes(self, styles: Styles, label: Optional[Tensor],
                      num_batches: int, input_is_latent: bool
                      ) -> Tuple[List[Tensor], Optional[List[Tensor]]]:
-        """Style codes and the noise they come from, if they do."""
+        """Style codes, and the noise they were mapped from or None."""
         if isinstance(styles, Tensor):
             styles = [styles]
         elif styles is None or callable(styles):
@@ -251,7 +257,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
 
     def _truncate(self, codes: List[Tensor], truncation: float,
                   mean: Optional[Tensor]) -> List[Tensor]:
-        """Apply the truncation trick, where it is asked for."""
+        """Apply the truncation trick if ``truncation`` is below 1."""
         if truncation >= 1:
             return codes
         if mean is None:
@@ -264,7 +270,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
 
     @abstractmethod
     def first_map(self, chosen_scale: Size) -> Tensor:
-        """The first feature map, (1, C, H, W), the same for all samples."""
+        """The first feature map (1, C, H, W), shared by all samples."""
 
     def synthesize(self,
                    latent: Tensor,
@@ -279,22 +285,26 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             latent: Style codes (N, num_latents, style_channels).
             noises: Noise per layer; None to draw it.
             chosen_scale: Extra cells (dh, dw) of the first map.
-            add_noise: Whether noise is added.
+            add_noise: Add noise.
             first_map_kwargs: Further arguments for :meth:`first_map`.
 
         Returns:
             The images (N, out_channels, H, W), float32, and for each
-            resolution the last map (N, C, h, w) and factors (N, C), whose
-            product the features are.
+            resolution the last map (N, C, h, w) with its pending factor
+            (N, C); the features are their product.
         """
-        codes = latent.unbind(dim=1)
+        codes = latent.unbind(dim=1)  # num_latents x [N, style_channels]
         x = in_map_format(
-            self.first_map(chosen_scale, **first_map_kwargs).to(latent))
-        factor = torch.ones_like(x[:, :, 0, 0])
+            self.first_map(chosen_scale,
+                           **first_map_kwargs).to(latent))  # [1, C, h, w]
+        factor = torch.ones_like(x[:, :, 0, 0])  # [1, C]
         image, features = None, []
         for block, to_rgb in enumerate((self.to_rgb1, *self.to_rgbs)):
             low = len(self.to_rgbs) - block < self.num_low_precision
             with low_precision(x, low):
+                # Layer 0 in block 0, then layers 2 b - 1 (which upsamples)
+                # and 2 b in block b; the RGB output shares its code with the
+                # next block's first layer, as in StyleGAN2.
                 for index in range(max(0, 2 * block - 1), 2 * block + 1):
                     x, factor = self._layer(index)(x, factor, codes[index],
                                                    noises[index], add_noise)
@@ -304,7 +314,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         return image, features
 
     def _layer(self, index: int) -> StyledConv:
-        """The layer that gets the style code and the noise of this index."""
+        """The layer that takes style code and noise of this index."""
         return self.convs[index - 1] if index else self.conv1
 
     def _generate(self, codes: List[Tensor], inject_index: Optional[int],
@@ -312,7 +322,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
                   randomize_noise: bool, chosen_scale: Size,
                   add_noise: bool = True,
                   **first_map_kwargs) -> Dict[str, object]:
-        """Images from one or two style codes, and what they were made of."""
+        """Images from one or two style codes, with their ingredients."""
         latent, inject_index = codes_per_layer(codes, self.num_latents,
                                                inject_index)
         if injected_noise is None:
@@ -338,15 +348,15 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         """Table of images that mix the styles of sources and targets.
 
         Args:
-            n_source: Number of sources, the columns.
-            n_target: Number of targets, the rows.
-            inject_index: First layer that gets the source's style.
+            n_source: Number of sources (columns).
+            n_target: Number of targets (rows).
+            inject_index: First layer that takes the source's style code.
             truncation_latent: Mean style code.
             truncation: Truncation factor.
             kwargs: For :meth:`forward`.
 
         Returns:
-            ((n_target + 1) * (n_source + 1), C, H, W): an empty image and the
+            ((n_target + 1) * (n_source + 1), C, H, W): a blank image and the
             sources, then each target and its mixtures.
         """
         kwargs.update(
@@ -368,7 +378,7 @@ def as_pair(chosen_scale: Union[int, Sequence[int]]) -> Size:
     """Extra cells as (dh, dw).
 
     Raises:
-        ValueError: Neither an int nor two.
+        ValueError: ``chosen_scale`` is neither an int nor a pair of ints.
     """
     if isinstance(chosen_scale, int):
         return chosen_scale, chosen_scale

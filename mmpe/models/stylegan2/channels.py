@@ -1,4 +1,4 @@
-"""Channels per resolution, the same in generator and discriminator."""
+"""Number of channels per resolution, in generator and discriminator alike."""
 import math
 from typing import Dict
 
@@ -7,14 +7,17 @@ __all__ = ['channels_per_size', 'log2_size']
 
 def channels_per_size(multiplier: float = 2,
                       width: float = 1.) -> Dict[int, int]:
-    """Channels of the feature maps of each size.
+    """Number of channels of the feature maps of each size.
+
+    512 below 64 x 64, 2^14 * multiplier / size from there on; a multiplier of
+    2 is config F of StyleGAN2, 1 is its config E.
 
     Args:
-        multiplier: Channel multiplier of StyleGAN2 from 64 x 64 on.
+        multiplier: Factor on the channels from 64 x 64 on.
         width: Factor on all channels, for networks smaller than the paper's.
 
     Returns:
-        From size, 4 to 1024, to channels.
+        Number of channels by size, 4 to 1024.
 
     Raises:
         ValueError: A factor is not positive.
@@ -36,7 +39,7 @@ def log2_size(name: str, size: int) -> int:
 
     Raises:
         ValueError: ``size`` is not a power of 2 from 8 to 1024; the message
-            calls it by ``name``.
+            names the argument ``name``.
     """
     power = int(math.log2(size)) if size and size > 0 else 0
     if 2**power != size or not 3 <= power <= 10:

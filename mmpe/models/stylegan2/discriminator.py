@@ -26,7 +26,7 @@ Taps = Sequence[float]
 
 
 class ResBlock(nn.Module):
-    """Residual block that halves the size of a map.
+    """Residual block that halves the size of a map (StyleGAN2, Sec. 4.1).
 
     Args:
         in_channels: Input channels.
@@ -38,7 +38,8 @@ class ResBlock(nn.Module):
                  blur_kernel: Taps) -> None:
         super().__init__()
         self.conv1 = EqualizedConvAct(in_channels, in_channels, 3, padding=1)
-        # The sum of both branches is divided by sqrt(2), in their gains.
+        # The sum of two branches has twice the variance of one and is divided
+        # by sqrt(2) (StyleGAN2, Sec. 4.1); here each branch's gain is.
         self.conv2 = EqualizedConvAct(
             in_channels,
             out_channels,
@@ -52,17 +53,15 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H // 2, W // 2)."""
-        out = self.conv2(self.conv1(x))
+        out = self.conv2(self.conv1(x))  # [N, out, H // 2, W // 2]
         return self.skip(x).add_(out)
 
 
 class MinibatchStddev(nn.Module):
-    """Appends the mean standard deviation over groups of samples.
-
-    Progressive Growing of GANs, Sec. 3.
+    """Appends the mean standard deviation over groups (PGGAN, Sec. 3).
 
     Args:
-        group_size: Samples per group; all of them in a smaller batch.
+        group_size: Samples per group; the batch size in a smaller batch.
         channel_groups: Number of appended channels.
         eps: Added to the variance.
     """
@@ -77,12 +76,12 @@ class MinibatchStddev(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor, num_batches: int = 1) -> Tensor:
-        """Append the deviation.
+        """Append the standard deviation as further channels.
 
         Args:
             x: (N, C, H, W).
-            num_batches: Number of batches it consists of; no group has
-                samples of several.
+            num_batches: Number of equal batches in ``x``; groups do not mix
+                them.
 
         Returns:
             (N, C + channel_groups, H, W).
@@ -97,28 +96,34 @@ class MinibatchStddev(nn.Module):
                 'The batch size of a discriminator must be at most its '
                 f'`group_size` of {self.group_size} or divisible by it, but '
                 f'got {num}.')
-        groups = x.unflatten(0, (num_batches, group_size, -1))
-        groups = groups.unflatten(3, (self.channel_groups, -1))
-        # `var` is slow along an axis whose values are far apart.
+        # B batches, G samples per group, n groups, F channel groups of c.
+        groups = x.unflatten(
+            0, (num_batches, group_size, -1))  # [B, G, n, C, H, W]
+        groups = groups.unflatten(
+            3, (self.channel_groups, -1))  # [B, G, n, F, c, H, W]
+        # `var` is slow along an axis with a large stride.
         centred = groups - groups.mean(dim=1, keepdim=True)
-        deviation = (centred.square().mean(dim=1) + self.eps).sqrt()
-        deviation = deviation.mean(dim=(3, 4, 5))[:, None]
-        deviation = deviation.expand(-1, group_size, -1, -1).flatten(0, 2)
+        deviation = (centred.square().mean(dim=1) +
+                     self.eps).sqrt()  # [B, n, F, c, H, W]
+        deviation = deviation.mean(dim=(3, 4, 5))[:, None]  # [B, 1, n, F]
+        # One value per group and channel group, for all its samples and cells.
+        deviation = deviation.expand(
+            -1, group_size, -1, -1).flatten(0, 2)  # [N, F]
         deviation = deviation[:, :, None, None].expand(-1, -1, *x.shape[2:])
-        return torch.cat((x, deviation), dim=1)
+        return torch.cat((x, deviation), dim=1)  # [N, C + F, H, W]
 
 
 class BaseStyleDiscriminator(BaseModule):
     """Residual blocks, minibatch standard deviation and two linear layers.
 
     Args:
-        in_size: Size of images, a power of 2 from 8 to 1024; the number of
-            blocks follows from it.
+        in_size: Size of images, a power of 2 from 8 to 1024; sets the number
+            of blocks.
         img_channels: Channels of images.
         channel_multiplier: Factor on the channels from 64 x 64 on.
         blur_kernel: Taps of the filters.
         mbstd_cfg: Arguments of :class:`MinibatchStddev`.
-        final_size: Height and width of the map the linear layers read.
+        final_size: Height and width of the map that the linear layers take.
         width: Factor on all channels, for smaller networks.
         num_low_precision: Number of (highest) resolutions in half precision.
         num_outputs: Channels of the output.
@@ -158,9 +163,10 @@ class BaseStyleDiscriminator(BaseModule):
         self.num_low_precision = num_low_precision
 
     def features(self, x: Tensor, num_batches: int = 1) -> Tensor:
-        """Run all convolutions: (N, C, h, w)."""
+        """Run all convolutions, up to a map (N, C, h, w)."""
         x = in_map_format(x)
         for index, block in enumerate(self.convs):
+            # Block 0 (from RGB) and 1 share the highest resolution.
             low = max(0, index - 1) < self.num_low_precision
             if index == self.num_low_precision + 1 > 1:
                 x = at_least_float32(x)
@@ -170,7 +176,7 @@ class BaseStyleDiscriminator(BaseModule):
             self.mbstd_layer(at_least_float32(x), num_batches))
 
     def pool(self, x: Tensor) -> Tensor:
-        """Bring the last map to the size the linear layers read."""
+        """Bring the last map to the size that the linear layers take."""
         if tuple(x.shape[-2:]) != self.final_size:
             raise ValueError(
                 f'Images must have {self.in_size} x {self.in_size} pixels for '
@@ -184,14 +190,14 @@ class BaseStyleDiscriminator(BaseModule):
 
         Args:
             x: Images (N, img_channels, H, W).
-            num_batches: Number of equal batches in ``x``, each of which is
-                scored as if it were alone.
+            num_batches: Number of equal batches in ``x``, which are scored
+                independently.
 
         Returns:
             Float32 (N, num_outputs), larger for real images.
 
         Raises:
-            ValueError: Images have a size the discriminator cannot read.
+            ValueError: The size of the images does not fit.
         """
         x = self.pool(self.features(x, num_batches))
         return self.final_linear(x.flatten(1))
@@ -210,13 +216,14 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
         mbstd_cfg: Arguments of :class:`MinibatchStddev`.
         cond_size: Channels of a label to condition on; None for no label.
         cond_mapping_channels: Channels of the label's code, 512 by default.
-        cond_mapping_layers: Layers that make it, 8 by default.
+        cond_mapping_layers: Layers of the label's mapping network, 8 by
+            default.
         num_fp16_scales: Number of (highest) resolutions in half precision.
-        fp16_enabled: Whether all of them are.
-        out_fp32: Accepted for compatibility; scores are float32.
-        convert_input_fp32: Accepted for compatibility; blocks convert what
-            they need.
-        input_bgr2rgb: Whether the channels of images are reversed first.
+        fp16_enabled: Use half precision at all resolutions.
+        out_fp32: Accepted for compatibility; scores are always float32.
+        convert_input_fp32: Accepted for compatibility; blocks convert their
+            inputs as needed.
+        input_bgr2rgb: Reverse the channels of images first.
         init_cfg: Accepted for compatibility.
         pretrained: ``ckpt_path`` and ``prefix`` of weights to load.
         width: Factor on all channels, for smaller networks.
@@ -266,15 +273,15 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
 
         Args:
             x: Images (N, img_channels, H, W).
-            label: (N, cond_size) where the discriminator is conditional.
-            num_batches: Number of equal batches in ``x``, each of which is
-                scored as if it were alone.
+            label: (N, cond_size) for a conditional discriminator.
+            num_batches: Number of equal batches in ``x``, which are scored
+                independently.
 
         Returns:
             Float32 (N, 1), larger for real images.
 
         Raises:
-            ValueError: Images or label have a size that does not fit.
+            ValueError: The size of the images or the label does not fit.
         """
         outputs = super().forward(
             x.flip(1) if self.input_bgr2rgb else x, num_batches)
@@ -284,6 +291,7 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
             raise ValueError('Argument `label` must have '
                              f'{self.cond_size} channels, but got '
                              f'{None if label is None else label.shape}.')
+        # Projection of the label, as in StyleGAN2-ADA.
         code = self.mapping(label)
         return (outputs * code).sum(
             dim=1, keepdim=True) / code.shape[1]**0.5

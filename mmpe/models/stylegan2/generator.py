@@ -17,10 +17,10 @@ __all__ = ['ConstantInput', 'StyleGAN2Generator']
 
 
 class ConstantInput(nn.Module):
-    """Learned first feature map.
+    """Learned constant as the first feature map.
 
     Args:
-        num_channels: Channels.
+        num_channels: Number of channels.
         size: Height and width.
     """
 
@@ -32,32 +32,32 @@ class ConstantInput(nn.Module):
 @MODELS.register_module('StyleGANv2Generator')
 @MODELS.register_module()
 class StyleGAN2Generator(BaseStyleGenerator):
-    """StyleGAN2 as in "Analyzing and Improving the Image Quality of StyleGAN".
+    """Generator of StyleGAN2 with output skips (StyleGAN2, Sec. 2 and 4.1).
 
     Args:
         out_size: Size of the image, a power of 2 from 8 to 1024.
         style_channels: Channels of the style code.
         out_channels: Channels of the image.
-        noise_size: Channels of the noise; those of the style code if None.
+        noise_size: Channels of the noise; ``style_channels`` if None.
         cond_size: Channels of a label to condition on; None for no label.
-        cond_mapping_channels: Channels of the label's embedding; those of the
-            style code if None.
+        cond_mapping_channels: Channels of the label's embedding;
+            ``style_channels`` if None.
         num_mlps: Layers of the mapping network.
         channel_multiplier: Factor on the channels from 64 x 64 on.
-        blur_kernel: Taps of the filters behind transposed convolutions.
-        lr_mlp: Factor on the mapping network's learning rate.
-        default_style_mode: 'mix' or 'single' style codes in training.
+        blur_kernel: Taps of the filters after transposed convolutions.
+        lr_mlp: Learning rate multiplier of the mapping network.
+        default_style_mode: 'mix' or 'single': style mixing in training.
         eval_style_mode: The same in evaluation.
         norm_eps: Keeps the normalisation of the noise finite.
-        mix_prob: Probability of two style codes in mode 'mix'.
-        update_mean_latent_with_ema: Whether a running mean of the style code
-            is kept (``w_avg``).
-        w_avg_beta: Its momentum.
+        mix_prob: Probability of mixing two style codes in mode 'mix'.
+        update_mean_latent_with_ema: Keep a running mean of the style code
+            (``w_avg``).
+        w_avg_beta: Decay of the running mean.
         num_fp16_scales: Number of (highest) resolutions in half precision.
-        fp16_enabled: Whether all of them are.
-        bgr2rgb: Whether the channels of the image are reversed.
+        fp16_enabled: Use half precision at all resolutions.
+        bgr2rgb: Reverse the channels of the image.
         pretrained: ``ckpt_path`` and ``prefix`` of weights to load.
-        fixed_noise: Whether noise is the same in every call.
+        fixed_noise: Use the same noise in every call.
         width: Factor on all channels, for smaller networks.
     """
 
@@ -90,11 +90,11 @@ class StyleGAN2Generator(BaseStyleGenerator):
         if cond_size > 0:
             cond_channels = cond_mapping_channels or style_channels
         norm = PixelNorm(norm_eps)
-        # With a label, noise and embedding are normalised one by one.
+        # With a label, noise and embedding are normalised separately.
         mapping = StyleMapping(noise_size + cond_channels, style_channels,
                                num_mlps, lr_mlp,
                                None if cond_channels else norm)
-        # Nine resolutions, 4 to 1024, are all there can be.
+        # There are at most nine resolutions, 4 to 1024.
         super().__init__(out_size, style_channels, mapping, channel_multiplier,
                          width, out_channels, default_style_mode,
                          eval_style_mode, mix_prob,
@@ -117,14 +117,14 @@ class StyleGAN2Generator(BaseStyleGenerator):
 
     def make_conv(self, in_channels: int, out_channels: int, block: int,
                   upsample: bool) -> ModulatedConv2d:
-        """Padded convolution, transposed and filtered where it upsamples."""
+        """Padded convolution; transposed and filtered if it upsamples."""
         args = (in_channels, out_channels, 3, self.style_channels)
         if upsample:
             return TransposedConvUp(*args, blur_kernel=self.blur_kernel)
         return ModulatedConv2d(*args)
 
     def make_skip_upsample(self, block: int) -> nn.Module:
-        """Filtered upsampling with zeros around the image."""
+        """Filtered upsampling with zero padding."""
         return FIRFilter.upsampler()
 
     def first_map_size(self, chosen_scale: Size) -> Size:
@@ -138,13 +138,13 @@ class StyleGAN2Generator(BaseStyleGenerator):
     def get_mean_latent(self,
                         num_samples: int = 4096,
                         bs_per_repeat: int = 1024) -> Tensor:
-        """Mean style code: the running mean, where one is kept."""
+        """Mean style code: the running mean if there is one."""
         if hasattr(self, 'w_avg'):
             return self.w_avg
         return super().get_mean_latent(num_samples, bs_per_repeat)
 
     def map_noise(self, noise: Tensor, label: Optional[Tensor]) -> Tensor:
-        """Style code of noise, and of a label where there is one."""
+        """Style code of noise and, for a conditional generator, a label."""
         if not self.cond_size:
             return self.style_mapping(noise)
         if label is None or label.shape[-1] != self.cond_size:
@@ -176,28 +176,28 @@ class StyleGAN2Generator(BaseStyleGenerator):
         """Make images.
 
         Args:
-            styles: Noise (N, noise_size), style codes (N, style_channels) or
-                (N, L, style_channels), one or two of them; or a function of a
-                shape that draws noise; or None to draw it here.
-            label: (N, cond_size) where the generator is conditional.
-            num_batches: N where noise is drawn.
+            styles: One or two tensors of noise (N, noise_size) or style codes
+                (N, style_channels) or (N, L, style_channels); a function that
+                draws noise of a given shape; or None to draw it here.
+            label: (N, cond_size) for a conditional generator.
+            num_batches: Batch size N if noise is drawn.
             return_noise: Return a dict with the noise.
             return_latents: Return a dict with the style codes.
-            inject_index: First layer that gets the second of two codes.
-            truncation: Truncation factor, 1 for none.
+            inject_index: First layer that takes the second of two codes.
+            truncation: Truncation factor; 1 disables truncation.
             truncation_latent: Mean style code; computed if None.
             input_is_latent: Whether ``styles`` are style codes.
             injected_noise: Noise for each layer, (1 or N, 1, H, W).
-            add_noise: Whether layers add noise at all.
-            randomize_noise: Draw noise; else it is the same in every call.
+            add_noise: Add noise in the layers.
+            randomize_noise: Draw new noise; if False, use the fixed noise.
             update_ws: Update the running mean of the style code.
             return_features: Return a dict with a feature map.
-            feat_idx: Which one; 0 is 4 x 4.
+            feat_idx: Index of that feature map; 0 is 4 x 4.
             return_latent_only: Return the style codes (N, L, C).
 
         Returns:
-            Float32 images (N, out_channels, H, W), or a dict with them as
-            ``fake_img``.
+            Float32 images (N, out_channels, H, W), or a dict with the images
+            as ``fake_img``.
         """
         codes, noise = self._style_codes(styles, label, num_batches,
                                          input_is_latent)

@@ -1,4 +1,4 @@
-"""From noise to style codes, one for every layer of the generator."""
+"""Mapping network from noise to style codes (StyleGAN, Sec. 2)."""
 from typing import Optional, Sequence, Tuple
 
 import torch
@@ -16,11 +16,11 @@ class StyleMapping(nn.Sequential):
     """Mapping network: normalisation and fully connected layers.
 
     Args:
-        in_channels: Channels of the noise (and of the class embedding).
+        in_channels: Channels of the noise, plus those of a class embedding.
         style_channels: Channels of the style code.
         num_layers: Number of layers.
-        lr_mul: Factor on their learning rate.
-        norm: Normalisation of the input; left out if None.
+        lr_mul: Learning rate multiplier of the layers.
+        norm: Normalisation of the input; None for no normalisation.
     """
 
     def __init__(self,
@@ -41,7 +41,7 @@ class StyleMapping(nn.Sequential):
 
 
 class _Linear(nn.Module):
-    """Equalised linear layer under the names of a label's mapping network."""
+    """Equalised linear layer with the parameter names of StyleGAN2-ADA."""
 
     def __init__(self, in_channels: int, out_channels: int,
                  lr_mul: float) -> None:
@@ -57,12 +57,12 @@ class _Linear(nn.Module):
 
 
 class LabelMapping(nn.Module):
-    """Code of a label, for a conditional discriminator.
+    """Mapping network of a label, for a conditional discriminator.
 
     Args:
         cond_size: Channels of the label.
         channels: Channels of the code.
-        num_layers: Layers behind the embedding.
+        num_layers: Number of layers after the embedding.
     """
 
     def __init__(self, cond_size: int, channels: int, num_layers: int) -> None:
@@ -75,7 +75,7 @@ class LabelMapping(nn.Module):
     def forward(self, label: Tensor) -> Tensor:
         """Map (N, cond_size) to float32 (N, channels)."""
         with torch.autocast(label.device.type, enabled=False):
-            x = self.embed(at_least_float32(label))
+            x = self.embed(at_least_float32(label))  # [N, channels]
             x = x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
             for index in range(self.num_layers):
                 x = leaky_relu_(getattr(self, f'fc{index}')(x) * GAIN)
@@ -84,16 +84,17 @@ class LabelMapping(nn.Module):
 
 def codes_per_layer(codes: Sequence[Tensor], num_layers: int,
                     inject_index: Optional[int] = None) -> Tuple[Tensor, int]:
-    """Repeat one style code for all layers, or mix two.
+    """Repeat one style code for all layers, or mix two (StyleGAN, Sec. 3.1).
 
     Args:
-        codes: One or two tensors (N, C); or one of (N, L, C), kept as it is.
+        codes: One or two tensors (N, C); or one (N, L, C), which is returned
+            unchanged.
         num_layers: Number of layers L.
-        inject_index: First layer that gets the second code; drawn from 1 to
+        inject_index: First layer that takes the second code; drawn from 1 to
             L - 1 if None.
 
     Returns:
-        (N, L, C) and the index, L where there is one code.
+        The codes (N, L, C) and the index; L for a single code.
     """
     first = codes[0]
     if len(codes) < 2:
@@ -110,14 +111,16 @@ def codes_per_layer(codes: Sequence[Tensor], num_layers: int,
 
 
 def truncate(code: Tensor, mean: Tensor, truncation: float) -> Tensor:
-    """Move a style code towards the mean one (truncation trick).
+    """Move style codes towards their mean (truncation trick in W).
+
+    A Style-Based Generator Architecture for GANs, Appendix B.
 
     Args:
         code: (N, C) or (N, L, C).
         mean: Broadcastable to ``code``.
-        truncation: Distance that is kept, 1 for all of it.
+        truncation: Fraction of the distance to the mean that is kept.
 
     Returns:
-        Of the shape of ``code``.
+        Codes in the shape of ``code``.
     """
     return mean + truncation * (code - mean)

@@ -30,7 +30,7 @@ _LOSS_DEFAULTS = dict(
     g_reg_interval=4,
     g_reg_weight=8.,
     pl_batch_shrink=2)
-# MMagic reads them, but they ask for an abandoned library or do nothing.
+# Keys of MMagic that need an abandoned library (apex) or have no effect.
 _IGNORED_LOSS_KEYS = ('r1_use_apex_amp', 'scale_r1_loss',
                       'g_reg_use_apex_amp')
 
@@ -39,27 +39,28 @@ _IGNORED_LOSS_KEYS = ('r1_use_apex_amp', 'scale_r1_loss',
 class StyleGAN2(BaseGAN):
     """Analyzing and Improving the Image Quality of StyleGAN (CVPR 2020).
 
-    The non-saturating logistic loss; every ``r1_interval`` iterations the R1
-    penalty of the discriminator, every ``g_reg_interval`` updates of the
-    generator the path length penalty. Or, as in R3GAN (NeurIPS 2024), the
-    relativistic pairing loss with R1 and R2, the same penalty at generated
-    images.
+    Non-saturating logistic loss with lazy regularisation (StyleGAN2, Sec.
+    3.1): R1 every ``r1_interval`` iterations of the discriminator, the path
+    length penalty every ``g_reg_interval`` updates of the generator. As an
+    alternative, the loss of R3GAN (NeurIPS 2024): relativistic pairing with
+    R1 and R2, the same penalty on generated images.
 
     Args:
         generator: Generator, or its config.
         discriminator: Discriminator, or its config; None to sample only.
         data_preprocessor: Data preprocessor, or its config.
-        generator_steps: Updates of the generator in a row.
-        discriminator_steps: Updates of the discriminator in a row.
-        ema_config: Config of the generator's moving average; None for none.
-        loss_config: ``r1_loss_weight`` 80, ``r1_interval`` 16, ``norm_mode``
-            'pixel' (or 'HWC'), ``g_reg_interval`` 4, ``g_reg_weight`` 8 and
-            ``pl_batch_shrink`` 2: the path length penalty sees this part of a
-            batch; ``adversarial`` 'logistic' (or 'relativistic') and
-            ``r2_loss_weight`` 0, for none.
-        augmentation: What is done with all images before the discriminator
-            sees them, see :mod:`mmpe.models.augmentation`, or its config;
-            None for nothing.
+        generator_steps: Consecutive updates of the generator.
+        discriminator_steps: Consecutive updates of the discriminator.
+        ema_config: Config of the generator's moving average; None disables
+            it.
+        loss_config: Settings of the losses, with their defaults:
+            ``r1_loss_weight`` 80, ``r1_interval`` 16, ``norm_mode`` 'pixel'
+            (or 'HWC'), ``g_reg_interval`` 4, ``g_reg_weight`` 8,
+            ``pl_batch_shrink`` 2 (the batch size is divided by it for the
+            path length), ``adversarial`` 'logistic' (or 'relativistic') and
+            ``r2_loss_weight`` 0 (no R2).
+        augmentation: Augmentation of the discriminator's inputs, see
+            :mod:`mmpe.models.augmentation`, or its config; None for none.
 
     Raises:
         ValueError: ``loss_config`` has an unknown key or an invalid value.
@@ -91,10 +92,10 @@ class StyleGAN2(BaseGAN):
                              _built(augmentation))
         self._iters_per_gen_update = discriminator_steps
 
-    # --- what multi-scale training changes ----------------------------------
+    # --- hooks for multi-scale training -------------------------------------
 
     def sample_kwargs(self, iteration: int) -> dict:
-        """Arguments of the generator in an iteration, in D and G step."""
+        """Arguments of the generator in both steps of an iteration."""
         return {}
 
     def path_length_kwargs(self, iteration: int) -> dict:
@@ -102,16 +103,16 @@ class StyleGAN2(BaseGAN):
         return {}
 
     def match_reals(self, images: Tensor, sample_kwargs: dict) -> Tensor:
-        """Real images (N, C, H, W) of the size the generator makes."""
+        """Real images (N, C, H, W) at the size of the generator's images."""
         return images
 
     # --- training -----------------------------------------------------------
 
     def compile_networks(self) -> Optional[str]:
-        """Compile both networks, but for R1 and the path length penalty.
+        """Compile both networks, except for R1 and the path length penalty.
 
         Returns:
-            None, or in one line why they are not compiled.
+            None, or one line that says why they are not compiled.
         """
 
         def trial(generator: nn.Module, discriminator: nn.Module) -> Tensor:
@@ -122,17 +123,17 @@ class StyleGAN2(BaseGAN):
 
     def train_step(self, data: dict,
                    optim_wrapper: OptimWrapperDict) -> Dict[str, Tensor]:
-        """Update the discriminator and, when its turn comes, the generator.
+        """Update the discriminator and, when it is due, the generator.
 
         Args:
-            data: Batch of the data loader.
+            data: Batch from the data loader.
             optim_wrapper: Optimisers of generator and discriminator.
 
         Returns:
             Scalars to log.
         """
-        # With accumulated gradients the generator is not updated in every
-        # iteration, and "every 4th" means updates.
+        # With gradient accumulation the generator is not updated in every
+        # iteration, and `g_reg_interval` counts updates.
         self._iters_per_gen_update = (
             self.discriminator_steps *
             optim_wrapper['discriminator']._accumulative_counts)
@@ -142,10 +143,10 @@ class StyleGAN2(BaseGAN):
                             data_samples: DataSample,
                             optimizer_wrapper: OptimWrapper
                             ) -> Dict[str, Tensor]:
-        """One update of the discriminator.
+        """Update the discriminator once.
 
         Args:
-            inputs: Not used.
+            inputs: Unused.
             data_samples: Stacked samples, with real images in ``gt_img``.
             optimizer_wrapper: The discriminator's optimiser.
 
@@ -156,6 +157,8 @@ class StyleGAN2(BaseGAN):
         sample_kwargs = self.sample_kwargs(iteration)
         reals = self.match_reals(data_samples.gt_img, sample_kwargs)
         with torch.no_grad():
+            # Without a noise tensor, the generator mixes styles. Deviation:
+            # MMagic passes one, which disables style mixing in training.
             fakes = self.generator(
                 None, num_batches=len(reals), **sample_kwargs)
         loss, log_vars = self.parse_losses(
@@ -166,12 +169,12 @@ class StyleGAN2(BaseGAN):
     def train_generator(self, inputs: Union[dict, Tensor],
                         data_samples: DataSample,
                         optimizer_wrapper: OptimWrapper) -> Dict[str, Tensor]:
-        """One update of the generator.
+        """Update the generator once.
 
         Args:
-            inputs: Not used.
-            data_samples: Stacked samples, with real images in ``gt_img``; of
-                the logistic loss only their number matters.
+            inputs: Unused.
+            data_samples: Stacked samples, with real images in ``gt_img``; the
+                logistic loss uses their number only.
             optimizer_wrapper: The generator's optimiser.
 
         Returns:
@@ -191,9 +194,10 @@ class StyleGAN2(BaseGAN):
         """Losses of the discriminator.
 
         Args:
-            fakes: (N, C, H, W).
-            reals: (N, C, H, W).
-            iteration: Which one it is; decides about R1.
+            fakes: Generated images (N, C, H, W).
+            reals: Real images (N, C, H, W).
+            iteration: Index of the iteration, which decides whether R1 is
+                due.
 
         Returns:
             Scalars by name.
@@ -201,8 +205,8 @@ class StyleGAN2(BaseGAN):
         with_penalties = iteration % self.loss_config['r1_interval'] == 0
         with_r2 = with_penalties and self.loss_config['r2_loss_weight'] > 0
         if with_penalties:
-            # The same scores serve all terms. Penalties are on the images as
-            # they are, whatever is done with them afterwards.
+            # The same scores serve all terms. Penalties are taken with
+            # respect to the images before augmentation.
             reals = reals.detach().requires_grad_()
             fakes = fakes.detach().requires_grad_(with_r2)
             with eagerly(self.discriminator):
@@ -215,7 +219,7 @@ class StyleGAN2(BaseGAN):
         if self.loss_config['adversarial'] == 'relativistic':
             losses = dict(loss_disc=relativistic_loss(real_scores,
                                                       fake_scores))
-            # A score alone says nothing: only differences are trained.
+            # Only differences of scores are trained.
             signs_of = real_scores - fake_scores
         else:
             losses = dict(
@@ -231,18 +235,22 @@ class StyleGAN2(BaseGAN):
         return losses
 
     def _penalty(self, name: str, scores: Tensor, images: Tensor) -> Tensor:
-        """Weighted penalty of the scores' gradient at images."""
+        """Weighted penalty on the gradient of scores at images.
+
+        Weights include the interval of lazy regularisation: 80 every 16
+        iterations stands for gamma / 2 = 5 in each (StyleGAN2, Sec. 3.1).
+        """
         penalty = r1_penalty(
             input_gradient(scores, images), self.loss_config['norm_mode'])
         return penalty * self.loss_config[f'{name}_loss_weight']
 
     def augmented(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) as the discriminator is to see them."""
+        """Images (N, C, H, W) after the augmentation, if there is one."""
         return images if self.augmentation is None else (
             self.augmentation(images))
 
     def _scores(self, *batches: Tensor) -> Sequence[Tensor]:
-        """Scores of each batch (N, C, H, W); at once where that is known."""
+        """Scores of each batch (N, C, H, W), in one call if supported."""
         if isinstance(unwrap(self.discriminator), BaseStyleDiscriminator):
             return self.discriminator(
                 torch.cat(batches),
@@ -257,8 +265,9 @@ class StyleGAN2(BaseGAN):
 
         Args:
             num: Number of images.
-            iteration: Which one it is; decides about the path length.
-            reals: (num, C, H, W), for the relativistic loss alone.
+            iteration: Index of the iteration, which decides whether the path
+                length penalty is due.
+            reals: Real images (num, C, H, W), for the relativistic loss only.
 
         Returns:
             Scalars by name.
@@ -278,11 +287,13 @@ class StyleGAN2(BaseGAN):
         return losses
 
     def path_length_loss(self, num: int, iteration: int) -> Tensor:
-        """Weighted path length penalty; moves the running mean.
+        """Weighted path length penalty (StyleGAN2, Eq. 4).
+
+        Updates the running mean of path lengths.
 
         Args:
-            num: Number of images, of which a part is used.
-            iteration: Which one it is.
+            num: Batch size, divided by ``pl_batch_shrink``.
+            iteration: Index of the iteration.
 
         Returns:
             Scalar.
@@ -293,30 +304,30 @@ class StyleGAN2(BaseGAN):
                 num_batches=max(1, num // self.loss_config['pl_batch_shrink']),
                 return_latents=True,
                 **self.path_length_kwargs(iteration))
-        lengths = path_lengths(outputs['fake_img'], outputs['latent'])
+        lengths = path_lengths(outputs['fake_img'], outputs['latent'])  # [N]
         penalty, mean = path_length_penalty(lengths, self.mean_path_length)
-        # One mean on all ranks, since the checkpoint holds one.
+        # All ranks share one mean, as the checkpoint holds one.
         all_reduce(mean, op='mean')
         self.mean_path_length.copy_(mean)
         return penalty * self.loss_config['g_reg_weight']
 
 
 def _built(part: ModelType, **default_args) -> nn.Module:
-    """A part of the model, built from our registry unless it is a module."""
+    """Build a part of the model from its config; return a module as is."""
     if isinstance(part, nn.Module):
         return part
     return build_from(MODELS, part, **default_args)
 
 
 def _checked_losses(config: dict) -> dict:
-    """All settings of the losses."""
+    """Complete settings of the losses."""
     config = {
         key: value for key, value in config.items()
         if key not in _IGNORED_LOSS_KEYS
     }
     unknown = set(config) - set(_LOSS_DEFAULTS)
     if unknown:
-        raise ValueError('Argument `loss_config` must have keys out of '
+        raise ValueError('Argument `loss_config` must have keys from '
                          f'{sorted(_LOSS_DEFAULTS)}, but got '
                          f'{sorted(unknown)}.')
     config = {**_LOSS_DEFAULTS, **config}
@@ -332,5 +343,5 @@ def _checked_losses(config: dict) -> dict:
 
 
 def current_iteration() -> int:
-    """Number of the current iteration, from 0."""
+    """Index of the current iteration, counted from 0."""
     return MessageHub.get_current_instance().get_info('iter')

@@ -12,8 +12,8 @@ def low_precision(x: Tensor, enabled: bool) -> AbstractContextManager:
 
     Args:
         x: A tensor on the block's device.
-        enabled: Whether the block asks for it; else the surrounding precision
-            stays.
+        enabled: Whether the block runs in low precision; if False, the
+            surrounding precision is kept.
 
     Returns:
         A context manager.
@@ -25,5 +25,8 @@ def low_precision(x: Tensor, enabled: bool) -> AbstractContextManager:
 
 
 def clamp(x: Tensor, enabled: bool, limit: float = 256.) -> Tensor:
-    """Limit a feature map so that float16 does not overflow."""
+    """Clamp a feature map so that float16 does not overflow.
+
+    The limit is that of StyleGAN2-ADA's ``conv_clamp``.
+    """
     return x.clamp(-limit, limit) if enabled else x

@@ -1,4 +1,4 @@
-"""Weights of a network out of a whole model's checkpoint (``pretrained``)."""
+"""Load a network's weights from a model's checkpoint (``pretrained``)."""
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 from torch import nn
 
@@ -14,14 +14,14 @@ def load_pretrained(network: nn.Module,
 
     Args:
         network: Generator or discriminator.
-        ckpt_path: Checkpoint.
-        prefix: What the names of the network's weights start with in the
-            checkpoint, for instance 'generator_ema'.
+        ckpt_path: Path or address of the checkpoint.
+        prefix: Prefix of the network's weights in the checkpoint, for example
+            'generator_ema'.
         map_location: Device to load to.
-        strict: Whether missing and unknown weights are errors.
+        strict: Treat missing and unexpected weights as errors.
     """
     state = _load_checkpoint_with_prefix(prefix, ckpt_path, map_location)
-    # A moving average has its weights in a module, and counts its steps.
+    # A moving average keeps its weights under `module.` and counts `steps`.
     state.pop('steps', None)
     network.load_state_dict(
         {

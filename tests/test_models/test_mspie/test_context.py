@@ -4,7 +4,7 @@ import copy
 import pytest
 import torch
 
-from mmpe.functional.distances import resize_images
+from mmpe.functional.resample import resize_images
 from mmpe.models.mspie.scales import RegionSampler, other_scale
 from mmpe.registry import MODELS, build_from
 

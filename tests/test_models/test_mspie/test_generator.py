@@ -196,9 +196,9 @@ def test_outputs():
     (dict(width=0), '`width` must be positive'),
     (dict(default_style_mode='both'), "must be one of .* 'both'"),
     (dict(skip_padding='one'), "`skip_padding` must be 'zero' or 'none'"),
-    (dict(no_pad=True), 'must lead to images of 32 x 32 pixels'),
+    (dict(no_pad=True), 'must give images of 32 x 32 pixels'),
     (dict(head_pos_encoding=SPE, head_pos_size=(5, 5)),
-     'must lead to images of 32 x 32 pixels, but got'),
+     'must give images of 32 x 32 pixels, but got'),
 ])
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):

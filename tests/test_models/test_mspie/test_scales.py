@@ -30,8 +30,8 @@ def test_draws_depend_on_seed_and_iteration_only():
     ([0, 2.5], None, 'multi_input_scales'),
     ([0, -4], None, 'at least -3'),
     ([0, 2], [1.], 'one value for each of 2 scales'),
-    ([0, 2], [0.5, 0.6], 'add up to 1'),
-    ([0, 2], [1.5, -0.5], 'add up to 1'),
+    ([0, 2], [0.5, 0.6], 'sum to 1'),
+    ([0, 2], [1.5, -0.5], 'sum to 1'),
 ])
 def test_bad_scales(scales, probabilities, message):
     with pytest.raises(ValueError, match=message):

@@ -116,7 +116,7 @@ def test_state_dicts(model):
 @pytest.mark.parametrize('checkpoint', [
     dict(state_dict=dict(weight=torch.zeros(1))), dict(), [1]])
 def test_checkpoints_without_a_photograph(checkpoint):
-    with pytest.raises(ValueError, match='must hold the photograph'):
+    with pytest.raises(ValueError, match='must have the photograph'):
         build().load_weights(checkpoint)
 
 
@@ -143,16 +143,16 @@ def test_checkpoints_with_a_small_photograph():
     (dict(spread=()), '`spread` must be above 0'),
     (dict(patch_size=4), '`patch_size` must be odd .* but got 4'),
     (dict(patch_size=1), '`patch_size` must be .* at least 3, but got 1'),
-    (dict(min_size=6), '`min_size` must be at least 2 above .*got 6 and 5'),
+    (dict(min_size=6), '`min_size` must be at least .* got 6 and 5'),
     (dict(search='near'), "must be one of .*'local'.* but got 'near'"),
     (dict(search_radius=0), '`search_radius` must be at least 1, but got 0'),
     (dict(num_components=0), '`num_components` must be at least 1'),
     (dict(window_std=.4), '`window_std` must be from 0.5 to 4, but got 0.4'),
     (dict(window_std=5), '`window_std` must be from 0.5 to 4, but got 5'),
-    (dict(sigmas=(.5, .5)), r'`sigmas` must fall.*but got \[0.5, 0.5\]'),
-    (dict(sigmas=(2, 1)), '`sigmas` must fall, from at most 1'),
-    (dict(fine_sigmas=(.5, -.1)), '`fine_sigmas` must fall.*at least 0'),
-    (dict(fine_sigmas=()), '`fine_sigmas` must fall'),
+    (dict(sigmas=(.5, .5)), r'`sigmas` must decrease.*but got \[0.5, 0.5\]'),
+    (dict(sigmas=(2, 1)), '`sigmas` must decrease, from at most 1'),
+    (dict(fine_sigmas=(.5, -.1)), '`fine_sigmas` must decrease.*at least 0'),
+    (dict(fine_sigmas=()), '`fine_sigmas` must decrease'),
     (dict(positions=dict(type='SPE', embedding_dim=3)), '`embedding_dim`'),
 ])
 def test_bad_arguments(arguments, message):

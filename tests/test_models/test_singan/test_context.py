@@ -126,7 +126,7 @@ def test_input_sample():
     assert not torch.allclose(outputs[1], recon)
     torch.testing.assert_close(
         outputs[1][..., 5:-5, 5:-5], recon[..., 5:-5, 5:-5])
-    with pytest.raises(ValueError, match=r'stage 2 must have the size '
+    with pytest.raises(ValueError, match=r'scale 2 must have the size '
                        r'\(48, 64\), or \(58, 74\) with its context, but'):
         model.sample(
             mode='recon', start_scale=2, input_sample=torch.zeros(1, 3, 9, 9))
@@ -164,7 +164,7 @@ def test_bad_generator(kwargs, message):
 
 def test_positions_are_needed():
     model = make_model()
-    with pytest.raises(ValueError, match='`position_codes` must hold'):
+    with pytest.raises(ValueError, match='`position_codes` must be'):
         model.generator(None, model.fixed_noises, [1, 1, 1], 'rand', 2)
 
 

@@ -128,7 +128,7 @@ def test_logs_and_copies_are_their_own():
     (dict(graph=None), "the model is on 'cpu' instead of a GPU"),
     (dict(objective=dict(type='OtherLosses')), 'OtherLosses does not say'),
     (dict(clip_grad_kwargs=dict(max_norm=1)), 'gradients are clipped'),
-    (dict(fused=False), 'the optimiser is no fused Adam'),
+    (dict(fused=False), 'the optimiser must be a fused Adam'),
 ])
 def test_why_not(change, reason, monkeypatch):
     if 'graph' in change:

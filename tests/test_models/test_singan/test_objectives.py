@@ -44,7 +44,7 @@ def test_weights(kwargs, expected):
     (dict(weight=3), TypeError, "unexpected keyword argument 'weight'"),
     (dict(type='Missing'), KeyError, 'Missing is not in'),
     (dict(type='HoldsWeights'), ValueError,
-     r"add nothing to .*, but HoldsWeights adds \['bias', 'weight'\]"),
+     r"not add to .*, but HoldsWeights adds \['bias', 'weight'\]"),
 ])
 def test_bad_objectives(objective, error, message):
     with pytest.raises(error, match=message):

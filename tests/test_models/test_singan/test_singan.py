@@ -97,7 +97,7 @@ def test_pickle_is_understood_by_mmagic_and_back(trained, head, tmp_path):
 def test_pickle_of_another_model(trained, head, tmp_path):
     path = str(tmp_path / 'a.pkl')
     trained.save_test_pkl(path)
-    with pytest.raises(ValueError, match='holds 6 fixed noises, but the '
+    with pytest.raises(ValueError, match='has 6 fixed noises, but the '
                        'model has 3 scales'):
         build(head, num_scales=2, test_pkl_data=path).load_test_pkl()
 
@@ -187,7 +187,7 @@ def test_bad_options(trained, kwargs, message):
 def test_nothing_to_sample(model):
     for use in (lambda: model({}), lambda: model.pyramid_sizes,
                 lambda: model.noise_shapes((30, 40))):
-        with pytest.raises(ValueError, match='holds no fixed noises'):
+        with pytest.raises(ValueError, match='has no fixed noises'):
             use()
     with pytest.raises(TypeError, match='must be a dict of options'):
         model(torch.zeros(1))
