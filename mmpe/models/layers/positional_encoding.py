@@ -72,6 +72,11 @@ class SinusoidalPositionalEmbedding(BaseModule):
     Raises:
         ValueError: ``embedding_dim`` is odd or too small, or ``centered`` is
             set without ``center_shift``.
+
+    Example:
+        >>> encoding = SinusoidalPositionalEmbedding(embedding_dim=8)
+        >>> encoding.make_grid2d(24, 36).shape
+        torch.Size([1, 16, 24, 36])
     """
 
     def __init__(self,
@@ -206,6 +211,10 @@ class CartesianGrid(BaseModule):
     The centres of the top-left and bottom-right cells are at (-1, -1) and
     (1, 1) at any size, as in :func:`torch.nn.functional.grid_sample` with
     ``align_corners=True``.
+
+    Example:
+        >>> CartesianGrid().make_grid2d(24, 36).shape
+        torch.Size([1, 2, 24, 36])
     """
 
     num_channels = 2
