@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from joblib.externals.loky import get_reusable_executor
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
@@ -15,6 +16,10 @@ from mmengine.registry import DefaultScope
 import mmpe  # noqa: F401
 
 torch.set_num_threads(1)
+# The same few examples each time, however long one takes.
+settings.register_profile(
+    'few', max_examples=40, derandomize=True, database=None, deadline=None)
+settings.load_profile('few')
 
 
 def pytest_collection_modifyitems(items):
