@@ -54,8 +54,8 @@ def pytest_collection_finish():
     gc.freeze = gc.unfreeze = lambda: None
 
 
-@pytest.fixture(autouse=True)
-def _nothing_global_is_left():
+@contextlib.contextmanager
+def nothing_global_is_left():
     """Forget what Runners leave in mmengine's lists of current instances.
 
     In their default scope MMagic would build our parts; and a Runner of the
@@ -67,6 +67,12 @@ def _nothing_global_is_left():
     for manager, instances in zip(managers, before):
         manager._instance_dict.clear()
         manager._instance_dict.update(instances)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_global_is_left():
+    with nothing_global_is_left():
+        yield
 
 
 @pytest.fixture

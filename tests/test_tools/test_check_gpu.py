@@ -34,6 +34,7 @@ def core(monkeypatch):
     return core
 
 
+@pytest.mark.slow
 def test_all_groups(tmp_path):
     result = check_gpu('--device', 'cpu', '--scale-down', '--out', tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
