@@ -36,7 +36,7 @@ STARTING = {'dask_cluster', 'holder'}
 def pytest_collection_modifyitems(items):
     """Mark what starts processes; skip what needs a GPU that is not there."""
     for item in items:
-        if TOOLS.count(item.path.parent.name) or STARTING.intersection(
+        if item.path.parent.name in TOOLS or STARTING.intersection(
                 item.fixturenames):
             item.add_marker(pytest.mark.tools)
         if 'gpu' in item.keywords and not torch.cuda.is_available():

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.test_utils.test_parallel import is_gone
 from tests.waiting import wait_for
 
 from .conftest import ROOT
@@ -92,8 +92,7 @@ def test_what_fails_or_hangs_does_not_end_the_others(core, tmp_path):
     assert statuses(3, lambda: subprocess.run(command, shell=True),
                     dict) == [('failed', 'out of time'), ('not run', '')]
     pid = int(started.read_text())
-    wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(
-        pid).status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: is_gone(pid))
 
 
 def test_later_results_of_a_group_count(core, tmp_path):
