@@ -1,33 +1,61 @@
 """Settings of all tests: few threads, and MMagic behind the host bridge."""
 import contextlib
+import gc
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from joblib.externals.loky import get_reusable_executor
+from mmengine.config import config as mmengine_config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 
 import mmpe  # noqa: F401
 
+from .waiting import wait_for
+
 torch.set_num_threads(1)
+# The same few examples each time, however long one takes.
+settings.register_profile(
+    'few', max_examples=40, derandomize=True, database=None, deadline=None)
+settings.load_profile('few')
+# The layout of a config's text, which a Runner makes at its start and for each
+# checkpoint, takes more time than a small training. Processes that tests start
+# make it.
+mmengine_config.FormatCode = lambda text, **kwargs: (text, True)
+
+# Whose tests start processes, by folder or by fixture.
+TOOLS = ('test_tools', 'test_web', 'test_reliability')
+STARTING = {'dask_cluster', 'holder'}
 
 
 def pytest_collection_modifyitems(items):
-    """Skip what needs a GPU where there is none."""
-    if torch.cuda.is_available():
-        return
+    """Mark what starts processes; skip what needs a GPU that is not there."""
     for item in items:
-        if 'gpu' in item.keywords:
+        if item.path.parent.name in TOOLS or STARTING.intersection(
+                item.fixturenames):
+            item.add_marker(pytest.mark.tools)
+        if 'gpu' in item.keywords and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason='there is no GPU'))
 
 
-@pytest.fixture(autouse=True)
-def _nothing_global_is_left():
+def pytest_collection_finish():
+    """Let collections of garbage, as at a training's start, be quick.
+
+    They need not look at all that was imported, and a training's end does not
+    change this.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.freeze = gc.unfreeze = lambda: None
+
+
+@contextlib.contextmanager
+def nothing_global_is_left():
     """Forget what Runners leave in mmengine's lists of current instances.
 
     In their default scope MMagic would build our parts; and a Runner of the
@@ -39,6 +67,12 @@ def _nothing_global_is_left():
     for manager, instances in zip(managers, before):
         manager._instance_dict.clear()
         manager._instance_dict.update(instances)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_global_is_left():
+    with nothing_global_is_left():
+        yield
 
 
 @pytest.fixture
@@ -70,8 +104,7 @@ def dask_cluster(tmp_path):
         def start_cluster(num_workers=1, **variables):
             start_cluster.scheduler = start('scheduler', '--port', '0',
                                             **variables)
-            while not path.exists():
-                time.sleep(0.05)
+            wait_for(path.exists, start_cluster.scheduler)
             for _ in range(num_workers):
                 start('worker', '--nthreads', '1', '--local-directory', folder,
                       **variables)

@@ -41,6 +41,7 @@ def test_a_result_or_one_line(kind, tmp_path_factory):
     check()
 
 
+@pytest.mark.tools
 def test_the_same_inputs_in_child_processes():
     """As the long form reads them: crashes and memory would be seen."""
     first, second = (run(KINDS[:-1], 60, seed=3) for _ in range(2))
@@ -93,13 +94,15 @@ def say_much(path):
     raise ValueError('')
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize('read, fault', [
     (crash, 'crash'), (hang, 'hang'), (execute, 'code run'),
     (leave, 'left behind'), (allocate, 'memory'), (fail, 'crash'),
     (say_much, 'crash')
 ])
 def test_faults_are_seen(read, fault, tmp_path, monkeypatch):
-    monkeypatch.setattr(harness, 'LIMITS', harness.Limits(seconds=.2))
+    monkeypatch.setattr(harness, 'LIMITS', harness.Limits(
+        seconds=.2 if read is hang else 20))
     kind = Kind('fault', make_nothing, read, (ValueError, ), 1)
     summary, = run([kind], 2, keep=tmp_path)
     assert summary.counts == {fault: 2} and summary.num_faults == 2

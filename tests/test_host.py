@@ -8,6 +8,7 @@ import pytest
 
 from mmpe import host
 
+pytestmark = pytest.mark.tools
 ROOT = Path(__file__).resolve().parents[1]
 bridged = pytest.mark.skipif(
     host._mmagic_works(), reason='MMagic works by itself in this environment')
@@ -23,7 +24,7 @@ def _run(code, *folders):
         ],
         capture_output=True,
         text=True,
-        timeout=300)
+        timeout=600)
 
 
 @pytest.fixture(scope='module')

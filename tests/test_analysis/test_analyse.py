@@ -30,6 +30,7 @@ def wrong():
     return nn.ReLU()
 
 
+@pytest.mark.slow
 def test_a_network_never_seen():
     subject = from_factory(f'{__name__}:encoder')
     assert subject.margin == 32  # it sees 21 pixels

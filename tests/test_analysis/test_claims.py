@@ -139,6 +139,7 @@ def fake_training(name, folder):
     return Trained(name, 0, config_of(name), str(path))
 
 
+@pytest.mark.slow
 def test_record_of_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(records, '_FAKES', 8)
     monkeypatch.setattr(records, '_LATENTS', 8)

@@ -7,6 +7,7 @@ from PIL import Image
 from mmpe.analysis.subjects import from_checkpoint
 from mmpe.analysis.trainings import train_all
 
+pytestmark = pytest.mark.tools
 NAME = 'dcgan_flat_32'
 SHORT = {
     'train_cfg.max_iters': 2,

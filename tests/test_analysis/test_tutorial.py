@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from mmengine.config import Config
 from PIL import Image
 
@@ -12,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / 'docs/positions_for_others.md').read_text()
 
 
+@pytest.mark.slow
 def test_tutorial(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(MODELS.module_dict, 'ToldDCGANGenerator', None)
     del MODELS.module_dict['ToldDCGANGenerator']

@@ -18,6 +18,7 @@ from mmpe.inference import load
 from mmpe.utils.parallel import Progress
 from mmpe.zoo import root
 
+pytestmark = pytest.mark.tools
 SMALL = {
     'model.iters_per_scale': 3,
     'model.generator.base_channels': 8,
@@ -47,7 +48,7 @@ class Hook(photographs._ReportHook):
         if (runner.iter == 5 and self._folder.name == 'b'
                 and self._progress.starts == 1):
             os.kill(os.getppid(), 9)
-            time.sleep(60)
+            time.sleep(3600)  # until its parent ends
         super().after_train_iter(runner, *args, **kwargs)
 
 photographs._ReportHook = Hook
@@ -130,7 +131,7 @@ def test_folder_has_all_that_sampling_takes(result):
     sampler = load(result.config, result.checkpoint)
     assert sampler.sample(1, seed=0)[0].shape == (32, 40, 3)
     assert result.size == (32, 40) and result.scales == 2
-    assert 0 < result.seconds < 100
+    assert result.seconds > 0
     error = sampler.photograph.astype(float) - sampler.reconstruct()
     psnr = 10 * np.log10(255**2 / np.mean(error**2))
     assert result.psnr == pytest.approx(psnr, abs=0.01)
@@ -291,7 +292,7 @@ def test_jobs_run_together_and_share_threads(config, photograph, tmp_path,
     meet = '''
 import os, sys, time
 print(os.environ['OMP_NUM_THREADS'], file=sys.stderr, flush=True)
-end = time.monotonic() + 20
+end = time.monotonic() + 600
 while not os.path.exists(sys.argv[1] + '/../{}/training.log'):
     assert time.monotonic() < end
     time.sleep(0.01)
@@ -321,6 +322,7 @@ def test_report_of_a_child(config, photograph, tmp_path, monkeypatch):
     assert progress.part == 1
 
 
+@pytest.mark.slow
 def test_worker_of_dask_is_killed(config, photograph, tmp_path, dask_cluster,
                                   monkeypatch):
     monkeypatch.setattr(photographs, '_COMMAND', ('-c', KILLS_ITS_WORKER))

@@ -1,12 +1,14 @@
 """Trainings that wait for each other."""
-import time
-
 import pytest
 from mmengine.config import Config
 
 from mmpe.engine import photographs
 from mmpe.engine.photographs import CONFIG, Training
 from mmpe.engine.training_queue import TrainingQueue
+
+from ..waiting import wait_for
+
+pytestmark = pytest.mark.tools
 
 # What children run in place of a training: until there is a file `go`.
 CHILD = '''
@@ -54,12 +56,13 @@ def training(queue, name):
 
 def wait(queue, **expected):
     """Wait for the status of each training; all states by name."""
-    for _ in range(1200):
+
+    def found():
         states = {x.training.folder.name: x for x in queue.states()}
-        if {name: x.status for name, x in states.items()} == expected:
-            return states
-        time.sleep(0.05)
-    raise AssertionError((expected, states))
+        statuses = {name: x.status for name, x in states.items()}
+        return states if statuses == expected else None
+
+    return wait_for(found)
 
 
 def test_one_after_the_other_stop_and_go_on(queue):
@@ -68,10 +71,9 @@ def test_one_after_the_other_stop_and_go_on(queue):
     for x in (a, b, a, b):  # twice is once
         first.add(x)
     wait(first, a='training', b='waiting')
-    while first.states()[-1].seconds_left is None:
-        time.sleep(0.05)
+    wait_for(lambda: first.states()[-1].seconds_left is not None)
     state = next(x for x in first.states() if x.status == 'training')
-    assert 0 < state.part < 1 and 0 < state.seconds_left < 60
+    assert 0 < state.part < 1 and state.seconds_left > 0
     assert state.said == 'It learns.' and state.training.photograph == 'a.png'
     first.stop(a.folder)
     states = wait(first, a='stopped', b='training')

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from mmagic.evaluation.evaluator import Evaluator
@@ -36,6 +37,7 @@ def evaluate(folder, script, cache):
     return run_evaluator(Evaluator([metric]), model, make_loader(folder))
 
 
+@pytest.mark.tools
 def test_two_processes_agree(folder, script, tmp_path):
     commands = [[
         sys.executable, '-c', SCRIPT,
@@ -50,7 +52,7 @@ def test_two_processes_agree(folder, script, tmp_path):
         for command in commands
     ]
     for process in processes:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors
     results = [torch.load(tmp_path / f'{rank}.pt') for rank in range(2)]
     assert results[0] == results[1]

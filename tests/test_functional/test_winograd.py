@@ -158,6 +158,7 @@ def test_where_it_is_used(change, is_faster):
     assert winograd._enabled
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize('value, enabled', [('0', False), ('1', True)])
 def test_environment_variable(value, enabled, monkeypatch):
     monkeypatch.setenv('MMPE_WINOGRAD', value)

@@ -82,6 +82,7 @@ def test_the_config_is_left_as_it_was(trained):
     assert np.stack(images).shape == (2, 64, 64, 3)
 
 
+@pytest.mark.tools
 def test_the_module_may_be_imported_first():
     subprocess.run([sys.executable, '-c', 'import mmpe.inference'],
                    check=True)

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ import torch
 from mmpe.checkpoint import read_checkpoint
 from mmpe.utils.locks import FolderLock
 from tests.test_evaluation.tiny import StandIn, save_images
+from tests.waiting import wait_for
 from .conftest import ROOT
 
 # Row config-f with few channels, at 16 and 24 pixels.
@@ -129,7 +129,7 @@ def launch(environment, tmp_path):
             [osp.join(ROOT, 'tools', script), *map(str, args)],
             cwd=tmp_path,
             env=dict(environment, **variables),
-            timeout=240,
+            timeout=600,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
@@ -156,6 +156,7 @@ def assert_equal(one, two):
             assert value == two[name], name
 
 
+@pytest.mark.slow
 def test_mspie_trains_and_goes_on_with_any_number(launch, mspie, tmp_path):
 
     def train(num, folder, *args, max_iters=4):
@@ -201,6 +202,7 @@ def test_mspie_trains_and_goes_on_with_any_number(launch, mspie, tmp_path):
     assert len(figures) > 1 and all(x > 0 for x in figures.values())
 
 
+@pytest.mark.slow
 def test_singan_on_two_processes(launch, photograph, tmp_path):
     config = osp.join(ROWS, 'singan_spe-dim4_fish.py')
     work = tmp_path / 'work'
@@ -238,6 +240,7 @@ def test_singan_on_two_processes(launch, photograph, tmp_path):
     assert len(load(tmp_path / '0_of_1.pt')['losses']) == 3
 
 
+@pytest.mark.slow
 def test_learned_noise_on_two_processes(launch, photograph, tmp_path):
     wrapper = tmp_path / 'fast.py'
     wrapper.write_text(
@@ -255,6 +258,7 @@ def test_learned_noise_on_two_processes(launch, photograph, tmp_path):
     assert second.square().mean() == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_job(mspie, environment, tmp_path):
     work = tmp_path / 'work'
     command = [
@@ -269,7 +273,7 @@ def test_a_killed_process_ends_the_job(mspie, environment, tmp_path):
     try:
         wait_for(lambda: (work / 'iter_4.pth').exists(), job)
         os.kill(worker(job.pid, 0), signal.SIGKILL)
-        assert job.wait(timeout=120) != 0
+        assert job.wait(timeout=600) != 0
     finally:
         job.kill()
     last = (work / 'last_checkpoint').read_text()
@@ -277,6 +281,7 @@ def test_a_killed_process_ends_the_job(mspie, environment, tmp_path):
     assert 'Signal 9' in log.read_text()
 
 
+@pytest.mark.slow
 def test_sigterm_to_one_of_two(launch, mspie, environment, tmp_path):
     work, log = tmp_path / 'work', tmp_path / 'log'
 
@@ -294,7 +299,7 @@ def test_sigterm_to_one_of_two(launch, mspie, environment, tmp_path):
     try:
         wait_for(lambda: (work / 'iter_2.pth').exists(), job)
         os.kill(worker(job.pid, 1), signal.SIGTERM)
-        assert job.wait(timeout=120) != 0
+        assert job.wait(timeout=600) != 0
     finally:
         job.kill()
     assert log.read_text().count('SIGTERM: stopped after iteration') == 1
@@ -310,6 +315,7 @@ def test_sigterm_to_one_of_two(launch, mspie, environment, tmp_path):
     assert_equal(resumed['state'], load(tmp_path / '1_of_2.pt')['state'])
 
 
+@pytest.mark.slow
 def test_one_of_two_is_not_finite(launch, mspie, tmp_path):
     work = tmp_path / 'work'
 
@@ -337,15 +343,6 @@ def test_one_of_two_is_not_finite(launch, mspie, tmp_path):
     one, two = (load(tmp_path / f'{rank}_of_2.pt') for rank in range(2))
     assert_equal(one['state'], two['state'])
     assert (work / 'last_checkpoint').read_text() == str(work / 'iter_6.pth')
-
-
-def wait_for(condition, job):
-    for _ in range(2400):
-        if condition():
-            return
-        assert job.poll() is None, 'the job has ended'
-        time.sleep(0.1)
-    raise AssertionError('nothing happened in four minutes')
 
 
 def worker(parent, rank):

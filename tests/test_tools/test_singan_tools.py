@@ -2,6 +2,7 @@
 import os
 import os.path as osp
 import pickle
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +13,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from .conftest import ROOT
+from ..conftest import nothing_global_is_left
+from .conftest import ROOT, run_script, write_photograph
 
 CONFIGS = osp.join(ROOT, 'configs/positional_encoding_in_gans')
 ROW = osp.join(CONFIGS, 'singan-csg_fish.py')
@@ -41,10 +43,22 @@ def train(run_tool, photograph, tmp_path):
     return run
 
 
+@pytest.fixture(scope='module')
+def once_trained(tmp_path_factory):
+    """Folder of one small training, for all that only read it."""
+    folder = tmp_path_factory.mktemp('trained')
+    with nothing_global_is_left(), pytest.MonkeyPatch.context() as patch:
+        run_script(
+            patch, 'tools/train.py', ROW, '--work-dir', folder / 'work',
+            '--cfg-options', 'train_dataloader.dataset.data_root='
+            f'{write_photograph(folder)}', *SMALL)
+    return folder / 'work'
+
+
 @pytest.fixture
-def trained(train):
+def trained(once_trained, tmp_path):
     """Config and checkpoint that a training leaves."""
-    folder = train()
+    folder = shutil.copytree(once_trained, tmp_path / 'trained')
     return folder / 'singan-csg_fish.py', folder / 'iter_18.pth'
 
 
@@ -425,6 +439,7 @@ def test_demo_animates(manipulate, tmp_path):
     film.release()
 
 
+@pytest.mark.slow
 def test_demo_trains_on_several(run_tool, photograph, tmp_path, capsys):
     Image.open(photograph).rotate(180).save(tmp_path / 'second.png')
     out = tmp_path / 'out'

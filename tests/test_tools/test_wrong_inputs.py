@@ -687,7 +687,8 @@ COMMANDS = {
         }),
 }
 # These take nothing but options without a value.
-WITHOUT_INPUTS = ('.dev_scripts/check_mim.py', '.dev_scripts/update_tables.py')
+WITHOUT_INPUTS = ('.dev_scripts/check_mim.py', '.dev_scripts/mutants.py',
+                  '.dev_scripts/update_tables.py')
 CASES = [(name, kind) for name, x in COMMANDS.items() for kind in x.mistakes()]
 
 

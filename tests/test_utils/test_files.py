@@ -70,7 +70,7 @@ def test_threads_write_the_same_file(tmp_path):
     def write(text):
         with atomic_write(path) as temporary:
             temporary.write_text(text)
-            barrier.wait(timeout=30)  # both are at it
+            barrier.wait(timeout=600)  # both are at it
 
     with ThreadPoolExecutor(2) as pool:
         for writing in [pool.submit(write, x) for x in ('one', 'two')]:
@@ -88,6 +88,7 @@ with atomic_write(sys.argv[1]) as temporary:
 """
 
 
+@pytest.mark.tools
 def test_files_of_killed_processes_are_removed(tmp_path):
     root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
     names = ('model.v1.pth', 'last_checkpoint')

@@ -26,6 +26,7 @@ print(usual, faults())
 """
 
 
+@pytest.mark.tools
 @pytest.mark.skipif(
     platform.libc_ver()[0] != 'glibc', reason='for the memory of glibc')
 def test_freed_memory_is_used_again():

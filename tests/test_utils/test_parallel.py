@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from mmpe.utils import parallel
 from mmpe.utils.parallel import Progress, train_in_folders, workers_of
+
+from ..waiting import wait_for
+
+pytestmark = pytest.mark.tools
 
 # A training that takes no time; what it does besides depends on its folder.
 CHILD = '''
@@ -32,7 +35,7 @@ if folder.name == 'preempted' and len(progress.said) < 6:
 if folder.name == 'kills' and progress.starts == 1:
     os.kill(os.getppid(), 9)
 if folder.name == 'waits' or folder.name == 'kills' and progress.starts == 1:
-    time.sleep(60)
+    time.sleep(3600)  # until its parent ends
 threads = os.environ['OMP_NUM_THREADS']
 (folder / 'result.json').write_text(json.dumps(dict(threads=threads)))
 '''
@@ -66,13 +69,6 @@ def start_parent(folders, jobs=1, dask=None):
                             stdout=subprocess.DEVNULL,
                             stderr=subprocess.PIPE,
                             text=True)
-
-
-def wait_for(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def child_of(folder):

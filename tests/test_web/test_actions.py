@@ -3,7 +3,6 @@ import html
 import json
 import re
 import shlex
-import time
 from urllib.parse import unquote
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from PIL import Image
 
 from mmpe.zoo import root
+from tests import waiting
 
 from .conftest import draw_photograph
 
@@ -175,12 +175,14 @@ def test_faces(kind, make, run_tool, trained):
 
 
 def wait_for(page, status):
-    while True:
+
+    def found():
         states = page.studio.queue.states()
-        if [x.status for x in states] == status:
-            return states
-        assert 'failed' not in [x.status for x in states], states
-        time.sleep(0.1)
+        statuses = [x.status for x in states]
+        assert 'failed' not in statuses, states
+        return states if statuses == status else None
+
+    return waiting.wait_for(found)
 
 
 def test_learn(make, run_tool):

@@ -26,7 +26,7 @@ from mmpe.web.studio import plain  # noqa: E402
 def ask(server, path, method='GET', body=None, **headers):
     """Status, headers and content, of a path exactly as it is."""
     connection = http.client.HTTPConnection('127.0.0.1', server.port,
-                                            timeout=60)
+                                            timeout=600)
     headers = {name.replace('_', '-'): x for name, x in headers.items()}
     connection.request(method, path, body, headers)
     answer = connection.getresponse()

@@ -1,6 +1,7 @@
 """Two processes on the CPU, by gloo."""
 import socket
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -32,13 +33,14 @@ def train_rank(rank, port, path):
     dist.destroy_process_group()
 
 
+@pytest.mark.tools
 def test_ranks_draw_the_same_scales_and_end_with_equal_weights(tmp_path):
     with socket.socket() as server:
         server.bind(('127.0.0.1', 0))
         port = server.getsockname()[1]
     context = mp.spawn(
         train_rank, (port, str(tmp_path)), nprocs=2, join=False)
-    finished = any(context.join(timeout=30) for _ in range(4))
+    finished = any(context.join(timeout=30) for _ in range(20))
     for process in context.processes:
         process.kill()
     assert finished

@@ -53,6 +53,7 @@ def test_fixed_noise_is_saved_at_the_base_size_and_seeded_elsewhere():
     assert not torch.equal(*layers)  # of one size, but not the same
 
 
+@pytest.mark.tools
 def test_fixed_noise_is_the_same_in_every_process():
     code = ('import mmpe, torch; '
             'from tests.test_models.test_mspie.networks import generator; '

@@ -7,6 +7,7 @@ from .. import oracle
 ROW = 'mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('part', ['generator', 'discriminator'])
 def test_config_f_at_full_width(part):
     ours, theirs = oracle.build_pair(oracle.row_model(ROW)[part])

@@ -11,6 +11,7 @@ from .. import oracle
 from ..oracle import ROWS, float64  # noqa: F401
 
 WIDTH = 1 / 64
+SIZE = 64  # instead of 256 or 512; the further blocks are like the last
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +25,16 @@ def models(row):
     config = oracle.row_model(row)
     # Style mixing draws from other generators in MMagic.
     generators = oracle.build_pair(
-        dict(config.generator, mix_prob=0.), WIDTH)
-    discriminators = oracle.build_pair(config.discriminator, WIDTH)
+        dict(config.generator, mix_prob=0., out_size=SIZE), WIDTH)
+    discriminators = oracle.build_pair(
+        dict(config.discriminator, in_size=SIZE), WIDTH)
     kwargs = dict(loss_config=config.loss_config)
     theirs = StyleGAN2(
         generators[1], discriminators[1], DataPreprocessor(),
         **kwargs)
     if 'train_settings' in config:
-        kwargs['train_settings'] = dict(config.train_settings)
+        kwargs['train_settings'] = dict(
+            config.train_settings, num_upblocks=4)
     ours = build_from(
         MODELS,
         dict(
