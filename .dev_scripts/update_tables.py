@@ -1,4 +1,4 @@
-r"""Write the tables of the READMEs from the metafile.
+r"""Write the tables of the rows' README from the metafile.
 
 A table stands between `<!-- table: mspie -->` or `<!-- table: singan -->` and
 `<!-- end of table -->`; what is there is replaced.
@@ -17,7 +17,7 @@ from mmpe.utils import atomic_write
 from mmpe.zoo import Row, rows
 
 ROOT = Path(__file__).resolve().parent.parent
-READMES = ('README.md', 'configs/positional_encoding_in_gans/README.md')
+README = 'configs/positional_encoding_in_gans/README.md'
 TABLE = re.compile(
     r'(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)', re.DOTALL)
 
@@ -89,18 +89,15 @@ def main() -> None:
         help='change nothing; exit with an error where a table is not what '
         'the metafile says')
     args = parser.parse_args()
-    outdated = [
-        name for name in READMES
-        if updated(ROOT / name) != (ROOT / name).read_text(encoding='utf-8')
-    ]
-    if args.check and outdated:
-        sys.exit(f'{", ".join(outdated)}: not as the metafile says; run '
+    text = updated(ROOT / README)
+    if text == (ROOT / README).read_text(encoding='utf-8'):
+        return
+    if args.check:
+        sys.exit(f'{README}: not as the metafile says; run '
                  'python .dev_scripts/update_tables.py')
-    for name in outdated:
-        text = updated(ROOT / name)
-        with atomic_write(ROOT / name) as temporary:
-            temporary.write_text(text, encoding='utf-8')
-        print(f'{name} is updated')
+    with atomic_write(ROOT / README) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+    print(f'{README} is updated')
 
 
 if __name__ == '__main__':
