@@ -72,6 +72,10 @@ def find_row(name: str) -> Row:
 
     Raises:
         ValueError: There is no such row; names those that are called alike.
+
+    Example:
+        >>> find_row('singan_spe-dim4_fish').metadata['Number of Scales']
+        10
     """
     known = rows()
     if name not in known:

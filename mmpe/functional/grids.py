@@ -41,6 +41,13 @@ def axis_positions(cells: Tensor, length: int, trained_length: int,
 
     Raises:
         ValueError: ``growth`` is none of these.
+
+    Example:
+        >>> cells = torch.arange(6)
+        >>> axis_positions(cells, 6, 4, 'centre').tolist()
+        [-1.0, 0.0, 1.0, 2.0, 3.0, 4.0]
+        >>> axis_positions(cells, 6, 4, 'tile').tolist()
+        [0.0, 1.0, 2.0, 3.0, 0.0, 1.0]
     """
     cells = cells.float()
     if growth == 'stretch':
@@ -121,6 +128,13 @@ def cartesian_grid(height: int,
 
     Raises:
         ValueError: A size is below 2.
+
+    Example:
+        >>> x, y = cartesian_grid(2, 3)
+        >>> x.tolist()
+        [[-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]]
+        >>> y.tolist()
+        [[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]]
     """
     if height < 2 or width < 2:
         raise ValueError('A Cartesian grid must have at least 2 x 2 cells, '
@@ -161,6 +175,10 @@ def centered_positions(length: int,
 
     Returns:
         Float32 (length, ).
+
+    Example:
+        >>> centered_positions(5, center=10).tolist()
+        [8.0, 9.0, 10.0, 11.0, 12.0]
     """
     return counted_positions(length, device) + (center - (length + 1) // 2)
 
@@ -186,6 +204,10 @@ def sinusoidal_encoding(positions: Tensor,
 
     Raises:
         ValueError: ``embedding_dim`` is odd or too small.
+
+    Example:
+        >>> sinusoidal_encoding(torch.tensor([0, 1, 2]), 4).shape
+        torch.Size([3, 4])
     """
     smallest = 2 if div_half_dim else 4
     if embedding_dim % 2 or embedding_dim < smallest:

@@ -87,6 +87,10 @@ def pyramid_sizes(size: Size,
 
     Raises:
         ValueError: See :func:`last_stage`.
+
+    Example:
+        >>> pyramid_sizes((186, 248), min_size=25, max_size=250)[0]
+        (25, 33)
     """
     if doubling:
         return doubling_sizes(size, min_size, max_size)

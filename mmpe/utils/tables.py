@@ -12,6 +12,12 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
     Returns:
         The table in Markdown, with columns of even width.
+
+    Example:
+        >>> print(markdown_table([('size', 'FID'), ('256x256', '5.56')]))
+        | size    | FID  |
+        | ------- | ---- |
+        | 256x256 | 5.56 |
     """
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines: List[Sequence[str]] = [rows[0], ['-' * x for x in widths]]

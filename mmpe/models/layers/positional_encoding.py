@@ -69,6 +69,11 @@ class SinusoidalPositionalEmbedding(BaseModule):
     Raises:
         ValueError: ``embedding_dim`` is odd or too small, or ``centered`` is
             set without ``center_shift``.
+
+    Example:
+        >>> encoding = SinusoidalPositionalEmbedding(embedding_dim=8)
+        >>> encoding.make_grid2d(24, 36).shape
+        torch.Size([1, 16, 24, 36])
     """
 
     def __init__(self,
@@ -199,6 +204,10 @@ class CartesianGrid(BaseModule):
 
     The top-left corner is (-1, -1) and the bottom-right one (1, 1) whatever
     the size, as in :func:`torch.nn.functional.grid_sample`.
+
+    Example:
+        >>> CartesianGrid().make_grid2d(24, 36).shape
+        torch.Size([1, 2, 24, 36])
     """
 
     num_channels = 2

@@ -27,6 +27,12 @@ def output_size(chosen_scale: Union[int, Size], num_upblocks: int = 6) -> Size:
 
     Returns:
         Height and width, (4 + extra) * 2^num_upblocks.
+
+    Example:
+        >>> output_size(4)
+        (512, 512)
+        >>> output_size((0, 2))
+        (256, 384)
     """
     return tuple(
         (BASE_CELLS + extra) * 2**num_upblocks
@@ -46,6 +52,10 @@ def chosen_scale_for(size: Sequence[int], num_upblocks: int = 6) -> Size:
     Raises:
         ValueError: The generator cannot make this size; names the nearest one
             it can.
+
+    Example:
+        >>> chosen_scale_for((256, 384))
+        (0, 2)
     """
     step = 2**num_upblocks
     cells = tuple(max(1, round(side / step)) for side in size)
