@@ -1,4 +1,4 @@
-"""Settings of the documentation site; `docs/index.md` says how to build it."""
+"""Settings of the documentation site: `sphinx-build -W docs docs/_build`."""
 import sys
 from pathlib import Path
 
@@ -20,6 +20,8 @@ nitpick_ignore_regex = [
     # Annotations and bases: types of other packages, aliases, private classes.
     ('py:(class|obj)', r'(?!mmpe\.).*'),
     ('py:func', r'torch\..*'),
+    # Modules whose names their package exports have no section of their own.
+    ('py:mod', r'\w+'),
     ('py:class', r'mmpe\..*\.(_\w+|Call|Change|ConvStack)'),
 ]
 
@@ -29,7 +31,6 @@ html_static_path = ['_static']
 html_css_files = ['site.css']
 
 myst_heading_anchors = 3
-suppress_warnings = ['myst.header']
 
 # Docstrings write code in single backticks.
 default_role = 'code'

@@ -8,7 +8,7 @@ files can be downloaded.
 package belongs.
 """
 import inspect
-import os.path
+import os
 import pkgutil
 import re
 import textwrap
@@ -23,7 +23,6 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 DOCS = Path(__file__).resolve().parent
-ROOT = DOCS.parent
 _INCLUDE = re.compile(r'^```\{include\} (\S+)$', re.MULTILINE)
 _LINK = re.compile(r'(\]\(\s*)([^)\s#:]+)(?=[#)\s])')
 _REFERENCE = re.compile(r'^<!-- reference: (\S+) -->$', re.MULTILINE)
@@ -40,15 +39,16 @@ def pages() -> Dict[Path, Path]:
     return found
 
 
-def relink(text: str, folder: Path) -> str:
+def relink(text: str, folder: Path, page_folder: Path) -> str:
     """Let links to files of the repository lead into the site.
 
     Args:
         text: Markdown.
-        folder: What its links are relative to.
+        folder: Folder of the file, which its links are relative to.
+        page_folder: Folder of the page that the text is a part of.
 
     Returns:
-        The same, with links that are relative to the site's sources.
+        The same, with links that are relative to the page.
     """
     found = pages()
 
@@ -57,9 +57,7 @@ def relink(text: str, folder: Path) -> str:
         path = found.get(path / 'README.md' if path.is_dir() else path, path)
         if not path.is_file():
             return match[0]
-        up = '' if DOCS in path.parents else '../'
-        base = ROOT if up else DOCS
-        return f'{match[1]}/{up}{path.relative_to(base).as_posix()}'
+        return match[1] + Path(os.path.relpath(path, page_folder)).as_posix()
 
     return _LINK.sub(link, text)
 
@@ -98,7 +96,7 @@ def reference(name: str) -> str:
         inner = f'{name}.{info.name}'
         if info.ispkg and inner not in with_page():
             parts.append(f'## {inner}\n\n{reference(inner)}')
-        if info.ispkg or inner == 'mmpe.version':
+        if info.ispkg or info.name in ('__main__', 'version'):
             continue
         module = import_module(inner)
         names = [
@@ -127,7 +125,8 @@ def section(module: ModuleType, names: List[str]) -> str:
         lines += ['.. autosummary::', '   :nosignatures:', '',
                   *(f'   {x}' for x in names), '']
     for name in constants:
-        value = textwrap.shorten(repr(getattr(module, name)), 70)
+        value = repr(getattr(module, name)).replace(str(Path.home()), '~')
+        value = textwrap.shorten(re.sub(r' at 0x\w+', '', value), 70)
         lines += [f'.. py:data:: {name}', f'   :value: {value}', '']
     for name in names:
         value = getattr(module, name)
@@ -145,13 +144,13 @@ def read_page(app: Sphinx, name: str, content: List[str]) -> None:
     """Change a page's text before it is parsed."""
     folder = Path(app.env.doc2path(name)).parent
     text = _REFERENCE.sub(lambda match: reference(match[1]), content[0])
-    content[0] = relink(text, folder)
+    content[0] = relink(text, folder, folder)
 
 
 def read_include(app: Sphinx, path: Path, name: str,
                  content: List[str]) -> None:
     """Change an included text before it is parsed."""
-    content[0] = relink(content[0], (DOCS / path).resolve().parent)
+    content[0] = relink(content[0], (DOCS / path).resolve().parent, DOCS)
 
 
 def escape_stars(app: Sphinx, kind: str, name: str, value: Any, options: Any,

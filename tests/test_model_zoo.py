@@ -104,7 +104,7 @@ def test_check_finds_a_changed_table(copy, monkeypatch):
     readme = copy.ROOT / copy.README
     text = readme.read_text()
     readme.write_text(text.replace('75.92', '75.93'))
-    with pytest.raises(SystemExit, match=r'README.md: not as the metafile'):
+    with pytest.raises(SystemExit, match=r'README.md: tables are outdated'):
         copy.main()
     assert '75.93' in readme.read_text()
 
@@ -115,7 +115,7 @@ def test_tables_are_written(copy, capsys):
     readme.write_text(re.sub(r'\n\| \[singan[^\n]*', '', text))
     copy.main()
     assert readme.read_text() == text
-    assert capsys.readouterr().out == f'{copy.README} is updated\n'
+    assert capsys.readouterr().out == f'Updated {copy.README}\n'
 
 
 def test_a_row_that_is_not_there():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.tools
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     path for folder in ('.', 'docs', 'docs/gallery', 'configs/*')

@@ -1,5 +1,6 @@
 """The site builds, its links lead somewhere, and no public name is missing."""
 import ast
+import configparser
 import importlib
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 from sphinx.util.inventory import InventoryFile
 
+pytestmark = pytest.mark.tools
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / 'docs'
 PAGES = [
@@ -87,7 +89,8 @@ def modules_and_names():
             if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
                 names.append(node.name)
         for name in names:
-            if not name.startswith('_') and module != 'mmpe.version':
+            if not name.startswith('_') and path.stem not in (
+                    '__main__', 'version'):
                 yield module.removesuffix('.__init__'), name
 
 
@@ -107,7 +110,7 @@ def test_every_public_name_is_in_the_reference(site):
             value = getattr(importlib.import_module(module), name)
             if f'{getattr(value, "__module__", module)}.{name}' not in known:
                 missing.append(f'{module}.{name}')
-    assert missing == ['mmpe.utils', 'mmpe.version_info']
+    assert not missing
 
 
 @pytest.mark.parametrize(
@@ -128,6 +131,14 @@ def test_links_between_files(page):
             assert anchor in slugs, link
 
 
+def test_every_extra_is_explained():
+    config = configparser.ConfigParser()
+    config.read(ROOT / 'setup.cfg')
+    text = (DOCS / 'start.md').read_text()
+    for extra in config['options.extras_require']:
+        assert re.search(rf'(?m)^\|[^|]*`{extra}`', text), extra
+
+
 def test_figures_are_those_of_the_code(tmp_path):
     done = run(DOCS / 'figures.py', '--out-dir', tmp_path)
     assert done.returncode == 0, done.stderr
@@ -137,5 +148,6 @@ def test_figures_are_those_of_the_code(tmp_path):
         new, old = (np.asarray(Image.open(folder / name).convert('RGB'), int)
                     for folder in (tmp_path, DOCS / 'positions'))
         assert new.shape == old.shape
-        # letters differ a little between versions of matplotlib
-        assert np.abs(new - old).mean() < 3, name
+        # versions of matplotlib draw other letters, and a processor that
+        # rounds otherwise may choose other patches
+        assert np.abs(new - old).mean() < 8, name
