@@ -15,7 +15,7 @@ def read(*path):
 
 
 def test_places_exist():
-    rows = re.findall(r'^\| .* \| `(\S+)` \| `(\w+)` \|$',
+    rows = re.findall(r'^\| .*\? \| `(\S+)` \| `(\w+)` \| .* \|$',
                       read('CONTRIBUTING.md'), re.MULTILINE)
     assert len(rows) == 6
     for path, name in rows:
