@@ -96,7 +96,7 @@ def test_folder(prepare, folder, capsys):
     out = prepare(folder)
     check(out)
     text = capsys.readouterr().out
-    assert '3 images are new, 1 of them enlarged' in text
+    assert '3 images were converted, 1 of them enlarged' in text
     left_out = (out / 'left_out.txt').read_text().splitlines()
     assert len(left_out) == 2
     assert left_out[0].startswith("cut.png: The image file 'cut.png'")
@@ -119,7 +119,7 @@ def test_repeated(prepare, folder, capsys):
     (folder / 'text.jpg').unlink()
     capsys.readouterr()
     prepare(folder)
-    assert '1 images are new, 0' in capsys.readouterr().out
+    assert '1 images were converted, 0' in capsys.readouterr().out
     assert kept.read_bytes() == b'as it was'
     assert names(out / 'out_32') == EXPECTED
     assert not (out / 'left_out.txt').exists()
