@@ -4,8 +4,7 @@ import time
 import pytest
 from mmengine.config import Config
 
-from mmpe.engine import photographs
-from mmpe.engine.photographs import CONFIG, Training
+from mmpe.engine.photographs import CONFIG, Training, running
 from mmpe.engine.training_queue import TrainingQueue
 
 # What children run in place of a training: until there is a file `go`.
@@ -33,7 +32,7 @@ while not (folder / 'go').exists():
 
 @pytest.fixture
 def queue(tmp_path, monkeypatch):
-    monkeypatch.setattr(photographs, '_COMMAND', ('-c', CHILD))
+    monkeypatch.setattr(running, '_COMMAND', ('-c', CHILD))
     queues = []
 
     def make():

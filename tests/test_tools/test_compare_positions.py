@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from mmpe.engine import photographs
+from mmpe.engine.photographs.training import train_in
 from mmpe.evaluation.single_image import layout_correlation
 from mmpe.inference import load
 
@@ -22,7 +23,7 @@ def train_here(trainings, jobs):
     """Without processes, each of which takes seconds to start."""
     for training in trainings:
         photographs.write_config(training)
-        photographs._train(training.folder)
+        train_in(training.folder)
     return [photographs.finished(x) for x in trainings]
 
 
@@ -90,7 +91,7 @@ def test_needs_sensible_arguments(run_tool, photograph, tmp_path, capsys):
         with pytest.raises(SystemExit) as error:
             run_tool(TOOL, photograph, f'--{name}', '0')
         assert error.value.code == 2
-        assert f'--{name} must be at least' in capsys.readouterr().err
+        assert f'--{name}: must be at least' in capsys.readouterr().err
     out = tmp_path / 'out'
     with pytest.raises(SystemExit, match='There is no image file at'):
         run_tool(TOOL, tmp_path / 'none.png', '--out-dir', out)
