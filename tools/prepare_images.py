@@ -14,18 +14,16 @@ import io
 import os
 import signal
 import sys
-import tarfile
-import zipfile
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from PIL import Image
 
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.datasets.singan_dataset import open_rgb
+from mmpe.utils.archives import Read, open_source
 from mmpe.utils.arguments import Argument, at_least, make_parser
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write, check_folder
@@ -35,8 +33,6 @@ SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 LEFT_OUT = 'left_out.txt'
 NUM_SHOWN = 10
 LARGEST = 16384  # side in pixels: such an image takes about a gigabyte
-# Reads a file of the source by name.
-Read = Callable[[str], bytes]
 
 
 def parse_args() -> argparse.Namespace:
@@ -89,40 +85,6 @@ def target_folders(args: argparse.Namespace) -> Dict[int, Path]:
             raise ValueError('Output folders must not be in the source, but '
                              f'`{folder}` is.')
     return folders
-
-
-@contextmanager
-def open_source(path: Path) -> Iterator[Tuple[List[str], Read]]:
-    """Names of all files in a folder or an archive, and how to read them.
-
-    Archives are not unpacked: their files are read into memory, and links and
-    devices in them are ignored.
-
-    Raises:
-        ValueError: The file is not an archive, or is damaged.
-    """
-    try:
-        if path.is_dir():
-            yield _files_of(path), lambda name: (path / name).read_bytes()
-        elif tarfile.is_tarfile(path):
-            with tarfile.open(path) as archive:
-                members = {x.name: x for x in archive if x.isreg()}
-                yield list(members), lambda name: archive.extractfile(members[
-                    name]).read()
-        elif zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                yield archive.namelist(), archive.read
-        else:
-            raise ValueError(
-                f'{str(path)!r} is neither a folder nor a zip or tar file.')
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f'{str(path)!r} is damaged: {error}') from error
-
-
-def _files_of(folder: Path) -> List[str]:
-    return sorted(
-        path.relative_to(folder).as_posix() for path in folder.rglob('*')
-        if path.is_file())
 
 
 def target_names(names: List[str]) -> Tuple[Dict[str, str], List[str]]:
