@@ -16,7 +16,7 @@ from mmpe.engine.photographs import (plan_training, running, summary_table,
                                      write_config)
 from mmpe.engine.photographs import training as in_process
 from mmpe.inference import load
-from mmpe.utils.parallel import Progress
+from mmpe.utils.child import Progress
 from mmpe.zoo import root
 
 SMALL = {

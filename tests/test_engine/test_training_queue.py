@@ -10,7 +10,7 @@ from mmpe.engine.training_queue import TrainingQueue
 # What children run in place of a training: until there is a file `go`.
 CHILD = '''
 import json, pathlib, signal, sys, time
-from mmpe.utils.parallel import Progress, end_with_parent
+from mmpe.utils.child import Progress, end_with_parent
 end_with_parent()
 folder = pathlib.Path(sys.argv[1])
 signal.signal(signal.SIGTERM, lambda *_: (

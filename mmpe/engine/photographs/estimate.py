@@ -10,8 +10,8 @@ from mmpe.models import SinGAN
 from mmpe.registry import (DATASETS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS,
                            build_from)
 from mmpe.utils.files import PathLike
-from ..hooks.singan_time_hooks import measure_scales, scale_costs
 from ..runner import fit_to_photograph
+from ..scale_times import measure_scales, scale_costs
 
 __all__ = ['estimate_seconds']
 

@@ -8,9 +8,9 @@ from typing import Callable, List, Optional, Sequence
 import torch
 from mmengine.config import Config
 
+from mmpe.utils.cluster import workers_of
 from mmpe.utils.files import PathLike
-from mmpe.utils.parallel import (train_in_folder, train_in_folders,
-                                 workers_of)
+from mmpe.utils.parallel import train_in_folder, train_in_folders
 from .plan import Training, plan_training, write_config
 from .results import TrainingResult, finished, make_result, write_summary
 
@@ -93,7 +93,7 @@ def run_trainings(trainings: Sequence[Training],
         jobs: Number of trainings at the same time; they share the threads of
             this process.
         dask: Run on a cluster instead, see
-            :func:`mmpe.utils.parallel.workers_of`. Its workers determine the
+            :func:`mmpe.utils.cluster.workers_of`. Its workers determine the
             number of trainings at the same time, and of threads.
 
     Returns:

@@ -12,8 +12,9 @@ from mmengine.hooks.hook import DATA_BATCH
 
 from mmpe.checkpoint import latest_checkpoint
 from mmpe.inference import load
+from mmpe.utils.child import Progress, end_with_parent
 from mmpe.utils.files import PathLike, atomic_write
-from mmpe.utils.parallel import RESULT, Progress, end_with_parent
+from mmpe.utils.parallel import RESULT
 from ..distributed import Runner
 from ..hooks.singan_time_hooks import TRAINED, SayingHook, Work
 from .plan import CONFIG, plan_training, write_config
