@@ -155,7 +155,7 @@ def write(rows: Dict[str, List[Row]], frames: List[np.ndarray],
 def write_sheet(rows: Dict[str, List[Row]], frames: List[np.ndarray],
                 folder: Path) -> Path:
     """Write the contact sheet."""
-    # as many frames as there are random images
+    # As many frames as random images.
     num = len(rows['random'][0])
     shown = [(f'frame {index}', frames[index])
              for index in range(0, len(frames), -(-len(frames) // num))]
