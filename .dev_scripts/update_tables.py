@@ -1,7 +1,7 @@
-r"""Write the tables of the READMEs from the metafile.
+r"""Generate the tables of the READMEs from the metafile.
 
-A table stands between `<!-- table: mspie -->` or `<!-- table: singan -->` and
-`<!-- end of table -->`; what is there is replaced.
+Replaces the text between `<!-- table: mspie -->` or `<!-- table: singan -->`
+and `<!-- end of table -->`.
 
 Example:
     python .dev_scripts/update_tables.py --check
@@ -23,7 +23,7 @@ TABLE = re.compile(
 
 
 def mspie_cells(row: Row, config: str) -> List[str]:
-    """One line of the table of StyleGAN2 and MS-PIE."""
+    """Cells of a row of StyleGAN2 or MS-PIE."""
     data = row.metadata
     scores = [
         f'{row.metrics[name]:.2f}'
@@ -37,7 +37,7 @@ def mspie_cells(row: Row, config: str) -> List[str]:
 
 
 def singan_cells(row: Row, config: str) -> List[str]:
-    """One line of the table of SinGAN."""
+    """Cells of a row of SinGAN."""
     data = row.metadata
     return [
         f'[{row.name}]({config})',
@@ -55,7 +55,7 @@ CELLS = dict(mspie=mspie_cells, singan=singan_cells)
 
 
 def table(kind: str, folder: Path) -> str:
-    """The table 'mspie' or 'singan' for a README in a folder."""
+    """Table 'mspie' or 'singan', with links relative to a folder."""
     header = HEADERS[kind]
     lines = [header, [':-:'] * len(header)]
     for row in rows().values():
@@ -66,12 +66,12 @@ def table(kind: str, folder: Path) -> str:
 
 
 def join(cells: Iterable[str]) -> str:
-    """A line of a Markdown table."""
+    """Line of a Markdown table."""
     return f'| {" | ".join(cells)} |\n'
 
 
 def updated(readme: Path) -> str:
-    """What a README should say."""
+    """Text of a README with current tables."""
     text = readme.read_text(encoding='utf-8')
     return TABLE.sub(
         lambda match: f'{match[1]}\n{table(match[2], readme.parent)}\n'
@@ -86,21 +86,20 @@ def main() -> None:
     parser.add_argument(
         '--check',
         action='store_true',
-        help='change nothing; exit with an error where a table is not what '
-        'the metafile says')
+        help='change nothing; exit with an error if a table is outdated')
     args = parser.parse_args()
     outdated = [
         name for name in READMES
         if updated(ROOT / name) != (ROOT / name).read_text(encoding='utf-8')
     ]
     if args.check and outdated:
-        sys.exit(f'{", ".join(outdated)}: not as the metafile says; run '
-                 'python .dev_scripts/update_tables.py')
+        sys.exit(f'{", ".join(outdated)}: tables are outdated, run `python '
+                 '.dev_scripts/update_tables.py`')
     for name in outdated:
         text = updated(ROOT / name)
         with atomic_write(ROOT / name) as temporary:
             temporary.write_text(text, encoding='utf-8')
-        print(f'{name} is updated')
+        print(f'Updated {name}')
 
 
 if __name__ == '__main__':

@@ -106,7 +106,7 @@ def test_check_finds_a_changed_table(copy, monkeypatch):
     readme = copy.ROOT / 'README.md'
     text = readme.read_text()
     readme.write_text(text.replace('75.92', '75.93'))
-    with pytest.raises(SystemExit, match=r'^README.md: not as the metafile'):
+    with pytest.raises(SystemExit, match=r'^README.md: tables are outdated'):
         copy.main()
     assert '75.93' in readme.read_text()
 
@@ -117,7 +117,7 @@ def test_tables_are_written(copy, capsys):
     readme.write_text(re.sub(r'\n\| \[singan[^\n]*', '', text))
     copy.main()
     assert readme.read_text() == text
-    assert capsys.readouterr().out == 'README.md is updated\n'
+    assert capsys.readouterr().out == 'Updated README.md\n'
 
 
 def test_a_row_that_is_not_there():
