@@ -33,10 +33,11 @@ from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import check_folder
 
 sys.path.insert(0, osp.dirname(osp.abspath(__file__)))
-import singan_commands as commands  # noqa: E402
-from singan_arguments import (CHECKPOINT, EDIT, FACTOR, IMAGE,  # noqa: E402
-                              LAYOUT, MODEL, MODELS, POSITIONS, START_SCALES,
-                              TILES, TRAINED_SIZE, TRAINING, VARIANTS)
+from manipulation import commands  # noqa: E402
+from manipulation.arguments import (CHECKPOINT, EDIT, FACTOR,  # noqa: E402
+                                    IMAGE, LAYOUT, MODEL, MODELS, POSITIONS,
+                                    START_SCALES, TILES, TRAINED_SIZE,
+                                    TRAINING, VARIANTS)
 
 
 class Command(NamedTuple):

@@ -1,5 +1,5 @@
 """Arguments of the commands of ``sinGAN_manipulation.py``."""
-import os.path as osp
+from pathlib import Path
 
 from mmpe.functional.grids import GROWTHS
 from mmpe.inference.layout import FLIPS
@@ -24,8 +24,7 @@ TRAINED_SIZE = MAX_SIZE.but(
 TRAINING = [
     Argument(
         '--config',
-        default=osp.join(
-            osp.dirname(osp.dirname(osp.abspath(__file__))), QUICK_CONFIG),
+        default=str(Path(__file__).resolve().parents[2] / QUICK_CONFIG),
         help=f'config of the training (default: {QUICK_CONFIG})'),
     CFG_OPTIONS.but(
         help='override settings of the training, e.g. '
