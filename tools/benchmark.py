@@ -42,7 +42,8 @@ from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write, check_folder
 
 sys.path.insert(0, osp.dirname(osp.abspath(__file__)))
-from benchmarking import evaluation, measure, mspie, singan  # noqa: E402
+from benchmarking import (agreement, evaluation, measure,  # noqa: E402
+                          mspie, singan)
 from benchmarking.core import (SIDES, Derived, Options,  # noqa: E402
                                Task, Workload, WorkloadList)
 from benchmarking.report import Row, derive, markdown, shares  # noqa: E402
@@ -145,7 +146,7 @@ def measured(workload: Workload, options: Options, rates: Dict[str, float],
     dtype = options.dtype if workload.has_dtype else 'float32'
     with measure.without_tf32():
         results = {side: task.record() for side, task in tasks.items()}
-        found = measure.differences(results['mmpe'], results['mmagic'])
+        found = agreement.differences(results['mmpe'], results['mmagic'])
         if dtype != 'float32':
             # The tolerance is for images; gradients are noisier.
             found = {
@@ -154,10 +155,10 @@ def measured(workload: Workload, options: Options, rates: Dict[str, float],
             }
         tolerances = dict.fromkeys(found, TOLERANCES[dtype])
         if dtype == 'float32' and tasks['mmagic'].model is not None:
-            tolerances, more = measure.allowed_differences(
+            tolerances, more = agreement.allowed_differences(
                 found, tolerances, tasks['mmagic'], results['mmagic'])
             notes += more
-    worst = measure.worst_of(found, tolerances)
+    worst = agreement.worst_of(found, tolerances)
     if options.cuda_graphs and hasattr(tasks['mmpe'].model, 'cuda_graphs'):
         notes += with_graphs(tasks['mmpe'])
     seconds = measure.time_both(tasks, options, repeats)

@@ -134,8 +134,8 @@ def test_config_that_trains_nothing(train, tmp_path):
 
 
 def test_num_scales_that_does_not_fit(train, tmp_path):
-    with pytest.raises(SystemExit, match='gives num_scales=2 .* says 10. '
-                       'Set `model.num_scales=2`'):
+    with pytest.raises(SystemExit, match='gives num_scales=2 .* has 10: '
+                       'set `model.num_scales=2`'):
         train(options=['model.num_scales=10'])
     assert not (tmp_path / 'work').exists()
 
@@ -309,7 +309,7 @@ def test_demo_needs_sensible_photographs(run_tool, photograph, trained,
         (['sample', tmp_path / 'small.png'], 'too small: it has 12 x 60'),
         (['sample', photograph, '--size', '10', '90'], 'must be at least'),
         (['sample', photograph, '--size', '99', '99', '--tile', '8'], 'tile'),
-        (['sample', photograph, trained[1]], 'goes without a checkpoint'),
+        (['sample', photograph, trained[1]], 'checkpoint` cannot be combined'),
         (['sample', trained[0], trained[1], '--max-size', '64'],
          'is for photographs'),
         (['layout', photograph, '--region', '5', '5', '90', '90', '--remove'],
@@ -470,8 +470,8 @@ def test_demo_needs_sensible_arguments(manipulate, run_tool, trained, tmp_path,
         (['sample', '--size', '10000000', '10000000', '--tile', '500'],
          'disk'),
         (['resize', '--size', '0', '10'], 'at least 3 x 3'),
-        (['layout'], 'needs one of `shift`'),
-        (['layout', '--remove'], 'need a `region`'),
+        (['layout'], 'requires one of `shift`'),
+        (['layout', '--remove'], 'require `region`'),
         (['layout', '--mask', white, '--remove'], '37 x 48.*got 40 x 52'),
         (['layout', '--displacement', white], 'neither a .npy'),
         (['edit', *images, tmp_path / 'other.png'], '40 x 52.*got 6 x 5'),
@@ -489,8 +489,8 @@ def test_demo_needs_sensible_arguments(manipulate, run_tool, trained, tmp_path,
                           (['sample', ROW, trained[1]],
                            'trained with num_scales=2'),
                           (['sample', 'no.py', trained[1]], 'no config file'),
-                          (['sample', trained[0]], '`checkpoint` is needed'),
-                          (['sample', tmp_path], 'must hold one config'),
+                          (['sample', trained[0]], '`checkpoint` is required'),
+                          (['sample', tmp_path], 'must have one config'),
                           (['super-resolution'], 'Give a MODEL')):
         with pytest.raises(SystemExit, match=message):
             run_tool('demo/sinGAN_manipulation.py', *args, '--out-dir', out)
