@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from mmpe.engine import photographs
+from mmpe.engine.photographs import running
 from mmpe.engine.photographs.training import train_in
 from mmpe.evaluation.single_image import layout_correlation
 from mmpe.inference import load
@@ -73,13 +74,13 @@ def test_sheet_and_figures(run_tool, photograph, tmp_path, monkeypatch,
         assert image.height > 5 * 32 and image.width > 3 * 40 + 2 * 80
 
     before = (out / 'figures.json').read_bytes()
-    monkeypatch.setattr(photographs, '_COMMAND', None)
+    monkeypatch.setattr(running, '_COMMAND', None)
     run_tool(*command)  # trains nothing
     assert (out / 'figures.json').read_bytes() == before
 
 
 def test_failed_training(run_tool, photograph, tmp_path, monkeypatch):
-    monkeypatch.setattr(photographs, '_COMMAND',
+    monkeypatch.setattr(running, '_COMMAND',
                         ('-c', 'raise OSError("no luck")'))
     with pytest.raises(SystemExit, match='OSError: no luck .*training.log'):
         run_tool(TOOL, photograph, '--out-dir', tmp_path / 'out', *SMALL)
