@@ -8,7 +8,7 @@ from setuptools import setup
 from setuptools.command.egg_info import egg_info
 
 ROOT = Path(__file__).resolve().parent
-# What `mim` and the tools find beside the installed code, in `mmpe/.mim`.
+# Copied to `mmpe/.mim` in the installed package, for `mim` and the tools.
 MIM_ITEMS = ('configs', 'demo', 'tools', 'model-index.yml')
 
 

@@ -1,10 +1,10 @@
 r"""Run mmpe's tests with OpenMMLab's packages and with their maintained forks.
 
-Each combination gets a virtual environment, which borrows torch and the like
-from the one that runs this, but neither mmengine nor mmcv. The host bridge,
-checkpoints, a training of each kind and `mim` are tried. Prints the table of
-docs/forks.md; takes some minutes a combination, and needs PyPI, Python 3.10
-or newer and the extras `demo`, `lite` and `tests`.
+Each combination gets a virtual environment with its own mmengine and mmcv;
+torch and other packages are borrowed from the current environment. Tests the
+host bridge, checkpoints, a training of each family, and `mim`, and prints the
+table of docs/forks.md. Takes some minutes per combination, and requires PyPI,
+Python 3.10 or newer, and the extras `demo`, `lite` and `tests`.
 
 Examples:
     python .dev_scripts/check_forks.py
@@ -24,14 +24,14 @@ from typing import List, Sequence
 ROOT = Path(__file__).resolve().parent.parent
 
 
-# What may be exchanged. onedl-mmcv is built without compiled operators.
+# Combinations to test. onedl-mmcv is built without compiled operators.
 COMBINATIONS = [
     ('mmengine==0.10.7', 'mmcv-lite==2.1.0'),
     ('onedl-mmengine==0.10.12', 'mmcv-lite==2.1.0'),
     ('mmengine==0.10.7', 'onedl-mmcv==2.3.6'),
     ('onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6'),
 ]
-# Not borrowed: what is exchanged, and what installs or runs mmpe.
+# Not borrowed: the packages under test, mmpe and installers.
 OWN = re.compile(r'_*(editable_.*)?(onedl_)?(mmengine|mmcv|mim|openmim|mmpe'
                  r'|pip|setuptools|pkg_resources|_distutils_hack)')
 SINGAN = 'tests/test_tools/test_singan_tools.py'
@@ -47,7 +47,7 @@ TESTS = {
 
 
 def make_environment(folder: Path, requirements: Sequence[str]) -> str:
-    """Python of an environment with the packages, and all others borrowed."""
+    """Create an environment with the packages; return its Python."""
     subprocess.run([sys.executable, '-m', 'venv', str(folder)], check=True)
     site, = folder.glob('lib/python*/site-packages')
     for entry in Path(sysconfig.get_path('purelib')).iterdir():
@@ -61,7 +61,7 @@ def make_environment(folder: Path, requirements: Sequence[str]) -> str:
 
 
 def run(command: List[str], log: Path) -> str:
-    """Run a command; the number of tests, or 'passed', or what went wrong."""
+    """Run a command; return its test counts, or 'passed' or 'failed'."""
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     start = time.monotonic()
     with open(log, 'w') as file:
@@ -81,7 +81,7 @@ def run(command: List[str], log: Path) -> str:
 
 def check(combination: Sequence[str], folder: Path,
           skip_mim: bool) -> List[str]:
-    """The cells of the table's row."""
+    """Run the tests; return the cells of the table's row."""
     print(' + '.join(combination), flush=True)
     python = make_environment(folder / 'venv', combination)
     cells = [
@@ -105,14 +105,14 @@ def main() -> None:
         type=int,
         nargs='+',
         choices=range(1, len(COMBINATIONS) + 1),
-        help='numbers of combinations (default: all)')
+        help='numbers of the combinations (default: all)')
     parser.add_argument(
-        '--skip-mim', action='store_true', help='do not try mim')
+        '--skip-mim', action='store_true', help='do not test mim')
     parser.add_argument(
         '--logs', type=Path, help='new folder for environments and logs')
     args = parser.parse_args()
     if args.logs and args.logs.exists():
-        parser.error('--logs must be a folder that is not there yet, but got '
+        parser.error('--logs must be a folder that does not exist, but got '
                      f'{args.logs}')
     logs = args.logs or Path(tempfile.mkdtemp())
     columns = ['mmengine', 'mmcv', *TESTS]

@@ -1,11 +1,11 @@
-r"""Check all of mmpe on a GPU: correct, complete, and how fast.
+r"""Check mmpe on a GPU: correctness, completeness and speed.
 
-Groups of checks in order of importance, each in a process of its own with a
-limit of its own: what fails or runs out of time does not end the others.
-FOLDER gets ``results.json``, ``gpu.md`` (the page docs/gpu.md) and a log for
-each group. The exit code is 1 if a check failed.
+Runs groups of checks in order of importance, each in its own process with its
+own time limit, so that failures and timeouts do not affect other groups.
+Writes ``results.json``, ``gpu.md`` (the page docs/gpu.md) and a log per group
+to FOLDER. The exit code is 1 if a check failed.
 
-A machine that reaches no package registry needs wheels: see gpu_wheels.sh.
+For machines without access to a package registry, see gpu_wheels.sh.
 
 Examples:
     python .dev_scripts/check_gpu.py --out work_dirs/check_gpu
@@ -39,16 +39,16 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        '--out', required=True, metavar='FOLDER', help='where to write')
+        '--out', required=True, metavar='FOLDER', help='output folder')
     parser.add_argument(
         '--device',
         choices=['cuda', 'cpu'],
         default='cuda',
-        help='where to compute (default: cuda)')
+        help='device to compute on (default: cuda)')
     parser.add_argument(
         '--scale-down',
         action='store_true',
-        help='small networks, images and numbers, to see that all runs')
+        help='small networks, images and numbers, to check that all runs')
     parser.add_argument(
         '--only',
         nargs='+',
@@ -59,15 +59,15 @@ def parse_args() -> argparse.Namespace:
         '--limit',
         type=float,
         default=480,
-        help='seconds for all groups together (default: 480)')
+        help='time limit for all groups in seconds (default: 480)')
     parser.add_argument(
-        '--commit', help='commit that is checked (default: what git says)')
+        '--commit', help='commit to record (default: from git)')
     parser.add_argument(
         '--render',
         nargs='+',
         metavar='FILE',
-        help='check nothing: write the page from results; where files have '
-        'the same group, the last one counts')
+        help='only write the page, from these results; for groups in several '
+        'files, the last one is used')
     args = parser.parse_args()
     if not args.limit > 0:
         parser.error(f'--limit must be above 0, but got {args.limit}')
@@ -79,7 +79,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run_groups(args: argparse.Namespace, out: Path) -> dict:
-    """Run the groups; results are written after each."""
+    """Run the groups; write the results after each."""
     results = dict(
         machine=report.machine(args.device, args.commit, ROOT),
         scaled_down=args.scale_down,

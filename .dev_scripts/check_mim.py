@@ -1,9 +1,9 @@
-r"""See that `mim` works with mmpe, installed and in development mode.
+r"""Check that `mim` works with mmpe, in regular and editable installations.
 
-Makes two virtual environments, which borrow torch and the like from the one
-that runs this, with openmim and mmpe; then searches, downloads from a server
-on this machine, trains, tests and runs a tool. Takes a few minutes and needs
-PyPI and the extras `lite` and `tests`.
+Creates two virtual environments with openmim and mmpe, which borrow torch and
+other packages from the current one. Searches, downloads from a local server,
+trains, tests and runs a tool. Takes a few minutes, and requires PyPI and the
+extras `lite` and `tests`.
 
 Examples:
     python .dev_scripts/check_mim.py
@@ -32,7 +32,7 @@ from mmpe.zoo import rows
 
 ROOT = Path(__file__).resolve().parent.parent
 METAFILE = 'configs/positional_encoding_in_gans/metafile.yml'
-# As configs/positional_encoding_in_gans/README.md says.
+# As in configs/positional_encoding_in_gans/README.md.
 MIM = 'openmim==0.3.9'
 NEEDED = [
     'setuptools<82', 'click', 'colorama', 'model-index', 'pandas', 'requests',
@@ -48,7 +48,7 @@ OPTIONS = [
     'test_evaluator.metrics.0.fake_nums=4',
     'test_evaluator.metrics.1.fake_nums=4'
 ]
-# Run in the new environment, on what `mim download` has left.
+# Run in the new environment, on the files of `mim download`.
 SAMPLE = f'''
 import glob, sys, mmpe
 from mmpe.inference import load
@@ -59,7 +59,7 @@ print(image.shape, mmpe.__file__)
 
 
 def write_weights(folder: Path) -> None:
-    """Files for all rows; those of one row are a model without training."""
+    """Write files for all rows; one of them is an untrained model."""
     for row in rows().values():
         for address in filter(None, (row.weights, row.pickle)):
             (folder / Path(address).name).write_bytes(b'not read')
@@ -79,15 +79,15 @@ def write_weights(folder: Path) -> None:
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder and does not say so."""
+    """Serves a folder without logging."""
 
     def log_message(self, *args: object) -> None:
-        """Write nothing."""
+        """Do not log."""
 
 
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    """Address of a server of a folder."""
+    """Serve a folder; yields the URL."""
     handler = functools.partial(QuietHandler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -98,7 +98,7 @@ def serve(folder: Path) -> Iterator[str]:
 
 
 def copy_sources(target: Path, address: str) -> None:
-    """The repository, with a metafile that names our server."""
+    """Clone the repository, with our server in the metafile."""
     subprocess.run(
         ['git', 'clone', '--quiet',
          str(ROOT), str(target)], check=True)
@@ -112,7 +112,7 @@ def copy_sources(target: Path, address: str) -> None:
 
 def make_environment(folder: Path, sources: Path, editable: bool,
                      mim: str) -> Path:
-    """A virtual environment with mim and mmpe; its `bin` folder."""
+    """Create an environment with mim and mmpe; return its `bin` folder."""
     subprocess.run([sys.executable, '-m', 'venv', str(folder)], check=True)
     python = folder / 'bin' / 'python'
     site, = folder.glob('lib/python*/site-packages')
@@ -127,7 +127,7 @@ def make_environment(folder: Path, sources: Path, editable: bool,
 
 
 def check(folder: Path, binaries: Path, sources: Path, editable: bool) -> None:
-    """Run all commands in an empty folder and look at what they leave."""
+    """Run all commands in an empty folder and check their results."""
     folder.mkdir()
     environment = {
         **os.environ, 'no_proxy': '*',
@@ -176,13 +176,13 @@ def check(folder: Path, binaries: Path, sources: Path, editable: bool) -> None:
 
 
 def expect(condition: object, output: object) -> None:
-    """Stop where something is not as it should be."""
+    """Exit if a condition does not hold."""
     if not condition:
         sys.exit(f'FAILED: {output}')
 
 
 def images(folder: Path) -> None:
-    """A few images to train on."""
+    """Write a few training images."""
     folder.mkdir()
     random = np.random.default_rng(0)
     for index in range(4):
@@ -199,7 +199,7 @@ def main() -> None:
         '--mim',
         default=MIM,
         metavar='REQUIREMENT',
-        help='what to install as mim (default: %(default)s)')
+        help='requirement that provides mim (default: %(default)s)')
     parser.add_argument(
         '--kinds',
         nargs='+',

@@ -1,10 +1,10 @@
-r"""Times the page of demo/web.py in Chromium, as a person uses it.
+r"""Time the page of demo/web.py in Chromium.
 
-Starts the page, drops a photograph, draws around a part of it, drags it and
-downloads the result; then does as many edits as --number says, each from the
-end of the drag to the new picture. Writes screenshots of the way.
+Starts the page, drops a photograph, selects a part of it, drags it and
+downloads the result; then times --number edits, from the end of the drag to
+the new picture. Writes screenshots of the steps.
 
-Needs gradio, playwright, psutil and Chromium.
+Requires gradio, playwright, psutil and Chromium.
 
 Example:
     python .dev_scripts/check_web.py --image photo.jpg --out web_check
@@ -24,7 +24,7 @@ from mmpe.inference.inputs import read_rgb  # noqa: E402
 from mmpe.utils.command_line import one_line_errors  # noqa: E402
 from mmpe.utils.files import check_folder  # noqa: E402
 
-# Corners of boxes on the picture, and how far they are dragged, as parts.
+# Corners of a box on the picture and its drag, as fractions.
 BOX, FIRST_DRAG = ((.42, .18), (.68, .36)), (0, .25)
 
 
@@ -36,11 +36,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--image', help='photograph (default: one of scikit-image)')
     parser.add_argument(
-        '--number', type=int, default=20, help='edits (default: 20)')
+        '--number', type=int, default=20, help='number of edits (default: 20)')
     parser.add_argument(
         '--out',
         default='web_check',
-        help='folder of the screenshots (default: web_check)')
+        help='folder for screenshots (default: web_check)')
     args = parser.parse_args()
     if args.number < 1:
         parser.error(f'--number must be at least 1, but got {args.number}')
@@ -48,7 +48,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def measure(args: argparse.Namespace, image: str, folder: Path) -> None:
-    """Walk through the page, and time it."""
+    """Use the page, and time it."""
     import psutil
     from playwright.sync_api import sync_playwright
 
@@ -61,8 +61,8 @@ def measure(args: argparse.Namespace, image: str, folder: Path) -> None:
     server.start()
     seconds = time.perf_counter() - begin
     used = sum(psutil.Process(server.process.pid).cpu_times()[:2])
-    print(f'The page starts in {seconds:.1f} s, with {used:.1f} s of a '
-          'processor')
+    print(f'The server starts in {seconds:.1f} s, with {used:.1f} s of CPU '
+          'time')
     try:
         with sync_playwright() as driver:
             browser = driver.chromium.launch(
@@ -71,7 +71,7 @@ def measure(args: argparse.Namespace, image: str, folder: Path) -> None:
             begin = time.perf_counter()
             page.goto(server.url)
             page.wait_for_selector('#photograph-file input', state='attached')
-            print('It is in the browser after '
+            print('The page loads in '
                   f'{time.perf_counter() - begin:.1f} s')
             walk = time.perf_counter()
             drop(page, image)
@@ -86,7 +86,7 @@ def measure(args: argparse.Namespace, image: str, folder: Path) -> None:
             page.wait_for_selector('#move-results img')
             page.screenshot(path=out / '3_moved.png')
             download(page, 'move-results', folder)
-            print('From the photograph to the moved part on disk: '
+            print('From dropping a photograph to the downloaded result: '
                   f'{time.perf_counter() - walk:.1f} s')
             times = []
             for index in range(args.number):

@@ -1,14 +1,14 @@
-r"""Read many damaged and malicious files, and count what becomes of them.
+r"""Fuzz the readers with damaged and malicious files.
 
 Checkpoints, pickles, photographs, masks, displacements, references of metrics,
-metafiles and answers of servers are made from a random seed and read in child
-processes as the package reads them. Each must end in a result or in one clear
-error, within 20 seconds of a processor and 2 GiB; nothing in it may run, and
-no error may leave a file behind. The exit code is 1 where anything else
-happens.
+metafiles and server responses are generated from a random seed and read in
+child processes, with the readers of the package. Each input must give a result
+or one clear error, within 20 seconds of CPU time and 2 GiB of memory. Nothing
+in it may run, and errors must not leave files behind. The exit code is 1 for
+anything else.
 
-Answers come from servers on this machine. For them the bounds of downloads
-(time, size) are scaled down.
+Responses come from local servers; for them, the limits of downloads (time,
+size) are scaled down.
 
 Examples:
     python .dev_scripts/fuzz.py --number 20000 --keep fuzz_failures
@@ -19,7 +19,7 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault('OMP_NUM_THREADS', '1')  # children have no threads
+os.environ.setdefault('OMP_NUM_THREADS', '1')  # for the children
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch  # noqa: E402
@@ -39,17 +39,17 @@ def parse_args() -> argparse.Namespace:
         '--number',
         type=int,
         default=2000,
-        help='how many inputs (default: 2000)')
+        help='number of inputs (default: 2000)')
     parser.add_argument(
         '--seed',
         type=int,
         default=0,
-        help='what they follow from (default: 0)')
+        help='random seed (default: 0)')
     parser.add_argument(
         '--time',
         type=float,
         metavar='SECONDS',
-        help='when to stop, also before the end')
+        help='time limit')
     parser.add_argument(
         '--kinds',
         nargs='+',
@@ -60,7 +60,7 @@ def parse_args() -> argparse.Namespace:
         '--keep',
         type=Path,
         metavar='FOLDER',
-        help='folder for inputs that are read wrongly (default: nowhere)')
+        help='folder to keep failing inputs in (default: none)')
     args = parser.parse_args()
     if args.number < 1:
         parser.error(f'--number must be at least 1, but got {args.number}')
@@ -85,7 +85,7 @@ def main() -> None:
     num_faults = sum(summary.num_faults for summary in summaries)
     if num_faults:
         where = f'; they are in {args.keep}' if args.keep else ''
-        sys.exit(f'{num_faults} inputs were read wrongly{where}.')
+        sys.exit(f'{num_faults} inputs failed{where}.')
 
 
 if __name__ == '__main__':

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Download wheels of what mmpe needs beside PyTorch, for a GPU machine that
-# reaches no package registry (Linux on x86-64, Python 3.12). The versions are
-# those of this environment.
+# Download the wheels that mmpe needs besides PyTorch, for a GPU machine without
+# access to a package registry (Linux on x86-64, Python 3.12), in the versions
+# of this environment.
 #
 #   .dev_scripts/gpu_wheels.sh [FOLDER]        (default: .whl, which git ignores)
 #
-# There, in a copy of this repository with the folder in it:
+# On that machine, in a copy of this repository with the folder in it:
 #
 #   python3 -m pip install -q --no-index --no-deps --target /tmp/site .whl/*.whl
 #   PYTHONPATH=/tmp/site python3 .dev_scripts/check_gpu.py --out OUT
 set -euo pipefail
 
 folder=${1:-"$(dirname "$0")/../.whl"}
-# What images with PyTorch, NumPy, SciPy, OpenCV, Pillow, imageio, PyYAML,
-# requests, tqdm, click, rich, joblib and scikit-image lack.
+# Packages missing from images with PyTorch, NumPy, SciPy, OpenCV, Pillow,
+# imageio, PyYAML, requests, tqdm, click, rich, joblib and scikit-image.
 packages=(
     addict albucore albumentations annotated-types lpips mmagic mmcv-lite
     mmengine platformdirs pydantic pydantic-core simsimd stringzilla termcolor
@@ -35,7 +35,7 @@ temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
 python3 -m pip download --no-deps --only-binary=:all: --python-version 3.12 \
     --implementation cp "${platforms[@]}" -d "$temporary" "${requirements[@]}"
-# One version of each, whatever was there.
+# Remove other versions.
 mkdir -p "$folder"
 rm -f "$folder"/*.whl
 mv "$temporary"/*.whl "$folder"

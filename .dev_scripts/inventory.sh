@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Lists what .ci/lock.txt installs on this machine: the licences in
+# List the packages of .ci/lock.txt on this machine: their licences in
 # docs/licences.md, and a software bill of materials (CycloneDX, JSON) in the
-# file that is named, sbom.json by default. Installs it all in a new virtual
-# environment, which takes about a minute and 6 GB for that time.
+# given file (default: sbom.json). Installs them in a temporary virtual
+# environment, which takes about a minute and 6 GB.
 set -euo pipefail
 sbom=$(realpath -m "${1:-sbom.json}")
 cd "$(dirname "$0")/.."

@@ -1,10 +1,10 @@
-"""Kill trainings, let them go on, and compare them with undisturbed ones.
+"""Kill trainings, resume them, and compare them with uninterrupted ones.
 
 Each training is killed once or twice: every second one by signal 9 at random
 moments, the others right before something is written, renamed or removed, or
-in the middle of a write, every kind in turn. Weights, states of the optimisers
-and random states in the last checkpoint must be equal to the last bit. The
-exit code is 1 where they are not. Needs Linux and the extra `tests`.
+in the middle of a write, each kind in turn. Weights, optimiser states and
+random states in the last checkpoint must be bitwise equal, else the exit code
+is 1. Requires Linux and the extra `tests`.
 
 Example:
     python .dev_scripts/kill_and_resume.py --number 100 --seed 0
@@ -29,14 +29,14 @@ from mmpe.utils.tables import markdown_table  # noqa: E402
 from tests.test_reliability import trainings  # noqa: E402
 from tests.test_reliability.harness import Campaign  # noqa: E402
 
-# The part of the trainings that are killed a second time.
+# Fraction of the trainings that are killed twice.
 _TWICE = 0.3
 NAMES = ('SinGAN', 'fast SinGAN', 'MS-PIE', 'demo train',
          'SinGAN, two processes', 'MS-PIE, two processes')
 
 
 def plans(images: Dict[str, Path]) -> Dict[str, Tuple[Callable, int]]:
-    """What is trained: makers of trainings, and numbers of processes."""
+    """Trainings by name: how to make them, and number of processes."""
     photograph, folder = images['photograph'], images['images']
     makers = ((partial(trainings.singan, photograph), 1),
               (partial(trainings.fast_singan, photograph), 1),
@@ -55,9 +55,9 @@ def main() -> None:
     parser.add_argument('--number', type=int, default=100,
                         help='number of trainings (default: 100)')
     parser.add_argument('--seed', type=int, default=0,
-                        help='seed of the moments (default: 0)')
+                        help='random seed (default: 0)')
     parser.add_argument('--only', choices=NAMES,
-                        help='one kind of training: %(choices)s')
+                        help='only run one training: %(choices)s')
     args = parser.parse_args()
     if args.number < 1:
         parser.error(f'--number must be at least 1, but got {args.number}')
@@ -74,7 +74,7 @@ def main() -> None:
         kinds = {name: itertools.cycle(rng.sample(list(x.events),
                                                   len(x.events)))
                  for name, x in chosen.items()}
-        # Several processes take several times as long.
+        # Trainings with several processes take longer, so run fewer.
         order = [name for name in chosen for _ in range(
             3 - plans(images)[name][1])]
         with ProgressBar(total=args.number) as bar:
@@ -101,7 +101,7 @@ def main() -> None:
         [name, *(str(x[name]) for x in (tried, died, equal))]
         for name in tried
     ]))
-    print(f'{sum(equal.values())} of {args.number} are equal to the last bit.')
+    print(f'{sum(equal.values())} of {args.number} are bitwise equal.')
     sys.exit(int(sum(equal.values()) < args.number))
 
 

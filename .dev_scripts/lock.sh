@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Pins all that .ci/run installs, with hashes, in .ci/lock.txt: what is new in
-# requirements/ is added, and with --upgrade all goes to its newest version.
-# Needs uv (pip install uv) and a package index; takes seconds.
+# Pin the packages that .ci/run installs in .ci/lock.txt, with hashes. Adds new
+# packages of requirements/; with --upgrade, updates all to their newest
+# versions. Requires uv (pip install uv) and a package index; takes seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,5 +10,5 @@ lock() {
         --generate-hashes --no-header --constraints .ci/constraints.txt "$@"
 }
 lock requirements/{runtime,demo,lite,tests}.txt -o .ci/lock.txt "$@" >/dev/null
-# MMagic is installed without what it needs; see README.md.
+# MMagic is installed without its dependencies, see README.md.
 lock --no-deps <(grep ^mmagic requirements/mmagic.txt) >>.ci/lock.txt

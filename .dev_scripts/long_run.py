@@ -1,9 +1,9 @@
-"""See whether memory, open files, threads or the log grow in a long training.
+"""Check whether memory, open files, threads or the log grow in long trainings.
 
-Trains small networks by the public commands with all of their hooks, looks at
-the process from outside, and fits a line to its memory after the warm-up. The
-exit code is 1 where memory grows by more than the limit. Needs Linux; takes
-some minutes.
+Trains small networks with the public commands and all their hooks, observes
+the process from outside, and fits a line to its memory after a warm-up. The
+exit code is 1 if the memory grows by more than the limit. Requires Linux;
+takes some minutes.
 
 Example:
     python .dev_scripts/long_run.py --iterations 5000
@@ -28,7 +28,7 @@ from tests.test_reliability import trainings  # noqa: E402
 
 # Iterations between lines of the log, and between checkpoints.
 LOG, CHECKPOINT = 50, 500
-# Iterations that do not count: allocators, caches and buffers fill up.
+# Iterations to skip, in which allocators, caches and buffers fill up.
 WARM_UP = 1000
 NAMES = ('singan', 'singan_fast', 'mspie')
 HEADER = ('training', 'iterations', 'memory, MB', 'MB per 1,000',
@@ -36,7 +36,7 @@ HEADER = ('training', 'iterations', 'memory, MB', 'MB per 1,000',
 
 
 class Look(NamedTuple):
-    """What a process has at an iteration; sizes in bytes."""
+    """Resources of a process at an iteration; sizes in bytes."""
 
     iteration: int
     memory: int
@@ -47,9 +47,9 @@ class Look(NamedTuple):
 
 def plans(images: Dict[str, Path], folder: Path,
           iterations: int) -> Dict[str, trainings.Training]:
-    """Trainings whose last scale has so many iterations and the warm-up.
+    """Trainings with enough iterations at the last scale.
 
-    Later scales of a SinGAN take more memory by nature.
+    Later scales of a SinGAN need more memory anyway.
     """
     length = iterations + WARM_UP
     found = (
@@ -63,7 +63,7 @@ def plans(images: Dict[str, Path], folder: Path,
 
 
 def watch(training: trainings.Training) -> List[Look]:
-    """Run a training; look at it whenever its log has grown."""
+    """Run a training; observe it whenever its log has grown."""
     command = [
         sys.executable, training.script, *training.args,
         f'default_hooks.logger.interval={LOG}'
@@ -95,12 +95,12 @@ def _look(pid: int, folder: Path) -> Optional[Look]:
     steps = re.findall(r'"step": (\d+)', scalars[0].read_text())
     process = Path('/proc', str(pid))
     try:
-        # Pages of files come and go as the system likes.
+        # Not file pages, which the system manages.
         memory = re.search(r'RssAnon:\s+(\d+) kB',
                            (process / 'status').read_text())
         files = len(os.listdir(process / 'fd'))
         threads = len(os.listdir(process / 'task'))
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return None
     log = sum(path.stat().st_size for path in folder.glob('2*/**/*')
               if path.is_file())
@@ -111,14 +111,14 @@ def _look(pid: int, folder: Path) -> Optional[Look]:
 
 def per_thousand(looks: List[Look],
                  quantity: Callable[[Look], float]) -> float:
-    """Slope of the line through what was seen, per 1,000 iterations."""
+    """Slope of a quantity per 1,000 iterations."""
     slope, _ = np.polyfit([x.iteration for x in looks],
                           [quantity(x) for x in looks], 1)
     return 1000 * slope
 
 
 def row(name: str, folder: Path, looks: List[Look]) -> list:
-    """The line of the table, and the slope of the memory in MB."""
+    """Row of the table, and slope of the memory in MB."""
     slope = per_thousand(looks, lambda x: x.memory / 1e6)
     sizes = sorted((int(path.stem[5:]), path.stat().st_size / 1e3)
                    for path in folder.glob('iter_*.pth'))
@@ -141,9 +141,10 @@ def main() -> None:
     parser.add_argument('--iterations', type=int, default=5000,
                         help='iterations after the warm-up (default: 5000)')
     parser.add_argument('--only', choices=NAMES,
-                        help='one training: %(choices)s')
+                        help='only run one training: %(choices)s')
     parser.add_argument('--limit', type=float, default=1,
-                        help='MB per 1,000 iterations (default: 1)')
+                        help='allowed growth in MB per 1,000 iterations '
+                        '(default: 1)')
     args = parser.parse_args()
     if args.iterations < 1:
         parser.error('--iterations must be at least 1, but got '

@@ -1,8 +1,8 @@
-r"""Draw pictures with a trained StyleGAN2 or MS-PIE model.
+r"""Draw images with a trained StyleGAN2 or MS-PIE model.
 
-Random images, one image with more and more truncation, mixed styles, an
-interpolation (GIF), and one latent at all sizes of the model; each as files,
-and together on a contact sheet. --only draws some of these.
+Draws random images, a truncation sweep, style mixing, an interpolation (GIF),
+and one latent at all training sizes; writes each image to a file, and all of
+them to a contact sheet. --only draws some of these.
 
 Examples:
     python demo/mspie_sampling.py configs/mspie_small/mspie_spe_32-48-64.py \
@@ -25,88 +25,61 @@ from PIL import Image
 
 from mmpe.inference import StyleGAN2Sampler, load
 from mmpe.inference.stylegan2 import NUM_COARSE, TRUNCATIONS
+from mmpe.utils.arguments import (BATCH_SIZE, CHECKPOINT, CONFIG, DEVICE, NUM,
+                                  OUT_DIR, SEED, SIZE, Argument, at_least,
+                                  make_parser)
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import check_folder
 from mmpe.utils.images import contact_sheet, save_gif, save_image
 from mmpe.utils.progress import ProgressBar
 
-# Longest side of a picture on the contact sheet.
+# Longest side of an image on the contact sheet.
 SHEET_SIZE = 256
 Row = List[Tuple[str, np.ndarray]]
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of the model, or name of a row')
-    parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help='its checkpoint (default: the released one of the row)')
-    parser.add_argument(
-        '--size',
-        nargs=2,
-        type=int,
-        metavar=('H', 'W'),
-        help='size of the pictures (default: the largest one of training)')
-    parser.add_argument(
-        '--num', type=int, default=6, help='images in a row (default: 6)')
-    parser.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        help='seed of the first image; the others follow (default: 0)')
-    parser.add_argument(
-        '--truncation',
-        type=float,
-        default=1.,
-        help='from 0, the mean image, to 1, the full variety (default: 1)')
-    parser.add_argument(
-        '--steps',
-        type=int,
-        default=15,
-        help='frames from one image to the next one (default: 15)')
-    parser.add_argument(
-        '--sample-model',
-        choices=['ema', 'orig'],
-        help='averaged or last weights (default: averaged, if there are)')
-    parser.add_argument(
-        '--only',
-        nargs='+',
-        choices=list(STEPS),
-        help='draw these alone, without a sheet (default: all)')
-    parser.add_argument(
-        '--batch-size',
-        type=int,
-        default=4,
-        help='images computed at a time; fewer take less memory (default: 4)')
-    parser.add_argument(
-        '--out-dir',
-        default='mspie_out',
-        help='folder of the results (default: mspie_out)')
-    parser.add_argument(
-        '--device', default='cpu', help='where to compute (default: cpu)')
-    args = parser.parse_args()
-    for name in ('num', 'steps', 'batch_size'):
-        if getattr(args, name) < 1:
-            parser.error(f'--{name.replace("_", "-")} must be at least 1, '
-                         f'but got {getattr(args, name)}')
-    if args.size and min(args.size) < 1:
-        parser.error(f'--size must be at least 1 1, but got {args.size}')
-    if not 0 <= args.truncation <= 1:
-        parser.error(f'--truncation must be from 0 to 1, but got '
-                     f'{args.truncation}')
-    return args
+    """Parse the command line."""
+    return make_parser(
+        __doc__, CONFIG.but(help='config, or name of a row'),
+        CHECKPOINT.but(
+            nargs='?',
+            help='path or URL of the checkpoint (default: the released one of '
+            'the row)'),
+        SIZE.but(
+            type=at_least(1),
+            help='image size in pixels (default: the largest training size)'),
+        NUM.but(default=6, help='images per row'),
+        SEED.but(help='seed of the first image, counting up from there'),
+        Argument(
+            '--truncation',
+            type=at_least(0, 1, float),
+            default=1.,
+            help='from 0, the mean image, to 1, no truncation'),
+        Argument(
+            '--steps',
+            type=at_least(1),
+            default=15,
+            help='frames from one image to the next'),
+        Argument(
+            '--sample-model',
+            choices=['ema', 'orig'],
+            help='averaged or latest weights (default: averaged, if the model '
+            'has them)'),
+        Argument(
+            '--only',
+            nargs='+',
+            choices=list(STEPS),
+            help='draw only these, without a sheet (default: all)'),
+        BATCH_SIZE, OUT_DIR.but(default='mspie_out'), DEVICE).parse_args()
 
 
 def load_sampler(args: argparse.Namespace) -> StyleGAN2Sampler:
-    """The model; looks at the size before long work starts."""
+    """Load the model; check that it can draw the size."""
     sampler = load(args.config, args.checkpoint, args.device)
     if not isinstance(sampler, StyleGAN2Sampler):
-        raise ValueError('This demo is for StyleGAN2 and MS-PIE; for SinGAN '
-                         'see demo/sinGAN_manipulation.py.')
+        raise ValueError('This demo is for StyleGAN2 and MS-PIE. For SinGAN, '
+                         'use demo/sinGAN_manipulation.py.')
     sampler = StyleGAN2Sampler(sampler.model, args.sample_model,
                                args.batch_size)
     args.size = tuple(args.size or sampler.size)
@@ -116,7 +89,7 @@ def load_sampler(args: argparse.Namespace) -> StyleGAN2Sampler:
 
 def random_images(sampler: StyleGAN2Sampler,
                   args: argparse.Namespace) -> List[Row]:
-    """Images of seeds that follow each other."""
+    """Images of consecutive seeds."""
     images = sampler.sample(args.num, args.size, args.seed, args.truncation)
     return [[(f'random {args.seed + index}', image)
              for index, image in enumerate(images)]]
@@ -124,7 +97,7 @@ def random_images(sampler: StyleGAN2Sampler,
 
 def truncation_sweep(sampler: StyleGAN2Sampler,
                      args: argparse.Namespace) -> List[Row]:
-    """The first image, from the mean image to its full self."""
+    """The first image at several truncations, from the mean image."""
     return [[(f'truncation {truncation:g}',
               sampler.sample(1, args.size, args.seed, truncation)[0])
              for truncation in TRUNCATIONS]]
@@ -132,7 +105,7 @@ def truncation_sweep(sampler: StyleGAN2Sampler,
 
 def style_mixing(sampler: StyleGAN2Sampler,
                  args: argparse.Namespace) -> List[Row]:
-    """Coarse styles of three images, with the others of the random ones."""
+    """Coarse styles of three images, fine styles of the random images."""
     fine = range(args.seed, args.seed + args.num)
     coarse = range(fine.stop, fine.stop + NUM_COARSE)
     originals = sampler.sample(NUM_COARSE, args.size, coarse.start,
@@ -147,14 +120,14 @@ def style_mixing(sampler: StyleGAN2Sampler,
 
 def interpolation(sampler: StyleGAN2Sampler,
                   args: argparse.Namespace) -> List[np.ndarray]:
-    """Frames of a walk from each random image to the next one, and back."""
+    """Frames of a walk through the random images and back to the first."""
     seeds = range(args.seed, args.seed + args.num)
     return sampler.interpolate(seeds, args.steps, args.size, args.truncation)
 
 
 def all_sizes(sampler: StyleGAN2Sampler,
               args: argparse.Namespace) -> List[Row]:
-    """The first latent at each size of training, and at the given one."""
+    """The first latent at each training size, and at the given size."""
     sizes = sorted({*sampler.sizes, args.size})
     return [[(f'size {height}x{width}',
               sampler.sample(1, (height, width), args.seed,
@@ -171,7 +144,7 @@ STEPS = dict(
 
 def write(rows: Dict[str, List[Row]], frames: List[np.ndarray],
           folder: Path) -> None:
-    """Write all pictures and the animation."""
+    """Write all images and the animation."""
     for row in sum(rows.values(), []):
         for label, image in row:
             save_image(folder / f'{label.replace(" ", "_")}.png', image)
@@ -181,8 +154,8 @@ def write(rows: Dict[str, List[Row]], frames: List[np.ndarray],
 
 def write_sheet(rows: Dict[str, List[Row]], frames: List[np.ndarray],
                 folder: Path) -> Path:
-    """Write all pictures on one."""
-    # as many frames as there are random images
+    """Write the contact sheet."""
+    # As many frames as random images.
     num = len(rows['random'][0])
     shown = [(f'frame {index}', frames[index])
              for index in range(0, len(frames), -(-len(frames) // num))]
@@ -191,7 +164,7 @@ def write_sheet(rows: Dict[str, List[Row]], frames: List[np.ndarray],
 
 
 def reduced(rows: List[Row]) -> List[Row]:
-    """The pictures, all made smaller by one factor if they are large."""
+    """The images, all reduced by one factor if some are large."""
     largest = max(max(image.shape) for row in rows for _, image in row)
     factor = math.ceil(largest / SHEET_SIZE)
     return [[(label, np.asarray(Image.fromarray(image).reduce(factor)))
@@ -199,7 +172,7 @@ def reduced(rows: List[Row]) -> List[Row]:
 
 
 def peak_memory(device: str) -> str:
-    """Most memory that was in use, in words."""
+    """Peak memory, in words."""
     if torch.device(device).type == 'cuda':
         num_bytes = torch.cuda.max_memory_allocated(device)
         return f'{num_bytes / 2**20:.0f} MiB on {device}'
@@ -225,8 +198,8 @@ def main() -> None:
         write(drawn, frames, folder)
         sheet = not args.only and write_sheet(drawn, frames, folder)
     print(f'Peak memory: {peak_memory(args.device)}')
-    print(f'The pictures are in {folder}' +
-          (f', all of them on {sheet}' if sheet else ''))
+    print(f'The images are in {folder}' +
+          (f', the contact sheet is {sheet}' if sheet else ''))
 
 
 if __name__ == '__main__':

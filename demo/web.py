@@ -1,10 +1,11 @@
-r"""A page in the browser: draw, move, edit and learn from photographs.
+r"""Web page to edit photographs, draw new ones, and train on them.
 
-Drop a photograph, draw around a part of it and drag it; or let a SinGAN learn
-it beside. The page is for this machine alone, sends nothing anywhere, and
-shows for all that it does the command line and the Python that do the same.
+Drop a photograph, draw around a part of it and drag it, or train a SinGAN on
+it in the background. The page is served to this machine only and sends nothing
+anywhere. For each result it shows the command and the Python code that
+produce it.
 
-Needs `pip install 'mmpe[web]'`; see docs/web.md.
+Requires `pip install 'mmpe[web]'`; see docs/web.md.
 
 Examples:
     python demo/web.py
@@ -15,36 +16,29 @@ Examples:
 import argparse
 from pathlib import Path
 
+from mmpe.utils.arguments import OUT_DIR, Argument, at_least, make_parser
 from mmpe.utils.command_line import one_line_errors
 from mmpe.web.server import serve
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--port',
-        type=int,
-        default=7860,
-        help='port on this machine; 0 for any (default: 7860)')
-    parser.add_argument(
-        '--out-dir',
-        default='web_out',
-        help='folder of all that is made (default: web_out)')
-    parser.add_argument(
-        '--faces',
-        nargs=2,
-        action='append',
-        default=[],
-        metavar=('CONFIG', 'CHECKPOINT'),
-        help='a StyleGAN2 or MS-PIE model for the part "Faces"; may be given '
-        'several times')
-    args = parser.parse_args()
-    if not 0 <= args.port < 2**16:
-        parser.error(f'--port must be from 0 to 65535, but got {args.port}')
-    return args
+    """Parse the command line."""
+    return make_parser(
+        __doc__,
+        Argument(
+            '--port',
+            type=at_least(0, 2**16 - 1),
+            default=7860,
+            help='port on this machine, or 0 for any free one'),
+        OUT_DIR.but(default='web_out'),
+        Argument(
+            '--faces',
+            nargs=2,
+            action='append',
+            default=[],
+            metavar=('CONFIG', 'CHECKPOINT'),
+            help='a StyleGAN2 or MS-PIE model for the tab "Faces"; can be '
+            'repeated')).parse_args()
 
 
 def main() -> None:

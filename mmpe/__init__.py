@@ -4,6 +4,6 @@ from .version import __version__, version_info
 
 host.install()
 
-from . import utils  # noqa: E402  (needs what `install` makes possible)
+from . import utils  # noqa: E402  (needs the bridge)
 
 __all__ = ['__version__', 'utils', 'version_info']

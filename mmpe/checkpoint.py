@@ -1,34 +1,33 @@
-"""Safe reading of checkpoints (``.pth``) and of SinGAN's ``.pkl``.
+"""Safe loading of checkpoints (``.pth``) and of SinGAN's ``.pkl`` files.
 
-A pickle may name any function of any module and have it called. Here only the
-names are resolved that files of mmengine, MMGeneration and MMagic hold:
-tensors, NumPy numbers and arrays of numbers, and mmengine's log buffers. A
-file with any other name in it is refused, and nothing in it runs.
+Loading a pickle can call any function of any module. This module only resolves
+names that occur in files of mmengine, MMGeneration and MMagic: tensors, NumPy
+numbers and arrays of numbers, and mmengine's log buffers (see
+:mod:`mmpe.utils.unpickling`). A file with any other name is refused, and
+nothing in it runs.
 
-:func:`install`, which ``import mmpe`` takes care of, makes mmengine read
-through this module, so that its ``Runner`` (``resume``, ``load_from``) and
-``load_checkpoint`` do so too.
+``import mmpe`` calls :func:`install`, which makes mmengine load checkpoints
+through this module, in its ``Runner`` (``resume``, ``load_from``) and in
+``load_checkpoint``.
+
+Related modules: :mod:`mmpe.zoo` has the addresses of released weights,
+:mod:`mmpe.utils.download` fetches them, :mod:`mmpe.weights` loads them into
+models, and :mod:`mmpe.host` installs the loaders.
 """
-import codecs
-import collections
 import os
 import pickle
 import re
-import types
 import zipfile
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Union
+from typing import Any, Dict, Optional
 from urllib.parse import urlparse
 
-import numpy as np
 import torch
 from mmengine.dist import barrier, get_rank
-from mmengine.logging import HistoryBuffer
-from mmengine.utils import digit_version
-from torch._weights_only_unpickler import _get_allowed_globals
 
 from .utils.download import DownloadError, download
 from .utils.files import PathLike, atomic_write, check_stored
+from .utils.unpickling import MapLocation, Unpickler, torch_load
 
 __all__ = [
     'CheckpointError', 'fetch', 'install', 'is_whole', 'last_checkpoint',
@@ -36,16 +35,13 @@ __all__ = [
     'to_current_layout'
 ]
 
-MapLocation = Optional[Union[str, torch.device, Callable, Dict[str, str]]]
-
-
 class CheckpointError(ValueError):
-    """A file is not a checkpoint, is damaged, or holds what it must not."""
+    """A file is not a checkpoint, is damaged, or is not trusted."""
 
 
 def install() -> None:
-    """Make mmengine read local and ``http(s)`` checkpoints safely."""
-    # Only here: importing it makes the host bridge call this function.
+    """Make mmengine load local and ``http(s)`` checkpoints safely."""
+    # Not at the top: this import makes the host bridge call this function.
     from mmengine.runner.checkpoint import CheckpointLoader
     CheckpointLoader.register_scheme('', load_from_local, force=True)
     CheckpointLoader.register_scheme(('http://', 'https://'),
@@ -53,10 +49,10 @@ def install() -> None:
                                      force=True)
 
 
-# mmengine prints these two names without their first ten letters.
+# mmengine logs the names of the two loaders without "load_from_".
 def load_from_local(filename: PathLike,
                     map_location: MapLocation = None) -> Any:
-    """Loader of local paths for mmengine; see :func:`read_checkpoint`."""
+    """Loader of local paths for mmengine, see :func:`read_checkpoint`."""
     checkpoint = read_checkpoint(os.path.expanduser(filename), map_location)
     if isinstance(checkpoint, dict) and 'state_dict' in checkpoint:
         checkpoint['state_dict'] = to_current_layout(checkpoint['state_dict'])
@@ -64,7 +60,7 @@ def load_from_local(filename: PathLike,
 
 
 def load_from_http(filename: str, map_location: MapLocation = None) -> Any:
-    """Loader of addresses for mmengine: download once, then read safely.
+    """Loader of URLs for mmengine: download once, then load safely.
 
     Raises:
         DownloadError: The file cannot be downloaded.
@@ -74,26 +70,26 @@ def load_from_http(filename: str, map_location: MapLocation = None) -> Any:
 
 
 def fetch(url: str) -> Path:
-    """Download a file once; later calls find it in PyTorch's cache.
+    """Download a file to PyTorch's cache, unless it is there.
 
-    The cache is ``torch.hub.get_dir()``, which ``TORCH_HOME`` moves.
+    The cache is ``torch.hub.get_dir()``, which depends on ``TORCH_HOME``.
 
     Args:
-        url: Address of the file.
+        url: URL of the file.
 
     Returns:
-        Where it is.
+        Path of the file.
 
     Raises:
-        DownloadError: The address names no file; or see
+        DownloadError: The URL has no file name, or see
             :func:`mmpe.utils.download.download`.
     """
     name = Path(urlparse(url).path).name
     if name in ('', '..'):
-        raise DownloadError(f'Cannot download {url}: it names no file.')
+        raise DownloadError(f'Cannot download {url}: it has no file name.')
     path = Path(torch.hub.get_dir(), 'checkpoints', name)
     if get_rank() > 0:
-        barrier()  # the other ranks find what rank 0 has downloaded
+        barrier()  # rank 0 downloads
     try:
         if not path.exists():
             download(url, path)
@@ -104,13 +100,13 @@ def fetch(url: str) -> Path:
 
 
 def latest_checkpoint(folder: PathLike) -> Optional[Path]:
-    """The checkpoint of the last iteration in a folder of a training.
+    """The checkpoint of the highest iteration in a folder.
 
     Args:
-        folder: The folder.
+        folder: Folder of a training.
 
     Returns:
-        Path of its ``iter_*.pth`` with the highest number; None without any.
+        Path of the ``iter_*.pth`` file with the highest number, or None.
     """
     numbered = [(int(path.stem[5:]), path)
                 for path in Path(folder).glob('iter_*.pth')
@@ -119,14 +115,14 @@ def latest_checkpoint(folder: PathLike) -> Optional[Path]:
 
 
 def last_checkpoint(folder: PathLike) -> Optional[str]:
-    """The checkpoint that a training has written last.
+    """The checkpoint that a training wrote last.
 
     Args:
         folder: Its work dir.
 
     Returns:
-        The path that mmengine's file ``last_checkpoint`` names, if it is
-        there, else that of :func:`latest_checkpoint`; None without any.
+        The path in mmengine's file ``last_checkpoint`` if it exists, else the
+        result of :func:`latest_checkpoint`.
     """
     note = Path(folder, 'last_checkpoint')
     named = note.read_text().strip() if note.is_file() else ''
@@ -137,31 +133,31 @@ def last_checkpoint(folder: PathLike) -> Optional[str]:
 
 
 def to_current_layout(state_dict: Dict[str, Any]) -> Dict[str, Any]:
-    """Weights of a GAN under the names of MMagic 1.x.
+    """Rename the weights of a GAN to the names of MMagic 1.x.
 
-    MMGeneration 0.x has the average of the generator under ``generator_ema``
-    itself, without a count of its updates, and the mean path length in the
-    loss. Distributed training in mmengine may leave a ``module`` in names.
+    In MMGeneration 0.x, ``generator_ema`` is the average itself, without its
+    number of updates, and the mean path length is part of the loss.
+    Distributed training in mmengine can add ``module`` to names.
 
     Args:
         state_dict: Weights by name; not changed.
 
     Returns:
-        The same weights; those with current names are left alone.
+        The weights; current names stay as they are.
 
     Raises:
-        CheckpointError: It is not a dict with names.
+        CheckpointError: ``state_dict`` is not a dict with string keys.
     """
     if not isinstance(state_dict, dict) or not all(
             isinstance(name, str) for name in state_dict):
-        raise CheckpointError('The checkpoint holds no weights by name.')
+        raise CheckpointError('The checkpoint has no weights by name.')
     renamed = type(state_dict)()
     for name, value in state_dict.items():
         for pattern, replacement in _RENAMED:
             name = pattern.sub(replacement, name)
         renamed[name] = value
     if any(name.startswith('generator_ema.') for name in renamed):
-        # With zero updates, training would overwrite the average at once.
+        # At zero updates, training would overwrite the average.
         renamed.setdefault('generator_ema.steps', torch.tensor(1))
     if hasattr(state_dict, '_metadata'):
         renamed._metadata = state_dict._metadata  # versions of the layers
@@ -179,24 +175,24 @@ _RENAMED = [(re.compile(pattern), replacement) for pattern, replacement in (
 
 def read_checkpoint(path: PathLike,
                     map_location: MapLocation = 'cpu') -> Any:
-    """Read a ``.pth`` file without running anything in it.
+    """Load a ``.pth`` file without running anything in it.
 
     Args:
         path: A file written by ``torch.save``, in its zip or older format.
         map_location: As in ``torch.load``.
 
     Returns:
-        What the file holds, usually a dict.
+        Content of the file, usually a dict.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        CheckpointError: The file is not a checkpoint, is truncated, or holds a
-            type that is not allowed (which the error names).
+        FileNotFoundError: The file does not exist.
+        CheckpointError: The file is not a checkpoint, is truncated, or
+            contains a type that is not trusted (named in the message).
     """
     path = Path(path)
     _check_beginning(path)
     try:
-        return _torch_load(path, map_location)
+        return torch_load(path, map_location)
     except OSError:
         raise
     except Exception as error:  # damaged data can fail in any way
@@ -204,27 +200,27 @@ def read_checkpoint(path: PathLike,
 
 
 def load_pickle(path: PathLike) -> Any:
-    """Read a ``.pkl`` file of plain containers, numbers and number arrays.
+    """Load a ``.pkl`` file of containers, numbers and arrays of numbers.
 
-    MMagic and MMGeneration write SinGAN's ``noise_weights``, ``fixed_noises``
-    and ``curr_stage`` in this way.
+    MMagic and MMGeneration save SinGAN's ``noise_weights``, ``fixed_noises``
+    and ``curr_stage`` in this format.
 
     Args:
         path: A file written by :func:`save_pickle`, MMagic or MMGeneration.
 
     Returns:
-        What the file holds; arrays are NumPy arrays.
+        Content of the file, with NumPy arrays.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        CheckpointError: The file is not a pickle, is truncated, or holds a
-            type that is not allowed (which the error names).
+        FileNotFoundError: The file does not exist.
+        CheckpointError: The file is not a pickle, is truncated, or contains a
+            type that is not trusted (named in the message).
     """
     path = Path(path)
     _check_beginning(path)
     try:
         with open(path, 'rb') as file:
-            return _Unpickler(file).load()
+            return Unpickler(file).load()
     except OSError:
         raise
     except Exception as error:  # damaged data can fail in any way
@@ -232,9 +228,9 @@ def load_pickle(path: PathLike) -> Any:
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value of a checkpoint is a tensor of real numbers, all there.
+    """Whether a value is a dense tensor of real numbers with full storage.
 
-    A tensor may claim any size, and repeat the few numbers that a file holds.
+    A tensor in a file can have any shape with a small storage.
     """
     return (isinstance(value, torch.Tensor) and value.layout == torch.strided
             and not value.is_meta and not value.is_quantized
@@ -243,12 +239,12 @@ def is_whole(value: Any) -> bool:
 
 
 def save_pickle(data: Any, path: PathLike) -> None:
-    """Write what :func:`load_pickle` and MMagic read, whole or not at all.
+    """Write a file for :func:`load_pickle` and MMagic, atomically.
 
     Args:
         data: Dicts, lists, tuples, numbers, strings, arrays and tensors;
             tensors become arrays.
-        path: Where to write.
+        path: Output path.
 
     Raises:
         OSError: The file cannot be written.
@@ -268,7 +264,7 @@ def _to_numpy(data: Any) -> Any:
 
 
 def _check_beginning(path: Path) -> None:
-    """Tell a checkpoint from what is often found in its place."""
+    """Reject common files that are not checkpoints, with a clear error."""
     if not path.is_file():
         raise FileNotFoundError(f'`{path}` does not exist or is not a file.')
     with open(path, 'rb') as file:
@@ -278,14 +274,15 @@ def _check_beginning(path: Path) -> None:
     if beginning.startswith(b'PK'):
         try:
             if not zipfile.is_zipfile(path):
-                raise CheckpointError(f'`{path}` is truncated: it has no end.')
+                raise CheckpointError(f'`{path}` is truncated: its end is '
+                                      'missing.')
             check_stored(path)
         except CheckpointError:
             raise
         except (ValueError, zipfile.BadZipFile) as error:
             raise CheckpointError(f'`{path}` is damaged: {error}.') from error
     elif not beginning.startswith(b'\x80'):  # every pickle does
-        raise CheckpointError(f'`{path}` is not a checkpoint: it begins with '
+        raise CheckpointError(f'`{path}` is not a checkpoint: it starts with '
                               f'{beginning!r}.')
 
 
@@ -293,90 +290,10 @@ def _explain(path: Path, error: Exception) -> CheckpointError:
     name = re.search(r'GLOBAL ([\w.]+)', str(error))
     if name:
         return CheckpointError(
-            f'`{path}` is refused: it holds `{name[1]}`, which does not '
+            f'`{path}` is refused: it contains `{name[1]}`, which does not '
             'belong in a checkpoint. Nothing in it was executed.')
-    # torch wraps the reason in advice on how to read the file unsafely.
+    # torch adds advice on how to load the file unsafely.
     reason = str(error).split('WeightsUnpickler error: ')[-1].strip()
     reason = reason.split('\n')[0] or 'unexpected end'
     return CheckpointError(f'`{path}` cannot be read, it may be damaged: '
                            f'{type(error).__name__}: {reason}.')
-
-
-def _torch_load(path: Path, map_location: MapLocation) -> Any:
-    # Since 2.6 a name can be allowed together with what stands in for it.
-    if digit_version(torch.__version__) >= digit_version('2.6'):
-        allowed = [(value, name) for name, value in _ALLOWED.items()]
-        with torch.serialization.safe_globals(allowed):
-            return torch.load(
-                path, map_location=map_location, weights_only=True)
-    return torch.load(
-        path,
-        map_location=map_location,
-        pickle_module=_RESTRICTED_PICKLE,
-        weights_only=False)
-
-
-def _number_dtype(*args: Any) -> np.dtype:
-    """``numpy.dtype`` for numbers alone."""
-    dtype = np.dtype(*args)
-    if dtype.kind not in 'biufc':
-        kind = dtype.type
-        raise pickle.UnpicklingError(
-            f'GLOBAL {kind.__module__}.{kind.__name__} is not a number')
-    return dtype
-
-
-def _history_statistic(owner: Any, name: str) -> Callable:
-    """``getattr`` as far as a pickled ``HistoryBuffer`` needs it."""
-    if owner is HistoryBuffer and name in ('current', 'max', 'mean', 'min'):
-        return getattr(HistoryBuffer, name)
-    raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {owner}.{name}')
-
-
-def _numpy_names() -> Dict[str, Any]:
-    array = np.ones(1)
-    names = {'numpy.dtype': _number_dtype, 'numpy.ndarray': np.ndarray}
-    for core in ('numpy.core', 'numpy._core'):  # NumPy 1 and 2
-        names[f'{core}.multiarray._reconstruct'] = array.__reduce__()[0]
-        names[f'{core}.multiarray.scalar'] = array[0].__reduce__()[0]
-        names[f'{core}.numeric._frombuffer'] = array.__reduce_ex__(5)[0]
-    # Never named in a file, but torch looks here for what may have a state.
-    for code in '?bBhHiIlLqQefdgFDG':
-        dtype_class = type(np.dtype(code))
-        names[f'numpy.dtypes.{dtype_class.__name__}'] = dtype_class
-    return names
-
-
-# What stands behind each name that a file may use.
-_ALLOWED_IN_PICKLE = {'_codecs.encode': codecs.encode, **_numpy_names()}
-_ALLOWED = {
-    'builtins.getattr': _history_statistic,
-    'collections.Counter': collections.Counter,  # milestones of a schedule
-    'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
-    **_ALLOWED_IN_PICKLE
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    """Resolves the names in ``allowed`` and no others."""
-
-    allowed = _ALLOWED_IN_PICKLE
-
-    def find_class(self, module: str, name: str) -> Any:
-        module = {'__builtin__': 'builtins'}.get(module, module)
-        try:
-            return self.allowed[f'{module}.{name}']
-        except KeyError:
-            raise pickle.UnpicklingError(
-                f'GLOBAL {module}.{name} is not allowed') from None
-
-
-class _TorchUnpickler(_Unpickler):
-    allowed = {**_get_allowed_globals(), **_ALLOWED}
-
-
-# What `torch.load` uses of a pickle module, for torch below 2.6.
-_RESTRICTED_PICKLE = types.ModuleType('restricted_pickle')
-_RESTRICTED_PICKLE.Unpickler = _TorchUnpickler
-_RESTRICTED_PICKLE.load = (
-    lambda file, **kwargs: _TorchUnpickler(file, **kwargs).load())

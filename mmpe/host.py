@@ -1,18 +1,18 @@
 """Host bridge: makes MMagic 1.2.0 importable in current environments.
 
-When ``mmagic.models`` is first touched, MMagic imports every one of its
-editors, and through them diffusers and compiled mmcv operators; it also names
-an alias that NumPy 2 removed and refuses mmcv 2.2. None of that has to do with
-GANs. The bridge is an import hook for a handful of MMagic's modules: while one
-of them is executed, it finds what it asks for; afterwards everything is as it
-was. Packages that only a part of MMagic uses (albumentations, click, imageio,
-lpips, requests) need not be installed: that part names the one it lacks when
-it is called. ``mmagic.models.editors`` becomes an empty package, from which a
-single editor can be imported: ``import mmagic.models.editors.dcgan``.
+``import mmagic.models`` imports all of MMagic's editors, and with them
+diffusers and compiled mmcv operators. It also uses an alias that NumPy 2
+removed, and rejects mmcv 2.2. None of this is needed for GANs. The bridge is
+an import hook for a few of MMagic's modules: it provides what they need while
+they are executed, and restores everything afterwards. Packages that only parts
+of MMagic use (albumentations, click, imageio, lpips, requests) are optional:
+those parts raise an error that names the package when they are called.
+``mmagic.models.editors`` becomes an empty package, from which single editors
+can be imported: ``import mmagic.models.editors.dcgan``.
 
-Where MMagic works by itself, it is left alone. In either case mmengine's
-loading of checkpoints is made safe as soon as it is imported (see
-:mod:`mmpe.checkpoint`).
+If MMagic works without help, it is not changed. In both cases, mmengine's
+loading of checkpoints is made safe when it is imported, see
+:mod:`mmpe.checkpoint`.
 """
 import contextlib
 import importlib.metadata
@@ -41,14 +41,14 @@ _NEEDED = {
     'mmagic':
     'run `pip install --no-deps mmagic==1.2.0`',
 }
-# With these MMagic 1.2.0 works by itself: lowest version, first not to work.
+# MMagic 1.2.0 works with these: lowest version, and first that breaks it.
 _WORKING = {
     'diffusers': ((0, 23), (0, 27)),
     'mmcv': ((2, 0), (2, 2)),
     'numpy': ((1, 0), (2, 0)),
     'transformers': ((4, 27), (5, 0)),
 }
-# What some of MMagic's modules import, and nothing here needs.
+# Packages that MMagic's modules import but mmpe does not need.
 _OPTIONAL = {
     'mmagic.datasets.transforms.albu_function': ('albumentations', ),
     'mmagic.evaluation.metrics.ppl': ('lpips', ),
@@ -58,7 +58,7 @@ _OPTIONAL = {
 
 
 def install() -> None:
-    """Make ``import mmagic`` work from here on; does nothing the second time.
+    """Make ``import mmagic`` work; does nothing when called again.
 
     Raises:
         ImportError: MMagic, mmcv or mmengine is not installed.
@@ -68,7 +68,7 @@ def install() -> None:
     for package, remedy in _NEEDED.items():
         if not _is_installed(package):
             raise ImportError(
-                f'mmpe needs {package}, which is not installed: {remedy}.')
+                f'mmpe requires {package}, which is not installed: {remedy}.')
     if _CHECKPOINT in sys.modules:
         _install_safe_loading()
     stand_aside = 'mmagic.models' in sys.modules or _mmagic_works()
@@ -76,7 +76,7 @@ def install() -> None:
 
 
 def _mmagic_works() -> bool:
-    """Whether MMagic can be expected to work without help; imports nothing."""
+    """Whether MMagic should work without help; imports nothing."""
     return _has_compiled_ops() and all(
         low <= _version(name) < high
         for name, (low, high) in _WORKING.items()) and all(
@@ -89,12 +89,12 @@ def _has_compiled_ops() -> bool:
 
 
 def _is_installed(module: str) -> bool:
-    """Whether there is the package that a module is in."""
+    """Whether the top-level package of a module is installed."""
     return importlib.util.find_spec(module.partition('.')[0]) is not None
 
 
 def _version(package: str) -> Tuple[int, ...]:
-    """Version of an installed package, (0, ) where there is none."""
+    """Version of a package, (0, ) if it is not installed."""
     for name in (package, f'{package}-lite', f'onedl-{package}'):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return _numbers(importlib.metadata.version(name))
@@ -106,7 +106,7 @@ def _numbers(version: str) -> Tuple[int, ...]:
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules that are executed with some help."""
+    """Finds the modules that need help."""
 
     def __init__(self, stand_aside: bool) -> None:
         self.helps = {_CHECKPOINT: _safe_loading}
@@ -129,7 +129,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(SourceFileLoader):
-    """Executes a module inside of a context."""
+    """Executes a module in a context."""
 
     def __init__(self, name: str, path: str,
                  help_: Callable[[], ContextManager]) -> None:
@@ -137,7 +137,7 @@ class _Loader(SourceFileLoader):
         self._help = help_
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module, except for the package of all editors."""
+        """Execute the module, unless it is the package of all editors."""
         with self._help():
             if module.__name__ != _EDITORS:
                 super().exec_module(module)
@@ -181,7 +181,7 @@ def _numpy_1_alias() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _modules(stand_ins: Dict[str, Optional[ModuleType]]) -> Iterator[None]:
-    """Replace modules and all they contain for a while; None: not found."""
+    """Replace modules and their submodules for a while; None hides one."""
     prefixes = tuple(f'{name}.' for name in stand_ins)
 
     def pop() -> Dict[str, Optional[ModuleType]]:
@@ -200,7 +200,7 @@ def _modules(stand_ins: Dict[str, Optional[ModuleType]]) -> Iterator[None]:
 
 
 def _empty_modules(*names: str) -> Dict[str, ModuleType]:
-    """Modules without content, each an attribute of the one above it."""
+    """Empty modules, each an attribute of its parent."""
     modules = {name: ModuleType(name) for name in names}
     for name, module in modules.items():
         parent, _, child = name.rpartition('.')
@@ -210,7 +210,7 @@ def _empty_modules(*names: str) -> Dict[str, ModuleType]:
 
 
 def _without_diffusers() -> ContextManager:
-    """As much of diffusers as the parts shared by all editors name."""
+    """Stand-in for the parts of diffusers that all editors import."""
     modules = _empty_modules('diffusers', 'diffusers.models',
                              'diffusers.models.attention',
                              'diffusers.pipelines', 'diffusers.schedulers')
@@ -220,7 +220,7 @@ def _without_diffusers() -> ContextManager:
 
 
 def _without(names: Iterable[str]) -> ContextManager:
-    """Let modules of packages that are not installed be imported."""
+    """Stand-ins for modules of packages that are not installed."""
     modules = _empty_modules(*(name for name in names
                                if not _is_installed(name)))
     for name, module in modules.items():
@@ -229,9 +229,9 @@ def _without(names: Iterable[str]) -> ContextManager:
 
 
 def _not_installed(module: str, name: str) -> type:
-    """Stands for a name of a missing package, until it is called.
+    """Stand-in for a name of a missing package; fails when called.
 
-    It is a class of exceptions, since ``except`` takes nothing else.
+    It is an exception class, so that it can be used in ``except``.
     """
     if name.startswith('__'):
         raise AttributeError(name)
@@ -239,9 +239,9 @@ def _not_installed(module: str, name: str) -> type:
     def call(cls: type, *args, **kwargs) -> None:
         package = module.partition('.')[0]
         raise ImportError(
-            f'`{module}.{name}` of the package {package!r}, which is not '
-            f'installed: run `pip install {package}`, or `pip install '
-            "'mmpe[mmagic]'` for all that MMagic uses.")
+            f'`{module}.{name}` requires the package {package!r}, which is '
+            f'not installed: run `pip install {package}`, or `pip install '
+            "'mmpe[mmagic]'` for all packages that MMagic uses.")
 
     return type(name, (Exception, ), dict(__new__=call))
 
@@ -251,7 +251,7 @@ def _without_face_alignment() -> ContextManager:
 
 
 def _without_compiled_ops() -> ContextManager:
-    """Let mmcv's operators be imported; many have a version in plain torch."""
+    """Stand-in for mmcv's operators; many also exist in plain torch."""
     if _has_compiled_ops():
         return contextlib.nullcontext()
 
@@ -272,9 +272,9 @@ def _without_compiled_ops() -> ContextManager:
 
 @contextlib.contextmanager
 def _known_devices() -> Iterator[None]:
-    """Let tensors say that they are not on a device torch does not know.
+    """Add ``is_musa = False`` to tensors, permanently.
 
-    onedl-mmcv asks all of them, when they are used, and not when it is
+    onedl-mmcv reads this attribute when operators are called, not when it is
     imported.
     """
     import torch
@@ -284,7 +284,7 @@ def _known_devices() -> Iterator[None]:
 
 
 def _with_torchvision_later() -> ContextManager:
-    """Functions that import torchvision, which takes a second, when called."""
+    """Import torchvision, which takes a second, only when it is called."""
     if 'torchvision' in sys.modules:
         return contextlib.nullcontext()
     modules = _empty_modules('torchvision', 'torchvision.models',
@@ -305,8 +305,8 @@ def _with_torchvision_later() -> ContextManager:
     return _modules(modules)
 
 
-# What helps which module (with its submodules, which it imports), and with
-# `.*` those directly below.
+# Help for each module while it is imported, including its submodules; `.*`
+# matches direct children.
 _HELPS = {
     'mmagic': _newer_mmcv_accepted,
     'mmagic.utils.img_utils': _with_torchvision_later,

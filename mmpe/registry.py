@@ -18,17 +18,17 @@ __all__ = [
 
 
 def _child(parent: Registry, location: str) -> Registry:
-    """A registry of mmpe under ``parent``; ``location`` is imported on use.
+    """A child registry, which imports ``location`` when it is first used.
 
-    So are the parent's locations: mmengine looks into a parent, but does not
-    fill it first.
+    It also imports the parent's locations: mmengine searches a parent without
+    importing its locations first.
     """
     registry = Registry(
         parent.name,
         parent=parent,
         scope='mmpe',
         locations=[*parent._locations, location])
-    # mmengine looks for the scope of `mmpe.X` among the root's own children.
+    # mmengine only finds the scope of `mmpe.X` among children of the root.
     parent.parent._add_child(registry)
     return registry
 
@@ -57,12 +57,12 @@ VISBACKENDS = _child(mmagic.VISBACKENDS, 'mmpe.engine')
 
 
 def build_from(registry: Registry, cfg: dict, **default_args) -> Any:
-    """Build from one of our registries, whatever the default scope is.
+    """Build an object from a registry of mmpe, in any default scope.
 
     Args:
         registry: One of the registries above.
         cfg: Config with a ``type``.
-        default_args: Arguments that ``cfg`` may override.
+        default_args: Default arguments.
 
     Returns:
         The object.

@@ -1,8 +1,8 @@
-"""Weights of trained models: found, read, compared with a model, loaded.
+"""Loading of weights into models.
 
-The one loader of tools, demos and :mod:`mmpe.inference`. It takes the name of
-a row, a path or an address, and files of MMagic 1.x, of MMGeneration 0.x and
-of mmpe.
+Used by the tools, the demos and :mod:`mmpe.inference`. Weights are given by
+the name of a row, a path or a URL; files of MMagic 1.x, MMGeneration 0.x and
+mmpe are supported. :mod:`mmpe.checkpoint` describes what is trusted.
 """
 import functools
 from pathlib import Path
@@ -25,21 +25,22 @@ from mmpe.zoo import Row, rows
 
 __all__ = ['Weights', 'fitting_rows']
 
-# An error names so many weights of each kind.
+# Maximum number of weights of each kind in an error message.
 _NUM_NAMED = 3
 
 
 class Weights:
-    """Weights of a trained model, read from a file.
+    """Weights of a trained model.
 
     Args:
-        source: Name of a row, or path or address of a ``.pth`` file. What is
-            downloaded is kept in PyTorch's cache.
+        source: Name of a row, or path or URL of a ``.pth`` file. Downloads are
+            kept in PyTorch's cache.
 
     Raises:
         FileNotFoundError: There is no such row or file.
-        DownloadError: It cannot be downloaded, or is not what its name says.
-        CheckpointError: The file holds no weights of a GAN.
+        DownloadError: The file cannot be downloaded, or has another hash than
+            its name says.
+        CheckpointError: The file has no weights of a GAN.
     """
 
     def __init__(self, source: PathLike) -> None:
@@ -54,17 +55,17 @@ class Weights:
         return trained_scales(self.state_dict)
 
     def check_row(self, model: ConfigDict) -> None:
-        """Refuse a released file under the config of another row.
+        """Reject a released file with the config of another row.
 
-        Rows that differ in padding, or in an encoding without weights, have
-        weights of the same shapes; one would draw wrong pictures with the
-        other's. A config that is no row's is left alone.
+        Rows that only differ in padding, or in an encoding without weights,
+        have weights of the same shapes, but draw wrong images with each
+        other's. Configs that are not a row's are accepted.
 
         Args:
             model: Config of a model.
 
         Raises:
-            CheckpointError: The model's generator is another row's.
+            CheckpointError: The generator is that of another row.
         """
         for row in rows().values():
             if not row.weights.endswith(f'/{self.path.name}'):
@@ -82,17 +83,17 @@ class Weights:
                     f'{" or ".join(others)}.')
 
     def load_into(self, model: nn.Module) -> None:
-        """Load all that sampling needs; nothing if anything is amiss.
+        """Load everything that sampling needs, or nothing on errors.
 
         That is the generator, its average if the model has one, and SinGAN's
-        noises, which for files of MMagic and MMGeneration are in the ``.pkl``
-        file beside the checkpoint.
+        noise. Files of MMagic and MMGeneration have the noise in a ``.pkl``
+        file next to the checkpoint.
 
         Args:
-            model: A GAN; it may be wrapped for distributed computing.
+            model: A GAN, which may be wrapped for distributed training.
 
         Raises:
-            CheckpointError: The weights are not those of this model; says
+            CheckpointError: The weights do not fit the model. The message says
                 what differs, and which rows they fit.
             FileNotFoundError: SinGAN's ``.pkl`` file is missing.
         """
@@ -121,9 +122,9 @@ class Weights:
         path = self.path.with_suffix('.pkl')
         if not path.is_file():
             raise FileNotFoundError(
-                f'`{path}` does not exist: it holds the noises of this SinGAN '
-                'and belongs beside the checkpoint (or name it as '
-                '`model.test_pkl_data`).')
+                f'`{path}` does not exist: it contains the noise of this '
+                'SinGAN. Put it next to the checkpoint, or set '
+                '`model.test_pkl_data`.')
         return path
 
     def _advice(self, model: nn.Module) -> str:
@@ -133,16 +134,16 @@ class Weights:
         num_scales = self.num_scales
         if num_scales is None or num_scales == getattr(model, 'num_scales',
                                                        None):
-            return 'It fits no row of the model zoo.'
+            return 'It does not fit any row of the model zoo.'
         return (f'It was trained with num_scales={num_scales}: set '
                 f'`model.num_scales={num_scales}`.')
 
 
 def fitting_rows(state_dict: Dict[str, Any]) -> List[str]:
-    """Names of the rows whose models have weights of these names and shapes.
+    """Names of the rows whose weights have these names and shapes.
 
-    Rows that differ in padding or in an encoding without weights cannot be
-    told apart.
+    Rows that only differ in padding, or in an encoding without weights, cannot
+    be distinguished.
 
     Args:
         state_dict: Weights in MMagic's current layout.
@@ -162,7 +163,7 @@ def fitting_rows(state_dict: Dict[str, Any]) -> List[str]:
 
 @functools.cache
 def _expected_shapes(config: Path) -> Dict[str, tuple]:
-    """Shapes of the weights of a row's model; building it takes a while."""
+    """Shapes of the weights of a row; cached, as building it is slow."""
     with torch.device('meta'):
         model = build_from(MODELS, Config.fromfile(config).model)
     return _shapes(model.state_dict())
@@ -173,7 +174,7 @@ def _generator(row: Row) -> ConfigDict:
 
 
 def _has_part(names: Dict[str, Any], name: str) -> bool:
-    """Whether the network of a weight is among the named ones."""
+    """Whether there are weights of the network that a weight belongs to."""
     prefix = name.split('.')[0] + '.'
     return any(other.startswith(prefix) for other in names)
 
@@ -184,8 +185,8 @@ def _locate(source: str) -> Path:
     path = Path(source).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
-            f'{source!r} is no checkpoint: there is no such file, and no row '
-            'of this name.')
+            f'There is no checkpoint {source!r}: it is neither a file nor the '
+            'name of a row.')
     return path
 
 
@@ -196,17 +197,17 @@ def _read(path: Path) -> Dict[str, Any]:
     if not isinstance(checkpoint, dict) or not any(
             str(name).startswith(('generator.', 'generator_ema.', 'module.'))
             for name in checkpoint):
-        raise CheckpointError(f'`{path}` holds no weights of a generator.')
+        raise CheckpointError(f'`{path}` has no weights of a generator.')
     state_dict = to_current_layout(checkpoint)
     for name, value in state_dict.items():
         if name.startswith(('generator.', 'generator_ema.')) and not is_whole(
                 value):
-            raise CheckpointError(f'`{path}` is damaged: {name} is no tensor '
-                                  'of numbers.')
+            raise CheckpointError(f'`{path}` is damaged: {name} is not a '
+                                  'tensor of numbers.')
     if not _part(state_dict, 'generator'):
         print_log(
-            f'{path} holds only the average of the generator; it stands for '
-            'the generator as well.',
+            f'{path} has only the averaged generator, which is also used as '
+            'the generator.',
             logger='current')
         average = _part(state_dict, 'generator_ema.module')
         state_dict.update(
@@ -215,7 +216,7 @@ def _read(path: Path) -> Dict[str, Any]:
 
 
 def _networks(model: nn.Module) -> Dict[str, nn.Module]:
-    """The networks that sampling needs."""
+    """The networks that are needed for sampling."""
     networks = dict(generator=unwrap(model.generator))
     if model.with_ema_gen:
         networks['generator_ema'] = unwrap(model.generator_ema)
@@ -223,7 +224,7 @@ def _networks(model: nn.Module) -> Dict[str, nn.Module]:
 
 
 def _part(state_dict: Dict[str, Any], prefix: str) -> Dict[str, Any]:
-    """Weights of one network, by their names in it."""
+    """Weights of one network, by their names in the network."""
     prefix += '.'
     return {
         name[len(prefix):]: value
@@ -232,7 +233,7 @@ def _part(state_dict: Dict[str, Any], prefix: str) -> Dict[str, Any]:
 
 
 def _shapes(state_dict: Dict[str, Any]) -> Dict[str, tuple]:
-    """Shapes of the weights of generator, its average and discriminator."""
+    """Shapes of the weights of all networks."""
     parts = ('generator.', 'generator_ema.module.', 'discriminator.')
     return {
         name: tuple(value.shape)
@@ -243,7 +244,7 @@ def _shapes(state_dict: Dict[str, Any]) -> Dict[str, tuple]:
 
 def _differences(state_dict: Dict[str, Any],
                  networks: Dict[str, nn.Module]) -> Optional[str]:
-    """What is missing, unexpected or of another shape, in words."""
+    """Missing, unexpected and differently shaped weights, in words."""
     actual = {
         name: tuple(value.shape)
         for name, value in state_dict.items() if name.split('.')[0] in networks

@@ -1,4 +1,4 @@
-"""The rows of the model zoo, as the metafile lists them."""
+"""Rows of the model zoo, from the metafile."""
 import difflib
 from pathlib import Path
 from typing import Dict, NamedTuple, Optional
@@ -7,7 +7,7 @@ import yaml
 
 __all__ = ['Row', 'find_row', 'root', 'rows']
 
-# Builds plain values only; mmengine's would call what a file names.
+# Only builds plain values, unlike mmengine's loader.
 _Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 _METAFILE = 'configs/positional_encoding_in_gans/metafile.yml'
 
@@ -18,9 +18,9 @@ class Row(NamedTuple):
     Args:
         name: Name of the row and of its config file.
         config: Path of the config file.
-        weights: Address of the checkpoint.
-        pickle: Address of the ``.pkl`` file that belongs to it, for SinGAN.
-        metadata: What it was trained on, and the like.
+        weights: URL of the checkpoint.
+        pickle: URL of its ``.pkl`` file, for SinGAN.
+        metadata: Training data and other properties.
         metrics: Published scores.
     """
 
@@ -33,10 +33,12 @@ class Row(NamedTuple):
 
 
 def root() -> Path:
-    """The folder that holds ``configs``.
+    """The folder that contains ``configs``.
 
-    It is the clone that the package lies in, or what the installation keeps
-    beside the code.
+    It is the root of the clone, or a folder of the installed package.
+
+    Raises:
+        FileNotFoundError: The installation has no metafile.
     """
     package = Path(__file__).resolve().parent
     for folder in (package.parent, package / '.mim'):
@@ -68,10 +70,10 @@ def rows() -> Dict[str, Row]:
 
 
 def find_row(name: str) -> Row:
-    """The row of a name.
+    """Find a row by name.
 
     Raises:
-        ValueError: There is no such row; names those that are called alike.
+        ValueError: There is no such row; the message suggests similar names.
 
     Example:
         >>> find_row('singan_spe-dim4_fish').metadata['Number of Scales']

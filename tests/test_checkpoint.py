@@ -164,8 +164,8 @@ def test_truncated_checkpoint(loader, save, keep):
 @pytest.mark.parametrize('read', [read_checkpoint, load_pickle])
 @pytest.mark.parametrize('content, message', [
     (b'', 'is empty'),
-    (b'<!DOCTYPE html><title>404', 'not a checkpoint: it begins with .*html'),
-    (b'version https://git-lfs', 'not a checkpoint: it begins with .*git-lfs'),
+    (b'<!DOCTYPE html><title>404', 'not a checkpoint: it starts with .*html'),
+    (b'version https://git-lfs', 'not a checkpoint: it starts with .*git-lfs'),
     (b'PK\x03\x04', 'is truncated'),
     (b'\x80\x02garbage', 'cannot be read, it may be damaged'),
 ])

@@ -164,9 +164,9 @@ def test_optional_packages_may_be_missing():
         ''')
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == [
-        f'`{name}` of the package {name.split(".")[0]!r}, which is not '
+        f'`{name}` requires the package {name.split(".")[0]!r}, which is not '
         f'installed: run `pip install {name.split(".")[0]}`, or `pip install '
-        "'mmpe[mmagic]'` for all that MMagic uses."
+        "'mmpe[mmagic]'` for all packages that MMagic uses."
         for name in ('albumentations.HorizontalFlip', 'click.progressbar',
                      'imageio.mimsave', 'lpips.LPIPS', 'requests.get')
     ]
@@ -234,14 +234,14 @@ def test_mmcv_versions_and_safe_loading_in_the_other_order():
 
 
 @pytest.mark.parametrize('package, message', [
-    ('mmengine', 'mmpe needs mmengine, which is not installed: run `pip '
+    ('mmengine', 'mmpe requires mmengine, which is not installed: run `pip '
      'install mmengine`, or `pip install onedl-mmengine`, which is '
      'maintained.'),
-    ('mmcv', 'mmpe needs mmcv, which is not installed: run `pip install '
+    ('mmcv', 'mmpe requires mmcv, which is not installed: run `pip install '
      '"mmcv-lite>=2,<2.2"` (no compiler needed), install a compiled mmcv, or '
      'run `pip install onedl-mmcv`, which is maintained.'),
-    ('mmagic', 'mmpe needs mmagic, which is not installed: run `pip install '
-     '--no-deps mmagic==1.2.0`.'),
+    ('mmagic', 'mmpe requires mmagic, which is not installed: run `pip '
+     'install --no-deps mmagic==1.2.0`.'),
 ])
 def test_missing_package_is_one_sentence(package, message):
     result = _run(f'''

@@ -229,7 +229,7 @@ def test_pickle_is_missing(tmp_path):
     row = SINGAN_ROWS[0]
     path = save(mmagic_singan(row).state_dict(), '1.x', tmp_path / 'a.pth')
     with pytest.raises(FileNotFoundError,
-                       match='a.pkl` does not exist: it holds the noises'):
+                       match='a.pkl` does not exist: it contains the noise'):
         load(small_config(row), str(path))
 
 
@@ -323,9 +323,9 @@ def test_arguments_of_load(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no config file "
                        "'singan_csg_fish'.*did you mean singan-csg_fish"):
         load('singan_csg_fish')
-    with pytest.raises(ValueError, match='`checkpoint` is needed where'):
+    with pytest.raises(ValueError, match='`checkpoint` is required unless'):
         load(ROWS['singan-csg_fish'].config)
-    with pytest.raises(ValueError, match='`checkpoint` is needed where'):
+    with pytest.raises(ValueError, match='`checkpoint` is required unless'):
         load(Config.fromfile(ROWS['singan-csg_fish'].config))
 
 
@@ -361,7 +361,7 @@ def test_nothing_is_loaded_by_half(tmp_path):
     assert '\n' not in message
     assert f'1 missing ({last}); 1 unexpected (generator.extra); ' in message
     assert f'1 of another shape ({first} is (1,' in message
-    assert message.endswith('It fits no row of the model zoo.')
+    assert message.endswith('It does not fit any row of the model zoo.')
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
 
@@ -378,7 +378,7 @@ def test_no_weights(tmp_path):
         Weights(tmp_path / 'c.pth')
     with pytest.raises(CheckpointError, match='no weights by name'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'c.pth'))
-    with pytest.raises(FileNotFoundError, match="'no.pth' is no checkpoint"):
+    with pytest.raises(FileNotFoundError, match="no checkpoint 'no.pth'"):
         Weights('no.pth')
 
 
@@ -466,8 +466,8 @@ def test_hash_is_checked(tmp_path, server):
         Weights(f'{server}/{name}')
     digest = hashlib.sha256(b'\x80 other weights').hexdigest()[:8]
     assert str(error.value) == (
-        f'{server}/{name} is not the file that was published: its SHA-256 '
-        f'must begin with {name[6:14]}, but is {digest}....')
+        f'{server}/{name} is not the published file: its SHA-256 must '
+        f'start with {name[6:14]}, not with {digest}.')
     assert not kept(tmp_path)
 
 

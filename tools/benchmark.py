@@ -1,26 +1,26 @@
 r"""Compare the speed of mmpe and MMagic 1.2.0 on this machine.
 
-Both sides do the same work with the same weights and inputs, in this process
-and in turn. Printed are median times, their ratio (MMagic / mmpe), the share
-of this machine's convolution rate that each side reaches, the peak memory of
-each in a process of its own, and the largest difference of the results:
-images, losses and gradients. Where it exceeds the tolerance (1e-4, with
-bfloat16 2e-2 of images), there is no ratio, and the exit code is 1. What makes
-the work of both sides equal is written in tools/benchmarking/*.py.
+Both sides do the same work with the same weights and inputs, taking turns in
+this process. The table has the median times, their ratio (MMagic / mmpe), the
+share of this machine's convolution rate that each side reaches, the peak
+memory of each side in its own process, and the largest difference between the
+results (images, losses and gradients). If the difference exceeds the tolerance
+(1e-4; 2e-2 for images in bfloat16), there is no ratio, and the exit code is 1.
+tools/benchmarking/*.py describes how the work of both sides is made equal.
 
-A rounding error suffices to bring a leaky ReLU to its other side, so that
-gradients in float32 are not always known to 1e-4. Where a result differs by
-more, MMagic's weights are moved by a few units in the last place: up to three
-times the effect on MMagic's own result is tolerated, and both are printed.
+A rounding error can flip the sign at a leaky ReLU, so gradients in float32 are
+not always accurate to 1e-4. If a result differs by more, MMagic's weights are
+perturbed by a few units in the last place: up to three times the effect on
+MMagic's own result is tolerated, and both are printed.
 
-MMagic always computes in float32 and is not compiled. On GPUs convolutions
-are timed as PyTorch does them by default, in TF32, and compared without it.
+MMagic always runs in float32 and is not compiled. On GPUs, convolutions are
+timed in TF32, PyTorch's default, and compared without it.
 
 Examples:
     python tools/benchmark.py --list
     python tools/benchmark.py --threads 2 --json benchmark.json
     python tools/benchmark.py --only 'config-f-*-step' fid --repeats 9
-    python tools/benchmark.py --scale-down      # seconds; no valid figures
+    python tools/benchmark.py --scale-down      # quick check, no valid figures
 """
 import argparse
 import fnmatch
@@ -37,11 +37,13 @@ from mmengine.logging import MMLogger
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.inference.loading import check_device
 from mmpe.models.singan.graphs import WARM_UP
+from mmpe.utils.arguments import DEVICE, JSON, Argument, at_least, make_parser
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write, check_folder
 
 sys.path.insert(0, osp.dirname(osp.abspath(__file__)))
-from benchmarking import evaluation, measure, mspie, singan  # noqa: E402
+from benchmarking import (agreement, evaluation, measure,  # noqa: E402
+                          mspie, singan)
 from benchmarking.core import (SIDES, Derived, Options,  # noqa: E402
                                Task, Workload, WorkloadList)
 from benchmarking.report import Row, derive, markdown, shares  # noqa: E402
@@ -50,65 +52,58 @@ TOLERANCES = dict(float32=1e-4, bfloat16=2e-2)
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--json', metavar='FILE', help='write all figures')
-    parser.add_argument(
-        '--only',
-        nargs='+',
-        metavar='NAME',
-        help='workloads to run, by name or pattern (default: all)')
-    parser.add_argument(
-        '--list', action='store_true', help='print the names and exit')
-    parser.add_argument(
-        '--threads', type=int, help="threads (default: PyTorch's)")
-    parser.add_argument(
-        '--device', default='cpu', help='where to compute (default: cpu)')
-    parser.add_argument(
-        '--dtype',
-        choices=sorted(TOLERANCES),
-        default='float32',
-        help='what mmpe computes in (default: float32)')
-    parser.add_argument(
-        '--compile',
-        action='store_true',
-        help="compile mmpe's networks where that works")
-    parser.add_argument(
-        '--cuda-graphs',
-        action='store_true',
-        help="train mmpe's SinGAN with CUDA graphs, after its results have "
-        'been compared')
-    parser.add_argument(
-        '--repeats',
-        type=int,
-        default=5,
-        help='measurements of each side (default: 5)')
-    parser.add_argument(
-        '--image',
-        metavar='PATH',
-        help='photograph for SinGAN (default: one of scikit-image)')
-    parser.add_argument(
-        '--no-memory',
-        action='store_true',
-        help='leave out the peak memory, which takes two more processes for '
-        'each workload')
-    parser.add_argument(
-        '--scale-down',
-        action='store_true',
-        help='small widths and sizes, to see that everything runs')
-    parser.add_argument('--memory-of', choices=SIDES, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.repeats < 1:
-        parser.error(f'--repeats must be at least 1, but got {args.repeats}')
-    if args.threads is not None and args.threads < 1:
-        parser.error(f'--threads must be at least 1, but got {args.threads}')
-    return args
+    """Parse the command line."""
+    return make_parser(
+        __doc__, JSON,
+        Argument(
+            '--only',
+            nargs='+',
+            metavar='NAME',
+            help='names or patterns of workloads to run (default: all)'),
+        Argument(
+            '--list', action='store_true', help='print the names and exit'),
+        Argument(
+            '--threads',
+            type=at_least(1),
+            help="number of threads (default: PyTorch's)"), DEVICE,
+        Argument(
+            '--dtype',
+            choices=sorted(TOLERANCES),
+            default='float32',
+            help='precision of mmpe'),
+        Argument(
+            '--compile',
+            action='store_true',
+            help="compile mmpe's networks if possible"),
+        Argument(
+            '--cuda-graphs',
+            action='store_true',
+            help="time mmpe's SinGAN with CUDA graphs, after its results have "
+            'been compared without'),
+        Argument(
+            '--repeats',
+            type=at_least(1),
+            default=5,
+            help='measurements per side'),
+        Argument(
+            '--image',
+            metavar='PATH',
+            help='photograph for SinGAN (default: one of scikit-image)'),
+        Argument(
+            '--no-memory',
+            action='store_true',
+            help='skip the peak memory, which takes two more processes per '
+            'workload'),
+        Argument(
+            '--scale-down',
+            action='store_true',
+            help='small widths and sizes, to check that everything runs'),
+        Argument('--memory-of', choices=SIDES,
+                 help=argparse.SUPPRESS)).parse_args()
 
 
 def all_workloads(options: Options) -> WorkloadList:
-    """All workloads in the order of the table."""
+    """All workloads, in the order of the table."""
     found = [
         workload for group in (mspie, singan, evaluation)
         for workload in group.workloads(options)
@@ -120,10 +115,10 @@ def all_workloads(options: Options) -> WorkloadList:
 
 def select(workloads: WorkloadList,
            patterns: Optional[Sequence[str]]) -> WorkloadList:
-    """The workloads asked for, and those that their times follow from.
+    """The selected workloads, and those that their times derive from.
 
     Raises:
-        ValueError: Nothing has such a name.
+        ValueError: A pattern matches no name.
     """
     names = set()
     for pattern in patterns or ['*']:
@@ -141,7 +136,7 @@ def select(workloads: WorkloadList,
 
 def measured(workload: Workload, options: Options, rates: Dict[str, float],
              repeats: int, with_memory: bool) -> Row:
-    """Run a workload: first to compare the results, then for the time."""
+    """Run a workload: compare the results, then measure the time."""
     tasks = measure.make_both(workload, options)
     flops = measure.flops_of(tasks['mmpe'])
     notes = []
@@ -151,19 +146,19 @@ def measured(workload: Workload, options: Options, rates: Dict[str, float],
     dtype = options.dtype if workload.has_dtype else 'float32'
     with measure.without_tf32():
         results = {side: task.record() for side, task in tasks.items()}
-        found = measure.differences(results['mmpe'], results['mmagic'])
+        found = agreement.differences(results['mmpe'], results['mmagic'])
         if dtype != 'float32':
-            # The tolerance is one of images; gradients are noisier.
+            # The tolerance is for images; gradients are noisier.
             found = {
                 key: value for key, value in found.items()
                 if not key.startswith('gradient')
             }
         tolerances = dict.fromkeys(found, TOLERANCES[dtype])
         if dtype == 'float32' and tasks['mmagic'].model is not None:
-            tolerances, more = measure.allowed_differences(
+            tolerances, more = agreement.allowed_differences(
                 found, tolerances, tasks['mmagic'], results['mmagic'])
             notes += more
-    worst = measure.worst_of(found, tolerances)
+    worst = agreement.worst_of(found, tolerances)
     if options.cuda_graphs and hasattr(tasks['mmpe'].model, 'cuda_graphs'):
         notes += with_graphs(tasks['mmpe'])
     seconds = measure.time_both(tasks, options, repeats)
@@ -174,7 +169,7 @@ def measured(workload: Workload, options: Options, rates: Dict[str, float],
 
 
 def with_graphs(task: Task) -> List[str]:
-    """Let a SinGAN take its CUDA graphs; a note where it cannot."""
+    """Train a SinGAN with CUDA graphs; return a note if it cannot."""
     task.model.cuda_graphs = True
     for _ in range(WARM_UP + 1):
         task.run()
@@ -183,7 +178,7 @@ def with_graphs(task: Task) -> List[str]:
 
 def memory_of(workload: Workload,
               options: Options) -> Dict[str, Optional[int]]:
-    """Peak memory of both sides, where it can be measured."""
+    """Peak memory of both sides, if it can be measured."""
     if not workload.in_process:
         return {}
     if options.device != 'cpu':
@@ -195,7 +190,7 @@ def memory_of(workload: Workload,
 
 
 def _memory_in_process(side: str, name: str) -> Optional[int]:
-    """Peak memory of one side in a process of its own, with these options."""
+    """Peak memory of one side, in its own process with these options."""
     output = subprocess.run([
         sys.executable,
         osp.abspath(__file__), *sys.argv[1:], '--only', name, '--memory-of',
@@ -206,7 +201,7 @@ def _memory_in_process(side: str, name: str) -> Optional[int]:
 
 def run(workloads: WorkloadList, options: Options, args: argparse.Namespace,
         rates: Dict[str, float]) -> List[Row]:
-    """Measure workloads; say on stderr which one is running."""
+    """Measure workloads; print the current one to stderr."""
     rows: Dict[str, Row] = {}
     for index, workload in enumerate(workloads):
         print(
@@ -223,7 +218,7 @@ def run(workloads: WorkloadList, options: Options, args: argparse.Namespace,
 
 def report(rows: List[Row], options: Options, args: argparse.Namespace,
            rates: Dict[str, float]) -> None:
-    """Print the table; write the figures.
+    """Print the table, and write the figures.
 
     Raises:
         SystemExit: Some results differ.
@@ -261,7 +256,7 @@ def main() -> None:
     args = parse_args()
     options = Options(args.device, args.dtype, args.compile, args.scale_down,
                       args.image, args.cuda_graphs)
-    # What MMagic tells in between is not of interest.
+    # MMagic logs a lot.
     MMLogger.get_current_instance().setLevel('ERROR')
     with one_line_errors():
         check_device(args.device)

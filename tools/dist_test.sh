@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Evaluate with several processes: on GPUs by NCCL, on CPUs by gloo.
+# Evaluate with several processes, with NCCL on GPUs and gloo on CPUs.
 #
 #   tools/dist_test.sh CONFIG CHECKPOINT GPUS [arguments of tools/test.py]
 #
-# For example, with 8 processes, at all scales:
+# For example, evaluate all scales with 8 processes:
 #
 #   tools/dist_test.sh configs/positional_encoding_in_gans/ROW.py ROW.pth 8 \
 #       --scales all
 #
-# On several machines, run it on each with NNODES (their number), NODE_RANK
-# (0 to NNODES - 1), MASTER_ADDR (address of machine 0) and PORT (29500).
-# On one machine PORT is optional; without it a free port is found.
+# On several machines, run this on each of them, with NNODES (number of
+# machines), NODE_RANK (0 to NNODES - 1), MASTER_ADDR (address of machine 0) and
+# PORT (default: 29500). On one machine, the default is a free port.
 set -euo pipefail
 source "$(dirname "$0")/launch.sh"
 

@@ -1,20 +1,19 @@
-r"""Write a trained generator as a file that needs none of this code.
+r"""Export a trained generator to a file that does not need this code.
 
-The suffix of the file says which kind it is: `.onnx` for ONNX (needs
-`pip install mmpe[export]`), `.pt2` for `torch.export.load`. Images have one
-size, given here; batches may have any.
+The suffix of the file selects the format: `.onnx` for ONNX (requires
+`pip install mmpe[export]`), `.pt2` for `torch.export.load`. The image size is
+fixed at export; the batch size is not.
 
-StyleGAN2 and MS-PIE take noise (N, 512) and add the same noise to the layers
-each time. SinGAN takes one normally distributed noise for each of its scales.
-All return images (N, 3, H, W) in about [-1, 1], in the channel order of the
-training, which is BGR.
+StyleGAN2 and MS-PIE take a latent (N, 512) and add constant noise to the
+layers. SinGAN takes one standard normal noise map per scale. All return images
+(N, 3, H, W) in about [-1, 1], in BGR order as in training.
 
 Example:
     python tools/export.py configs/positional_encoding_in_gans/\
 mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512.py \
         config-f.pth config-f.onnx --size 384 384
 
-What is written is compared with the model, and removed if it differs.
+The exported generator is compared with the model, and removed if it differs.
 """
 import argparse
 import importlib
@@ -27,49 +26,37 @@ from mmengine.utils import digit_version
 from torch import Tensor, nn
 
 import mmpe  # noqa: F401  (installs the host bridge)
+from mmpe.utils.arguments import (CHECKPOINT, CONFIG, SIZE, Argument, at_least,
+                                  make_parser)
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write
 
 Size = Tuple[int, int]
-# The batch of the example, and those that are compared.
+# Batch size of the example, and batch sizes to compare.
 BATCH, BATCHES = 2, (1, 3)
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file, or name of a row')
-    parser.add_argument('checkpoint', help='path or address of the checkpoint')
-    parser.add_argument('out', type=Path, help='file to write: .onnx or .pt2')
-    parser.add_argument(
-        '--size',
-        type=int,
-        nargs=2,
-        metavar=('HEIGHT', 'WIDTH'),
-        help="size of the images (default: the largest of StyleGAN2's and "
-        "MS-PIE's training, that of SinGAN's photograph)")
-    parser.add_argument(
-        '--tolerance',
-        type=float,
-        default=1e-3,
-        help='largest difference from the model (default: %(default)s)')
-    args = parser.parse_args()
-    if not args.tolerance >= 0:
-        parser.error('--tolerance must be at least 0, but got '
-                     f'{args.tolerance}')
-    if args.size and min(args.size) < 1:
-        parser.error(f'--size must be at least 1 1, but got {args.size}')
-    return args
+    """Parse the command line."""
+    return make_parser(
+        __doc__, CONFIG.but(help='config file, or name of a row'), CHECKPOINT,
+        Argument('out', type=Path, help='output file: .onnx or .pt2'),
+        SIZE.but(
+            type=at_least(1),
+            help='image size in pixels (default: the largest training size)'),
+        Argument(
+            '--tolerance',
+            type=at_least(0, kind=float),
+            default=1e-3,
+            help='largest difference from the model')).parse_args()
 
 
 class StyleGenerator(nn.Module):
-    """Noise (N, C) to images, with constant noise in the layers.
+    """Latents (N, C) to images, with constant noise in the layers.
 
     Args:
         generator: Generator of StyleGAN2 or MS-PIE.
-        options: What makes it draw the size.
+        options: Arguments with which it draws the size.
     """
 
     def __init__(self, generator: nn.Module, options: dict) -> None:
@@ -86,17 +73,17 @@ class StyleGenerator(nn.Module):
             noise, injected_noise=self.layer_noise, **self.options)
 
     def inputs(self, num: int) -> Tuple[Tensor, ...]:
-        """Noise for a number of images."""
+        """Latents of a number of images."""
         return torch.randn(num, self.generator.noise_size),
 
 
 class SinGANGenerator(nn.Module):
-    """Noises (N, C, H, W), one for each scale, to images.
+    """Noise maps (N, C, H, W), one per scale, to images.
 
     Args:
         generator: SinGAN's generator.
-        noise_weights: Standard deviation of each noise.
-        shapes: Shapes of the noises of one image.
+        noise_weights: Standard deviation of the noise at each scale.
+        shapes: Shapes of the noise maps of one image.
     """
 
     def __init__(self, generator: nn.Module, noise_weights: Sequence[float],
@@ -117,18 +104,18 @@ class SinGANGenerator(nn.Module):
             num_batches=noises[0].shape[0])
 
     def inputs(self, num: int) -> Tuple[Tensor, ...]:
-        """Noises for a number of images."""
+        """Noise maps of a number of images."""
         return tuple(torch.randn(num, *shape[1:]) for shape in self.shapes)
 
 
 def load_generator(config: str, checkpoint: str,
                    size: Optional[Size]) -> nn.Module:
-    """A generator that draws one size.
+    """Load a generator that draws one size.
 
     Args:
         config: Config file, or name of a row.
-        checkpoint: Path or address of the checkpoint.
-        size: (H, W); by default that of the training.
+        checkpoint: Path or URL of the checkpoint.
+        size: (H, W) in pixels; by default the largest training size.
 
     Returns:
         :class:`StyleGenerator` or :class:`SinGANGenerator`.
@@ -144,9 +131,9 @@ def load_generator(config: str, checkpoint: str,
         return StyleGenerator(sampler.generator, sampler.options(size))
     model = sampler.model
     if isinstance(model, ContextSinGAN):
-        raise ValueError('A ContextSinGAN cannot be exported: the positions '
-                         'that its generator is told follow from the noise. '
-                         'Export a SinGAN of another type.')
+        raise ValueError('A ContextSinGAN cannot be exported, because the '
+                         'positions that its generator gets depend on the '
+                         'noise. Export a SinGAN of another type.')
     generator = model.generator_ema.module if model.with_ema_gen \
         else model.generator
     last = model.curr_stage + 1
@@ -155,11 +142,11 @@ def load_generator(config: str, checkpoint: str,
 
 
 def write_onnx(model: nn.Module, path: Path) -> None:
-    """Write a generator as ONNX.
+    """Export a generator to ONNX.
 
     Args:
         model: The generator.
-        path: Where to write.
+        path: Output path.
     """
     example = model.inputs(BATCH)
     torch.onnx.export(
@@ -175,7 +162,7 @@ def write_onnx(model: nn.Module, path: Path) -> None:
 
 
 def run_onnx(path: Path) -> Callable[..., Tensor]:
-    """Reads what :func:`write_onnx` has written."""
+    """Load the output of :func:`write_onnx`."""
     import onnxruntime
     session = onnxruntime.InferenceSession(
         str(path), providers=['CPUExecutionProvider'])
@@ -192,11 +179,11 @@ def run_onnx(path: Path) -> Callable[..., Tensor]:
 
 
 def write_pt2(model: nn.Module, path: Path) -> None:
-    """Write a generator for ``torch.export.load``.
+    """Export a generator for ``torch.export.load``.
 
     Args:
         model: The generator.
-        path: Where to write.
+        path: Output path.
     """
     example = model.inputs(BATCH)
     torch.export.save(
@@ -206,17 +193,17 @@ def write_pt2(model: nn.Module, path: Path) -> None:
 
 
 def run_pt2(path: Path) -> Callable[..., Tensor]:
-    """Reads what :func:`write_pt2` has written."""
+    """Load the output of :func:`write_pt2`."""
     return torch.export.load(str(path)).module()
 
 
 def _dynamic_shapes(example: Sequence[Tensor]) -> tuple:
-    """The first dimension of all inputs is the batch."""
+    """Mark the first dimension of each input as the batch."""
     shapes = tuple({0: torch.export.Dim('batch')} for _ in example)
     return shapes if len(shapes) == 1 else (shapes, )
 
 
-# How to write and to run each kind of file, and which packages that needs.
+# How to write and run each format, and the packages it requires.
 KINDS: Dict[str, tuple] = {
     '.onnx': (write_onnx, run_onnx, ('onnx', 'onnxruntime', 'onnxscript')),
     '.pt2': (write_pt2, run_pt2, ()),
@@ -224,33 +211,33 @@ KINDS: Dict[str, tuple] = {
 
 
 def check_packages(packages: Sequence[str]) -> None:
-    """See that packages are installed.
+    """Check that packages are installed.
 
     Raises:
-        ImportError: One is not, or PyTorch is too old.
+        ImportError: A package is missing, or PyTorch is too old.
     """
     if digit_version(torch.__version__) < digit_version('2.6'):
-        raise ImportError('Exporting needs PyTorch 2.6 or later, but this is '
+        raise ImportError('Exporting requires PyTorch 2.6 or later, but got '
                           f'{torch.__version__}.')
     for name in packages:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise ImportError(f'ONNX needs the package {name!r}: pip install '
-                              "'mmpe[export]'.") from error
+            raise ImportError(f'ONNX requires the package {name!r}: run `pip '
+                              "install 'mmpe[export]'`.") from error
 
 
 @torch.no_grad()
 def export(model: nn.Module, out: Path, tolerance: float) -> float:
-    """Write a generator, and compare what has been written.
+    """Export a generator, and compare the file with the model.
 
     Args:
         model: The generator.
-        out: The file; its suffix says which kind.
-        tolerance: Largest difference from the model.
+        out: Output path; its suffix selects the format.
+        tolerance: Largest difference allowed.
 
     Returns:
-        The largest difference.
+        The largest difference found.
 
     Raises:
         OSError: The file cannot be written.
@@ -266,8 +253,8 @@ def export(model: nn.Module, out: Path, tolerance: float) -> float:
                          for noises in map(model.inputs, BATCHES))
         if not difference <= tolerance:
             raise ValueError(
-                'What was written differs from the model by '
-                f'{difference:.2g}, more than --tolerance {tolerance:g}; it '
+                f'The exported file differed from the model by '
+                f'{difference:.2g}, more than --tolerance {tolerance:g}, and '
                 'was removed.')
     return difference
 
@@ -281,12 +268,12 @@ def main() -> None:
                              f'{" or ".join(KINDS)}, but got {args.out}.')
         check_packages(KINDS[args.out.suffix][-1])
         model = load_generator(args.config, args.checkpoint, args.size)
-        print('Writing and comparing; this takes a minute for large models.')
+        print('Exporting and comparing; large models take about a minute.')
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # about the exporter's inside
+            warnings.simplefilter('ignore')  # of the exporter's internals
             difference = export(model, args.out, args.tolerance)
     print(f'Largest difference from the model: {difference:.2g}')
-    print(f'The generator is in {args.out}')
+    print(f'The generator is {args.out}')
 
 
 if __name__ == '__main__':

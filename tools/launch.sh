@@ -1,10 +1,10 @@
-# What the launching scripts have in common; to be sourced.
+# Shared functions of the launch scripts; source this file.
 
 tools="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
 # check_arguments NUMBER ARGUMENTS...
-# Prints the comment at the top of the script if it is asked for, or if there
-# are too few arguments.
+# Prints the comment at the top of the script as help on --help, or if there are
+# too few arguments.
 check_arguments() {
     local usage
     usage="$(sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0")"
@@ -18,7 +18,7 @@ check_arguments() {
 }
 
 # launch TOOL PROCESSES ARGUMENTS...
-# Becomes torchrun, so that its exit code and signals are those of the script.
+# Replaces this process with torchrun, which gets its signals and exit code.
 launch() {
     local rendezvous
     if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then
@@ -35,12 +35,12 @@ launch() {
 }
 
 # launch_by_slurm PARTITION JOB_NAME SCRIPT ARGUMENTS...
-# Runs the script once on each machine, with the variables it expects there.
+# Runs the script once on each machine, with the variables it needs.
 launch_by_slurm() {
     local gpus="${GPUS:-8}" nodes
     nodes=$(((gpus + GPUS_PER_NODE - 1) / GPUS_PER_NODE))
     export PORT="${PORT:-$((20000 + RANDOM % 20000))}"
-    # shellcheck disable=SC2016,SC2086  (for the machine; several words)
+    # shellcheck disable=SC2016,SC2086  (expanded remotely; several words)
     exec srun --partition="$1" --job-name="$2" --nodes="$nodes" \
         --ntasks="$nodes" --ntasks-per-node=1 --kill-on-bad-exit=1 \
         --gres="gpu:$GPUS_PER_NODE" \
@@ -53,7 +53,7 @@ launch_by_slurm() {
             exec "$@"' bash "$tools/$3" "${@:4}"
 }
 
-# GPUs of each machine of a Slurm job: at most all that are asked for.
+# GPUs per machine of a Slurm job, at most the total number.
 GPUS_PER_NODE="${GPUS_PER_NODE:-8}"
 if [ "$GPUS_PER_NODE" -gt "${GPUS:-8}" ]; then
     GPUS_PER_NODE="${GPUS:-8}"

@@ -1,11 +1,11 @@
-r"""Make folders of square images of given sizes, for training.
+r"""Prepare folders of square images for training.
 
-Images of any sizes and kinds are read from a folder, a zip or a tar file;
-their centres are cropped and resized with an antialiasing filter. What is
-there already is not made again, so that an interrupted run can be repeated.
-Files that cannot be read are left out and listed.
+Reads images of any size and format from a folder, a zip or a tar file,
+centre-crops them and resizes them with antialiasing. Existing output images
+are skipped, so an interrupted run can be repeated. Files that cannot be read
+are skipped and listed.
 
-Example, for FFHQ (images1024x1024 is its published folder):
+Example for FFHQ (published as images1024x1024):
     python tools/prepare_images.py images1024x1024 data/ffhq \
         --sizes 256 512 1024 --folders ffhq_256 ffhq_512 images
 """
@@ -14,18 +14,17 @@ import io
 import os
 import signal
 import sys
-import tarfile
-import zipfile
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from PIL import Image
 
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.datasets.singan_dataset import open_rgb
+from mmpe.utils.archives import Read, open_source
+from mmpe.utils.arguments import Argument, at_least, make_parser
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write, check_folder
 from mmpe.utils.progress import ProgressBar
@@ -33,113 +32,70 @@ from mmpe.utils.progress import ProgressBar
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 LEFT_OUT = 'left_out.txt'
 NUM_SHOWN = 10
-LARGEST = 16384  # pixels on a side: an image takes a gigabyte
-# Reads the file of a name in the source.
-Read = Callable[[str], bytes]
+LARGEST = 16384  # side in pixels: such an image takes about a gigabyte
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('source', type=Path, help='folder, zip or tar file')
-    parser.add_argument('out', type=Path, help='folder of the new folders')
-    parser.add_argument(
-        '--sizes',
-        type=int,
-        nargs='+',
-        required=True,
-        metavar='SIZE',
-        help='height and width of the new images')
-    parser.add_argument(
-        '--folders',
-        nargs='+',
-        metavar='NAME',
-        help='names of the new folders, one for each size (default: '
-        'OUT_SIZE, as in ffhq_256)')
-    parser.add_argument(
-        '--workers',
-        type=int,
-        default=os.cpu_count(),
-        help='number of processes (default: %(default)s)')
-    return parser.parse_args()
+    """Parse the command line."""
+    return make_parser(
+        __doc__,
+        Argument('source', type=Path, help='folder, zip or tar file'),
+        Argument('out', type=Path, help='parent of the output folders'),
+        Argument(
+            '--sizes',
+            type=at_least(1, LARGEST),
+            nargs='+',
+            required=True,
+            metavar='SIZE',
+            help='height and width of the output images'),
+        Argument(
+            '--folders',
+            nargs='+',
+            metavar='NAME',
+            help='names of the output folders, one per size (default: '
+            'OUT_SIZE, e.g. ffhq_256)'),
+        Argument(
+            '--workers',
+            type=at_least(1),
+            default=os.cpu_count(),
+            help='number of processes')).parse_args()
 
 
 def target_folders(args: argparse.Namespace) -> Dict[int, Path]:
-    """Folder of each size.
+    """Output folder of each size.
 
     Raises:
-        FileNotFoundError: There is no source.
-        ValueError: Arguments make no sense.
+        FileNotFoundError: The source does not exist.
+        ValueError: ``--folders`` does not fit ``--sizes``, or an output
+            folder is in the source.
     """
     if not args.source.exists():
         raise FileNotFoundError(f'There is no {str(args.source)!r}.')
-    if args.workers < 1 or min(args.sizes) < 1:
-        raise ValueError('Arguments `--sizes` and `--workers` must be at '
-                         f'least 1, but got {args.sizes} and {args.workers}.')
-    if max(args.sizes) > LARGEST:
-        raise ValueError(f'Argument `--sizes` must be at most {LARGEST}, but '
-                         f'got {args.sizes}.')
     check_folder(args.out)
     names = args.folders or [
         f'{args.out.resolve().name}_{size}' for size in args.sizes
     ]
     if len(names) != len(args.sizes) or len(set(names)) < len(names):
-        raise ValueError('Argument `--folders` must have another name for '
+        raise ValueError('Argument `--folders` must have a different name for '
                          f'each of {len(args.sizes)} sizes, but got {names}.')
     folders = {size: args.out / name for size, name in zip(args.sizes, names)}
     source = args.source.resolve()
     for folder in folders.values():
         if source in (folder.resolve(), *folder.resolve().parents):
-            raise ValueError(f'New images must not be in the source, but '
+            raise ValueError('Output folders must not be in the source, but '
                              f'`{folder}` is.')
     return folders
 
 
-@contextmanager
-def open_source(path: Path) -> Iterator[Tuple[List[str], Read]]:
-    """Names of all files in a folder or an archive, and how to read them.
-
-    Nothing is unpacked: files of an archive are read into memory, and links
-    and devices in it are not followed.
-
-    Raises:
-        ValueError: The file is no archive, or is damaged.
-    """
-    try:
-        if path.is_dir():
-            yield _files_of(path), lambda name: (path / name).read_bytes()
-        elif tarfile.is_tarfile(path):
-            with tarfile.open(path) as archive:
-                members = {x.name: x for x in archive if x.isreg()}
-                yield list(members), lambda name: archive.extractfile(members[
-                    name]).read()
-        elif zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                yield archive.namelist(), archive.read
-        else:
-            raise ValueError(
-                f'{str(path)!r} is neither a folder nor a zip or tar file.')
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f'{str(path)!r} is damaged: {error}') from error
-
-
-def _files_of(folder: Path) -> List[str]:
-    return sorted(
-        path.relative_to(folder).as_posix() for path in folder.rglob('*')
-        if path.is_file())
-
-
 def target_names(names: List[str]) -> Tuple[Dict[str, str], List[str]]:
-    """Where images of the source go, below the folder of a size.
+    """Names of the output images, below the folder of a size.
 
     Args:
-        names: Names of all files.
+        names: Names of all files in the source.
 
     Returns:
-        Name of the new image for each that shall be read, all different; and
-        names that lead out of the folder.
+        Unique output name of each image, and the names of images that point
+        outside of the folder.
     """
     targets, taken, outside = {}, set(), []
     for name in names:
@@ -151,7 +107,7 @@ def target_names(names: List[str]) -> Tuple[Dict[str, str], List[str]]:
             continue
         path = PurePosixPath(*parts)
         target = str(path.with_suffix('.png'))
-        while target in taken:  # as that of a.jpg, after a.png
+        while target in taken:  # e.g. a.jpg after a.png
             path = PurePosixPath(f'{path}.png')
             target = str(path)
         taken.add(target)
@@ -161,18 +117,18 @@ def target_names(names: List[str]) -> Tuple[Dict[str, str], List[str]]:
 
 def convert(data: bytes, name: str,
             targets: Dict[int, Path]) -> Tuple[bool, Optional[str]]:
-    """Crop and resize one image; runs in a process of its own.
+    """Crop and resize one image, in a worker process.
 
     Args:
-        data: The file.
-        name: Its name.
-        targets: Where the image of each size goes.
+        data: Content of the file.
+        name: Name of the file.
+        targets: Output path of each size.
 
     Returns:
-        Whether an image had to be enlarged, and what is wrong with the file.
+        Whether the image had to be enlarged, and what is wrong with the file.
 
     Raises:
-        OSError: A new image cannot be written.
+        OSError: An output image cannot be written.
     """
     try:
         image = open_rgb(io.BytesIO(data), name)
@@ -189,12 +145,12 @@ def convert(data: bytes, name: str,
 
 
 class Report:
-    """What has been done.
+    """Outcome of a run.
 
     Attributes:
-        num_images: Number of images of the source that were made anew.
+        num_images: Number of images that were converted.
         num_enlarged: Number of those that had to be enlarged.
-        left_out: What is wrong with files that were left out, by name.
+        left_out: What is wrong with each file that was skipped, by name.
     """
 
     def __init__(self) -> None:
@@ -202,7 +158,7 @@ class Report:
         self.left_out: Dict[str, str] = {}
 
     def add(self, name: str, enlarged: bool, problem: Optional[str]) -> None:
-        """Note the outcome of one file."""
+        """Record the outcome of one file."""
         if problem:
             self.left_out[name] = problem
         else:
@@ -210,32 +166,32 @@ class Report:
             self.num_enlarged += enlarged
 
     def write(self, path: Path) -> None:
-        """List what was left out, if anything was."""
-        print(f'{self.num_images} images are new, {self.num_enlarged} of them '
-              'enlarged.')
+        """Print a summary, and list the skipped files in a file, if any."""
+        print(f'{self.num_images} images were converted, {self.num_enlarged} '
+              'of them enlarged.')
         path.unlink(missing_ok=True)
         if self.left_out:
             lines = [f'{name}: {why}' for name, why in self.left_out.items()]
             with atomic_write(path) as temporary:
                 temporary.write_text('\n'.join(lines) + '\n')
-            print(f'{len(lines)} files were left out, listed in {path}:')
+            print(f'{len(lines)} files were skipped, as listed in {path}:')
             print('\n'.join(lines[:NUM_SHOWN]))
 
 
 def prepare(source: Path, folders: Dict[int, Path], workers: int) -> Report:
-    """Make all images that are not there yet.
+    """Convert all images whose outputs do not exist yet.
 
     Args:
         source: Folder, zip or tar file.
-        folders: Folder of each size.
+        folders: Output folder of each size.
         workers: Number of processes.
 
     Returns:
-        What has been done.
+        The outcome.
 
     Raises:
         OSError: An image cannot be written, or a process died.
-        ValueError: There are no images in the source, or it is damaged.
+        ValueError: The source has no images, or is damaged.
     """
     report = Report()
     with open_source(source) as (names, read):
@@ -244,7 +200,7 @@ def prepare(source: Path, folders: Dict[int, Path], workers: int) -> Report:
             raise ValueError(f'There are no images in {str(source)!r} (files '
                              f'that end with {", ".join(SUFFIXES)}).')
         for name in outside:
-            report.left_out[name] = 'its name leads out of the folder.'
+            report.left_out[name] = 'its name points outside of the folder.'
         with ProcessPoolExecutor(workers, initializer=_ignore_ctrl_c) as pool:
             jobs = _submitted(pool, 4 * workers, targets, folders, read,
                               report)
@@ -254,14 +210,14 @@ def prepare(source: Path, folders: Dict[int, Path], workers: int) -> Report:
 
 
 def _ignore_ctrl_c() -> None:
-    """Leave it to the main process to stop."""
+    """Leave Ctrl-C to the main process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _submitted(pool: ProcessPoolExecutor, num_ahead: int,
                targets: Dict[str, str], folders: Dict[int, Path], read: Read,
                report: Report) -> Iterator[None]:
-    """Let the pool convert what is missing; yields once for each file.
+    """Convert missing images in the pool; yields once per file.
 
     At most ``num_ahead`` files are in memory.
     """
@@ -301,10 +257,10 @@ def main() -> None:
         try:
             report = prepare(args.source, folders, args.workers)
         except BrokenProcessPool as error:
-            raise OSError('A process died, perhaps for lack of memory; set '
-                          'fewer --workers and run this again.') from error
+            raise OSError('A process died, perhaps from lack of memory: run '
+                          'this again with fewer --workers.') from error
         except KeyboardInterrupt:
-            sys.exit('Stopped. The same command goes on from here.')
+            sys.exit('Stopped. Run the same command again to continue.')
         report.write(args.out / LEFT_OUT)
         made = [folder for folder in folders.values() if folder.is_dir()]
         if not made:

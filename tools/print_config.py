@@ -1,4 +1,4 @@
-r"""Print a config in full: with its bases, and with settings in place.
+r"""Print the full config: with its bases, and with --cfg-options applied.
 
 Example:
     python tools/print_config.py \
@@ -8,22 +8,13 @@ Example:
 import argparse
 
 import mmpe  # noqa: F401  (installs the host bridge)
-from mmpe.utils.command_line import (SettingsAction, one_line_errors,
-                                     open_config)
+from mmpe.utils.arguments import CFG_OPTIONS, CONFIG, make_parser
+from mmpe.utils.command_line import one_line_errors, open_config
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=SettingsAction,
-        help='override settings of the config, as in a.b=1 or a.b="[1,2]"')
-    return parser.parse_args()
+    """Parse the command line."""
+    return make_parser(__doc__, CONFIG, CFG_OPTIONS).parse_args()
 
 
 def main() -> None:

@@ -1,15 +1,14 @@
-r"""Make a checkpoint fit for publication.
+r"""Prepare a checkpoint for publication.
 
-What only training needs is left out: optimisers, logs, random states and the
-config, which holds paths of the machine. Weights get the names of MMagic 1.x.
-The name of the file tells its hash, which is checked when the file is
-downloaded.
+Removes what only training needs: optimiser states, logs, random states and the
+config, which contains paths of this machine. Weights get the names of MMagic
+1.x. The file name contains the hash, which is checked after a download.
 
 Example:
     python tools/publish_model.py work_dirs/config-f/iter_1100000.pth \
         released/config-f.pth --ema-only
 
-writes, for instance, released/config-f-71d9634b.pth.
+writes, for example, released/config-f-71d9634b.pth.
 """
 import argparse
 import hashlib
@@ -22,39 +21,36 @@ import torch
 import mmpe
 from mmpe.checkpoint import (CheckpointError, read_checkpoint,
                              to_current_layout)
+from mmpe.utils.arguments import CHECKPOINT, Argument, make_parser
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write
 
 _META = ('epoch', 'iter', 'mmengine_version')
-# SinGAN's state is needed whichever generator is sampled.
+# SinGAN needs its state to sample either generator.
 _AVERAGE = ('generator_ema.', '_extra_state')
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint', help='checkpoint of a training')
-    parser.add_argument(
-        'out', help='where to write; the hash is added to the name')
-    parser.add_argument(
-        '--ema-only',
-        action='store_true',
-        help='keep the average of the generator alone: enough to sample, and '
-        'a third of the size')
-    return parser.parse_args()
+    """Parse the command line."""
+    return make_parser(
+        __doc__, CHECKPOINT.but(help='checkpoint of a training'),
+        Argument('out', help='output path; the hash is added to the name'),
+        Argument(
+            '--ema-only',
+            action='store_true',
+            help='keep only the averaged generator: enough for sampling, and '
+            'a third of the size')).parse_args()
 
 
 def published(checkpoint: Dict[str, Any], ema_only: bool) -> Dict[str, Any]:
-    """What is published of a checkpoint.
+    """The published part of a checkpoint.
 
     Args:
-        checkpoint: What a file holds.
-        ema_only: Whether to keep the average of the generator alone.
+        checkpoint: Content of a file.
+        ema_only: Whether to keep only the averaged generator.
 
     Raises:
-        CheckpointError: There are no weights in it, or no average.
+        CheckpointError: The checkpoint has no weights, or no average.
     """
     if not isinstance(checkpoint, dict) or not isinstance(
             checkpoint.get('state_dict'), dict):
@@ -67,8 +63,8 @@ def published(checkpoint: Dict[str, Any], ema_only: bool) -> Dict[str, Any]:
         }
         if not any(name.startswith(_AVERAGE[0]) for name in state_dict):
             raise CheckpointError(
-                'The checkpoint holds no average of the generator '
-                '(`generator_ema.*`); leave out --ema-only.')
+                'The checkpoint has no averaged generator '
+                '(`generator_ema.*`): run this without --ema-only.')
     meta = checkpoint.get('meta', {})
     return dict(
         meta=dict({key: meta[key]
@@ -78,14 +74,14 @@ def published(checkpoint: Dict[str, Any], ema_only: bool) -> Dict[str, Any]:
 
 
 def write(checkpoint: Dict[str, Any], out: Path) -> Path:
-    """Write a checkpoint under a name with its hash.
+    """Write a checkpoint, with its hash in the file name.
 
     Args:
-        checkpoint: What to write.
-        out: The path without the hash.
+        checkpoint: The checkpoint.
+        out: Path without the hash.
 
     Returns:
-        The path with it.
+        Path with the hash.
     """
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
@@ -104,7 +100,7 @@ def main() -> None:
         checkpoint = published(read_checkpoint(args.checkpoint), args.ema_only)
         path = write(checkpoint, Path(args.out))
     size = path.stat().st_size / 2**20
-    print(f'The checkpoint is in {path} ({size:.1f} MiB)')
+    print(f'The checkpoint is {path} ({size:.1f} MiB)')
 
 
 if __name__ == '__main__':

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Evaluate on a cluster that Slurm manages.
+# Evaluate on a Slurm cluster.
 #
 #   tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT \
 #       [arguments of tools/test.py]
 #
-# For example, with the 8 GPUs of one machine, at all scales:
+# For example, evaluate all scales with the 8 GPUs of a machine:
 #
 #   tools/slurm_test.sh gpu config-f \
 #       configs/positional_encoding_in_gans/ROW.py ROW.pth --scales all
 #
-# GPUS (8) is their number in all, GPUS_PER_NODE (8) that of each machine and
-# CPUS_PER_TASK (5) the number of processors for each GPU. SRUN_ARGS are further
-# arguments of srun; PORT is drawn at random if it is not set.
+# GPUS (default: 8) is the total number of GPUs, GPUS_PER_NODE (8) the number
+# per machine, and CPUS_PER_TASK (5) the number of CPU cores per GPU. SRUN_ARGS
+# are further arguments of srun. PORT is random by default.
 set -euo pipefail
 source "$(dirname "$0")/launch.sh"
 

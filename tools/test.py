@@ -1,7 +1,7 @@
 r"""Evaluate a trained model, by default at its largest scale.
 
-The feature networks of the metrics are read from files; where one is missing,
-the error says where it is published.
+The metrics read their feature networks from files; if one is missing, the
+error says where to download it.
 
 Example:
     python tools/test.py configs/positional_encoding_in_gans/\
@@ -15,8 +15,9 @@ from typing import List, Tuple, Union
 from mmengine.config import Config
 
 import mmpe  # noqa: F401  (installs the host bridge)
-from mmpe.utils.command_line import (image_size, make_parser, one_line_errors,
-                                     parse, read_config)
+from mmpe.utils.arguments import CHECKPOINT, Argument, image_size
+from mmpe.utils.command_line import (one_line_errors, parse_for_runner,
+                                     read_config)
 from mmpe.utils.files import check_folder
 
 _OF_TRAINING = ('train_cfg', 'train_dataloader', 'optim_wrapper',
@@ -29,45 +30,44 @@ def scale(text: str) -> Union[int, str]:
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = make_parser(__doc__)
-    parser.add_argument(
-        'checkpoint',
-        help='path or address of a checkpoint, or name of a released row')
-    parser.add_argument(
-        '--scales',
-        nargs='+',
-        type=scale,
-        metavar='SCALE',
-        help="'largest', 'all', or the numbers of extra cells, as in 0 2 4; "
-        'prints a table where there are several')
-    parser.add_argument(
-        '--sizes',
-        nargs='+',
-        type=image_size,
-        metavar='SIZE',
-        help='further sizes in pixels, also ones that were never trained, as '
-        'in 40 48x64 (height x width); the images of a model of one size are '
-        'resized, and real images are delivered at the largest one at least')
-    parser.add_argument(
-        '--out',
-        metavar='FILE',
-        help='where to write the figures as JSON (default: '
-        'results_CHECKPOINT.json in the work dir)')
-    return parse(parser)
+    """Parse the command line."""
+    return parse_for_runner(
+        __doc__,
+        CHECKPOINT.but(
+            help='path or URL of the checkpoint, or name of a released row'),
+        Argument(
+            '--scales',
+            nargs='+',
+            type=scale,
+            metavar='SCALE',
+            help="'largest', 'all', or numbers of extra cells, e.g. 0 2 4; "
+            'several scales give a table'),
+        Argument(
+            '--sizes',
+            nargs='+',
+            type=image_size,
+            metavar='SIZE',
+            help='further sizes in pixels, trained or not, e.g. 40 48x64 '
+            '(height x width); the images of a single-size model are resized, '
+            'and real images are loaded at the largest size or above'),
+        Argument(
+            '--out',
+            metavar='FILE',
+            help='JSON file for the figures (default: '
+            'results_CHECKPOINT.json in the work dir)'))
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config with the command line's settings in it."""
+    """Read the config and apply the command line."""
     cfg = read_config(args)
     if not cfg.get('test_evaluator'):
-        raise ValueError(f'The config {args.config!r} says nothing about '
-                         'evaluation (`test_evaluator`).')
+        raise ValueError(f'The config {args.config!r} has no '
+                         '`test_evaluator` to evaluate with.')
     if args.scales:
         cfg.test_evaluator.scales = chosen_scales(args.scales)
     if args.sizes:
         add_sizes(cfg, args.sizes)
-    # A runner that cannot train leaves the work dir to one that does.
+    # A runner that cannot train does not lock the work dir.
     for name in _OF_TRAINING:
         cfg[name] = None
     stem = osp.splitext(osp.basename(args.checkpoint))[0]
@@ -81,7 +81,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def add_sizes(cfg: Config, sizes: List[Tuple[int, int]]) -> None:
-    """Let a model be evaluated at further sizes."""
+    """Evaluate at further sizes, too."""
     from mmpe.datasets import deliver_size
     cfg.test_evaluator.sizes = sizes
     cfg.test_evaluator.setdefault('scales', 'all')
@@ -91,7 +91,7 @@ def add_sizes(cfg: Config, sizes: List[Tuple[int, int]]) -> None:
 
 
 def chosen_scales(values: List[Union[int, str]]) -> Union[str, List[int]]:
-    """What an evaluator takes: a word, or numbers."""
+    """Scales as an evaluator takes them: a word or numbers."""
     words = [value for value in values if isinstance(value, str)]
     if not words:
         return values

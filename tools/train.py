@@ -10,10 +10,10 @@ Examples:
 mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512.py \
         --data-root data/ffhq/ffhq_512 --no-validate
 
-A loss or weight that is not finite ends the training with the exit code 1, and
-its checkpoints stay; with `--cfg-options train_cfg.rollbacks=2` it goes back
-to the last one, at most twice, and on with other random numbers. After SIGTERM
-a checkpoint is written, and the exit code is 75.
+A loss or weight that is not finite ends the training with exit code 1; its
+checkpoints stay. With `--cfg-options train_cfg.rollbacks=2`, the training
+resumes from the last checkpoint with other random numbers instead, at most
+twice. SIGTERM ends the training with a checkpoint and exit code 75.
 """
 import argparse
 import sys
@@ -23,7 +23,8 @@ from mmengine.dist import is_distributed, is_main_process
 
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.checkpoint import read_checkpoint
-from mmpe.utils.command_line import (make_parser, one_line_errors, parse,
+from mmpe.utils.arguments import TENSORBOARD, Argument
+from mmpe.utils.command_line import (one_line_errors, parse_for_runner,
                                      read_config)
 from mmpe.utils.download import is_url
 from mmpe.utils.files import check_folder
@@ -33,41 +34,36 @@ _NEEDED = ('model', 'train_cfg', 'train_dataloader', 'optim_wrapper')
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = make_parser(__doc__)
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='auto|PATH',
-        help='go on from the latest checkpoint of the work dir, or from the '
-        'given one')
-    parser.add_argument(
-        '--amp', action='store_true', help='train with bfloat16 autocast')
-    parser.add_argument(
-        '--compile',
-        action='store_true',
-        help='compile the networks where that is possible')
-    parser.add_argument(
-        '--tensorboard',
-        action='store_true',
-        help='write losses, those of each scale, distances and pictures for '
-        '`tensorboard --logdir WORK_DIR`')
-    parser.add_argument(
-        '--no-validate',
-        action='store_true',
-        help='do not evaluate during training, which needs the feature '
-        'networks of the metrics')
-    return parse(parser)
+    """Parse the command line."""
+    return parse_for_runner(
+        __doc__,
+        Argument(
+            '--resume',
+            nargs='?',
+            const='auto',
+            metavar='auto|PATH',
+            help='resume from the latest checkpoint of the work dir, or from '
+            'the given one'),
+        Argument(
+            '--amp', action='store_true', help='train in bfloat16 (autocast)'),
+        Argument(
+            '--compile',
+            action='store_true',
+            help='compile the networks if possible'), TENSORBOARD,
+        Argument(
+            '--no-validate',
+            action='store_true',
+            help='skip the evaluation during training, which needs the '
+            'feature networks of the metrics'))
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config with the command line's settings in it."""
+    """Read the config and apply the command line."""
     cfg = read_config(args)
     missing = [name for name in _NEEDED if not cfg.get(name)]
     if missing:
-        raise ValueError(f'The config {args.config!r} trains no model: it '
-                         f'lacks {", ".join(missing)}.')
+        raise ValueError(f'The config {args.config!r} does not train a model: '
+                         f'it has no {", ".join(missing)}.')
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
@@ -89,7 +85,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def use_amp(cfg: Config) -> None:
-    """Let all optimiser wrappers compute in bfloat16 where it is safe."""
+    """Use bfloat16 where it is safe, in all optimiser wrappers."""
     settings = cfg.optim_wrapper
     wrappers = [settings] if 'optimizer' in settings else [
         value for value in settings.values() if isinstance(value, dict)
@@ -99,7 +95,7 @@ def use_amp(cfg: Config) -> None:
 
 
 def leave_out_validation(cfg: Config) -> None:
-    """Remove the validation, and what is done with its results."""
+    """Remove the validation, and settings that use its results."""
     for name in ('val_cfg', 'val_dataloader', 'val_evaluator'):
         cfg[name] = None
     for name in ('save_best', 'rule'):
@@ -107,7 +103,7 @@ def leave_out_validation(cfg: Config) -> None:
 
 
 def train(cfg: Config) -> None:
-    """Train; an end that all processes come to is told once."""
+    """Train; report an end that all processes share only once."""
     from mmpe.engine import (NotFiniteError, Runner, Terminated,
                              leave_processes)
     from mmpe.utils.locks import FolderInUseError
@@ -131,7 +127,7 @@ def main() -> None:
         cfg = load_config(args)
         check_folder(cfg.work_dir)
         if fit_to_photograph(cfg) is None:
-            # SinGAN gains nothing, and its maps of many sizes leave gaps.
+            # Not for SinGAN: it gains nothing, and its many sizes fragment.
             keep_freed_memory()
         train(cfg)
     if is_main_process():

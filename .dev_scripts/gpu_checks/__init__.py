@@ -1,4 +1,4 @@
-"""What .dev_scripts/check_gpu.py checks, one module for each group."""
+"""Checks of .dev_scripts/check_gpu.py, a module per group."""
 from . import equal, modes, rows, speed, waiting
 from .core import Group
 

@@ -1,4 +1,4 @@
-"""``tools/train.py`` in this process, on small configs of both families."""
+"""``tools/train.py`` in this process, with small configs."""
 import contextlib
 import os
 import os.path as osp
@@ -59,8 +59,9 @@ def training_config(family: str,
 
     Args:
         family: 'MS-PIE' or 'SinGAN'.
-        options: What is the same for all checks.
-        name: Of the file. mmengine keeps loggers by this name and the second.
+        options: Options of all checks.
+        name: Name of the file; must be unique, as mmengine tells loggers apart
+            by this name and the time in seconds.
         hooks: Custom hooks.
     """
     if family == 'MS-PIE':
@@ -87,7 +88,7 @@ def training_config(family: str,
 
 
 def _images(options: Options, size: int) -> Path:
-    """Folder of a few images."""
+    """Write a few images to a folder."""
     folder = options.folder / f'images_{size}'
     if not folder.is_dir():
         folder.mkdir()
@@ -100,7 +101,7 @@ def _images(options: Options, size: int) -> Path:
 
 @contextlib.contextmanager
 def runs_on(device: str) -> Iterator[None]:
-    """Let mmengine's runners compute on a device, whatever there is."""
+    """Make mmengine's runners use a device."""
     with mock.patch('mmengine.device.utils.DEVICE', device):
         yield
 
@@ -109,10 +110,10 @@ def train(config: Path, *args: object) -> None:
     """Run ``tools/train.py``.
 
     Raises:
-        RuntimeError: It ended with an exit code.
+        RuntimeError: It exited with a code.
     """
     argv = ['tools/train.py', str(config), *map(str, args)]
-    # Randomness and what the tool sets for a process of its own stay here.
+    # Restore the global settings that the tool changes.
     deterministic = torch.are_deterministic_algorithms_enabled()
     benchmark = torch.backends.cudnn.benchmark
     with mock.patch.object(sys, 'argv', argv), mock.patch.dict(os.environ):

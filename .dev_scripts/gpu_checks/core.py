@@ -1,4 +1,4 @@
-"""Groups of checks, each in a process of its own and in bounded time."""
+"""Groups of checks, each in its own process with a time limit."""
 import contextlib
 import json
 import multiprocessing
@@ -19,19 +19,19 @@ __all__ = [
 ]
 
 Figures = Dict[str, object]
-# A group that is past its limit is interrupted, and killed after so long.
+# Seconds between the interruption of a group at its limit, and its kill.
 _GRACE = 5
-# The exit code of a process that was interrupted.
+# Exit code after an interruption.
 _OUT_OF_TIME = 3
 
 
 class Options(NamedTuple):
-    """What is the same for all checks.
+    """Options of all checks.
 
     Args:
         device: 'cuda' or 'cpu'.
-        small: Whether networks, images and numbers are shrunk, for a trial.
-        folder: Where checks may write.
+        small: Whether to shrink networks, images and numbers, for a trial.
+        folder: Folder for temporary files.
     """
 
     device: str
@@ -40,16 +40,16 @@ class Options(NamedTuple):
 
     @property
     def is_cuda(self) -> bool:
-        """Whether there is a GPU to be checked."""
+        """Whether a GPU is checked."""
         return self.device != 'cpu'
 
 
 class Check(NamedTuple):
-    """One of a group.
+    """A check.
 
     Args:
-        name: Its name in the table.
-        run: Gives its figures, which are the table's further columns.
+        name: Name in the table.
+        run: Returns its figures, further columns of the table.
     """
 
     name: str
@@ -57,12 +57,12 @@ class Check(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Checks that belong together.
+    """A group of checks.
 
     Args:
-        name: Its name on the command line.
+        name: Name on the command line.
         title: Heading of its table.
-        limit: Seconds that it may take.
+        limit: Time limit in seconds.
         make: Makes its checks.
     """
 
@@ -73,11 +73,11 @@ class Group(NamedTuple):
 
 
 class CheckError(Exception):
-    """What was checked does not hold.
+    """A check failed.
 
     Args:
         reason: What was found, and what was expected.
-        figures: What was measured all the same.
+        figures: Figures that were measured anyway.
     """
 
     def __init__(self, reason: str, figures: Optional[Figures] = None) -> None:
@@ -86,22 +86,22 @@ class CheckError(Exception):
 
 
 class NotHereError(Exception):
-    """The check means nothing on this device."""
+    """The check does not apply to this device."""
 
 
 class _OutOfTime(BaseException):
-    """Raised in a check; no check shall catch it."""
+    """Raised in a check at the time limit; not to be caught by checks."""
 
 
 def synchronize(options: Options) -> None:
-    """Wait until the device is done."""
+    """Synchronise with the device."""
     if options.is_cuda:
         torch.cuda.synchronize()
 
 
 @contextlib.contextmanager
 def peak_memory(options: Options, figures: Figures) -> Iterator[None]:
-    """Add what a block needs at most, in MiB, to figures; on GPUs only."""
+    """Add the peak memory of a block in MiB to figures, on GPUs only."""
     if options.is_cuda:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -111,22 +111,22 @@ def peak_memory(options: Options, figures: Figures) -> Iterator[None]:
 
 
 def run_group(group: Group, options: Options, limit: float) -> dict:
-    """Run a group in a process of its own.
+    """Run a group in its own process.
 
-    Each result is written down at once, so that it outlives what follows: a
-    GPU that gives an error gives it to all later work of the process.
+    Results are written immediately, as a GPU error makes all later work of a
+    process fail.
 
     Args:
         group: The group.
-        options: What is the same for all checks.
-        limit: Seconds after which it is ended.
+        options: Options of all checks.
+        limit: Time limit in seconds.
 
     Returns:
-        Seconds that it took, and status, figures and note of each check.
+        Time of the group, and status, figures and note of each check.
     """
     results = options.folder / f'{group.name}.jsonl'
     results.write_text('')
-    # A copy of this process has all imports, but might not use a GPU.
+    # A forked process has all imports, but cannot use CUDA.
     method = 'spawn' if options.is_cuda else 'fork'
     process = multiprocessing.get_context(method).Process(
         target=_work, args=(group, options, limit, results))
@@ -134,7 +134,7 @@ def run_group(group: Group, options: Options, limit: float) -> dict:
     process.start()
     process.join(limit + _GRACE)
     ended = process.exitcode is not None
-    # What it has started goes with it.
+    # Also ends its children.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.join()
@@ -158,7 +158,7 @@ def run_group(group: Group, options: Options, limit: float) -> dict:
 
 
 def _work(group: Group, options: Options, limit: float, results: Path) -> None:
-    """Run all checks, in the child."""
+    """Run all checks, in the child process."""
     os.setsid()
     MMLogger.get_current_instance().setLevel('ERROR')
     end = time.monotonic() + limit
@@ -188,7 +188,7 @@ def _work(group: Group, options: Options, limit: float, results: Path) -> None:
 
 
 def _leave(code: int) -> None:
-    """End a forked process, whose parent's work is not its own to end."""
+    """Exit without the cleanup of the parent process."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)

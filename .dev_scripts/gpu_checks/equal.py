@@ -1,4 +1,4 @@
-"""The GPU gives what the CPU gives, and what MMagic gives on the same GPU."""
+"""Agreement of the GPU with the CPU, and with MMagic on the same GPU."""
 import contextlib
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarking import core, measure, mspie, singan
+from benchmarking import agreement, core, measure, mspie, mspie_models, singan
 from mmpe.checkpoint import read_checkpoint
 from mmpe.engine.finite import first_not_finite
 from mmpe.inference import load
@@ -37,7 +37,7 @@ _RANDOM = {
 
 
 class RandomOnCPU(TorchDispatchMode):
-    """Random numbers are drawn on the CPU: the same ones on every device."""
+    """Draws random numbers on the CPU, so that they are equal everywhere."""
 
     def __torch_dispatch__(self,
                            func: Callable,
@@ -58,7 +58,7 @@ class RandomOnCPU(TorchDispatchMode):
 
 @contextlib.contextmanager
 def exactly() -> Iterator[None]:
-    """In float32 throughout, with the same random numbers everywhere."""
+    """Float32 throughout, with the same random numbers on all devices."""
     with measure.without_tf32(), RandomOnCPU():
         yield
 
@@ -68,15 +68,15 @@ def compared(found: Dict[str, float], task: core.Task,
     """Largest differences of images and losses, and of gradients.
 
     Raises:
-        CheckError: Some exceed what is allowed.
+        CheckError: Some exceed their tolerance.
     """
     tolerances = {
         key: GRADIENTS if key.startswith('gradient') else _IMAGES
         for key in found
     }
-    allowed, notes = measure.allowed_differences(found, tolerances, task,
+    allowed, notes = agreement.allowed_differences(found, tolerances, task,
                                                  expected)
-    worst = measure.worst_of(found, allowed)
+    worst = agreement.worst_of(found, allowed)
     if not found[worst] <= allowed[worst]:
         raise CheckError(f'{worst} differs by {found[worst]:.1e}, more than '
                          f'{allowed[worst]:.1e}')
@@ -87,7 +87,7 @@ def compared(found: Dict[str, float], task: core.Task,
 
 def _against_cpu_and_mmagic(make: Callable[[str, core.Options], core.Task],
                             options: Options) -> Figures:
-    """A workload of both sides on the GPU, and of ours on the CPU."""
+    """Compare a workload on the GPU with MMagic, and with the CPU."""
     here, on_cpu = (core.Options(device, small=options.small)
                     for device in (options.device, 'cpu'))
     figures: Figures = {}
@@ -102,7 +102,7 @@ def _against_cpu_and_mmagic(make: Callable[[str, core.Options], core.Task],
         for name, other, task in (('CPU', cpu, reference),
                                   ('MMagic', expected, theirs)):
             image, gradient, notes = compared(
-                measure.differences(gpu, other), task, other)
+                agreement.differences(gpu, other), task, other)
             figures[f'images, {name}'] = f'{image:.0e}'
             figures[f'gradients, {name}'] = f'{gradient:.0e}'
             if notes:
@@ -111,10 +111,10 @@ def _against_cpu_and_mmagic(make: Callable[[str, core.Options], core.Task],
 
 
 def _mspie_row(row: str, options: Options) -> Figures:
-    """Two whole iterations, and images, at a scale of its own."""
+    """Two full iterations and images of a row."""
     scale = 0 if row.startswith('stylegan2') else 2
-    setting = mspie.narrow(row, 32, 1 / 32, scale) if options.small \
-        else mspie.narrow(row, 64, 1 / 8, scale)
+    setting = mspie_models.narrow(row, 32, 1 / 32, scale) if options.small \
+        else mspie_models.narrow(row, 64, 1 / 8, scale)
 
     def make(side: str, bench: core.Options) -> core.Task:
         task = mspie.iterations(setting, 2, 2, side, bench)
@@ -143,7 +143,7 @@ def _singan_image(row: str, options: Options) -> Figures:
 
 
 def _own_training(name: str, options: Options) -> Figures:
-    """A SinGAN that MMagic does not have: the GPU against the CPU."""
+    """Compare a SinGAN that MMagic lacks with the CPU."""
     def make(device: str) -> core.Task:
         training = singan_training(name, options._replace(device=device), 2)
 
@@ -159,8 +159,8 @@ def _own_training(name: str, options: Options) -> Figures:
 
     with exactly():
         reference, ours = make('cpu'), make(options.device)
-        found = measure.differences(ours.run(), reference.run())
-    # Rounding errors grow from one iteration to the next.
+        found = agreement.differences(ours.run(), reference.run())
+    # Rounding errors grow with the iterations.
     worst = max(found, key=found.get)
     if not found[worst] <= 10 * _IMAGES:
         raise CheckError(f'{worst} differs by {found[worst]:.1e}')
@@ -169,7 +169,7 @@ def _own_training(name: str, options: Options) -> Figures:
 
 def _same_pictures(draw: Callable[[str], List[np.ndarray]],
                    options: Options) -> Figures:
-    """A seed stands for one picture, whatever draws it."""
+    """A seed gives the same image on all devices."""
     with exactly():
         one, two = (np.stack(draw(device)).astype(int)
                     for device in ('cpu', options.device))
@@ -188,7 +188,7 @@ def _stylegan2_pictures(options: Options, device: str) -> List[np.ndarray]:
 
 
 def _trained(name: str, options: Options, device: str) -> Training:
-    """Trained on the CPU, so that both devices have the same weights."""
+    """Train on the CPU, so that both devices have the same weights."""
     training = singan_training(name, options._replace(device='cpu'), 1)
     torch.manual_seed(1)
     for iteration in range((training.model.num_scales + 1) *
@@ -214,7 +214,7 @@ def _patch_pictures(options: Options, device: str) -> List[np.ndarray]:
 
 def _across_devices(family: str, name: str, devices: Sequence[str],
                     options: Options) -> Figures:
-    """A checkpoint of one device is gone on with on the other."""
+    """Resume a training of one device on the other."""
     folder = options.folder / f'{family}_{name}_first'
     config = training_config(family, options, f'{folder.name}')
     for device, iterations in zip(devices, (2, 4)):
@@ -238,10 +238,10 @@ def _across_devices(family: str, name: str, devices: Sequence[str],
 
 
 def _gpu_tests(options: Options) -> Figures:
-    """The tests that carry the marker ``gpu``."""
+    """Run the tests with the marker ``gpu``."""
     if not options.is_cuda:
-        raise NotHereError('they need a GPU')
-    # Others may import packages that the machine lacks.
+        raise NotHereError('requires a GPU')
+    # Other tests may need packages that the machine lacks.
     files = [
         str(path) for path in Path(ROOT, 'tests').rglob('test_*.py')
         if 'mark.gpu' in path.read_text()
@@ -257,13 +257,13 @@ def _gpu_tests(options: Options) -> Figures:
     print(result.stdout)
     closing = (result.stdout.strip().splitlines() or ['nothing'])[-1]
     if result.returncode:
-        raise CheckError(f'pytest says: {closing}')
+        raise CheckError(f'pytest: {closing}')
     return dict(tests=closing)
 
 
 def checks(options: Options) -> List[Check]:
-    """All of the group."""
-    # Parity on the CPU is a matter of the tests; a trial takes every third.
+    """Checks of the group."""
+    # The tests cover the CPU, so a trial only takes every third row.
     step = 3 if options.small else 1
     found = [
         Check(row, partial(_mspie_row, row, options))

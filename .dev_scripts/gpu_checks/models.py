@@ -1,4 +1,4 @@
-"""Rows with all that an iteration of training takes, without a Runner."""
+"""Training iterations of rows, without a Runner."""
 import os.path as osp
 from pathlib import Path
 from typing import Dict
@@ -12,7 +12,7 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from PIL import Image
 from torch import Tensor
 
-from benchmarking import core, mspie, singan
+from benchmarking import core, mspie_models, singan
 from mmpe.engine import fit_to_photograph
 from mmpe.registry import DATASETS, MODELS, build_from
 from mmpe.utils import register_all_modules
@@ -36,7 +36,7 @@ class Training:
     Args:
         cfg: Config of a training.
         data: A batch.
-        device: Where to compute.
+        device: Device to compute on.
     """
 
     def __init__(self, cfg: Config, data: dict, device: str) -> None:
@@ -50,7 +50,7 @@ class Training:
         self.data = data
 
     def step(self, iteration: int) -> Dict[str, Tensor]:
-        """One iteration; returns its losses."""
+        """Run an iteration; returns its losses."""
         MessageHub.get_current_instance().update_info('iter', iteration)
         log_vars = self.model.train_step(self.data, self.wrappers)
         return {
@@ -60,14 +60,14 @@ class Training:
 
 
 def config_file(name: str) -> str:
-    """Path of a config by its name, whatever the folder."""
+    """Path of a config, by its name."""
     found, = Path(ROOT, 'configs').glob(f'*/{name}.py')
     return str(found)
 
 
 def _shrink(cfg: Config, size: int = 32, width: float = 1 / 32) -> None:
     """Shrink the networks of StyleGAN2 or MS-PIE to a small base size."""
-    mspie.shrink(cfg.model, size, width)
+    mspie_models.shrink(cfg.model, size, width)
     cfg.model.generator.width = cfg.model.discriminator.width = width
     settings = cfg.model.get('train_settings', {})
     if 'num_upblocks' in settings:
@@ -81,7 +81,7 @@ def stylegan2_training(name: str,
 
     Args:
         name: Name of the row.
-        options: What is the same for all checks.
+        options: Options of all checks.
         wrapper: Type of the optimiser wrappers.
     """
     cfg = Config.fromfile(config_file(name))
@@ -101,7 +101,7 @@ def stylegan2_training(name: str,
 
 
 def _noise_images(num: int, size: int) -> dict:
-    """A batch as the data loader of images gives it."""
+    """A batch of noise images, in the format of the data loader."""
     from mmagic.structures import DataSample
     images = torch.randint(
         0, 256, (num, 3, size, size),
@@ -112,7 +112,7 @@ def _noise_images(num: int, size: int) -> dict:
 
 
 def photograph(options: Options, side: int) -> str:
-    """Path of a photograph of scikit-image whose long side is given."""
+    """Path of a photograph of scikit-image, with a given long side."""
     path = options.folder / f'photograph_{side}.png'
     if not path.is_file():
         image = Image.fromarray(singan.photograph(core.Options())[..., ::-1])
@@ -131,10 +131,10 @@ def singan_training(name: str,
 
     Args:
         name: Name of the config.
-        options: What is the same for all checks.
-        rounds: Rounds at each scale.
+        options: Options of all checks.
+        rounds: Rounds per scale.
         side: Long side of the photograph in pixels.
-        cuda_graphs: Whether iterations are captured.
+        cuda_graphs: Whether to use CUDA graphs.
     """
     cfg = Config.fromfile(config_file(name))
     cfg.model.update(iters_per_scale=rounds, cuda_graphs=cuda_graphs)

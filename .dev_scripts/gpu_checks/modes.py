@@ -1,4 +1,4 @@
-"""Ways to train: precisions, compiled, distributed, resumed; and metrics."""
+"""Modes of training (precision, compiled, distributed, resumed); metrics."""
 import os
 import subprocess
 import sys
@@ -24,7 +24,7 @@ _METRICS = 1e-4
 
 def _trains(family: str, name: str, args: Sequence[str],
             options: Options) -> Figures:
-    """A training ends with finite weights that have moved."""
+    """A training changes the weights, and they are finite."""
     config = training_config(family, options, name)
     folder = options.folder / name
     with runs_on(options.device):
@@ -35,14 +35,14 @@ def _trains(family: str, name: str, args: Sequence[str],
     if problem:
         raise CheckError(f'{problem} is not finite')
     if all(torch.equal(first[key], last[key]) for key in last):
-        raise CheckError('no weight has moved')
+        raise CheckError('no weight has changed')
     return {}
 
 
 def _half(family: str, options: Options) -> Figures:
-    """float16 with mmengine's scaling of losses."""
+    """float16 with mmengine's loss scaling."""
     if not options.is_cuda:
-        raise NotHereError('float16 is for GPUs')
+        raise NotHereError('float16 requires a GPU')
     networks = ('generator', 'discriminator')
     wrappers = [f'optim_wrapper.{x}.type=AmpOptimWrapper' for x in networks]
     return _trains(family, f'{family}_float16', ['--cfg-options', *wrappers],
@@ -50,20 +50,20 @@ def _half(family: str, options: Options) -> Figures:
 
 
 def _compiled(family: str, options: Options) -> Figures:
-    """Compiled where that is possible."""
+    """Compiled networks, if possible."""
     if options.small:
-        raise NotHereError('it takes longer than all the rest')
+        raise NotHereError('takes too long for a trial')
     return _trains(family, f'{family}_compiled', ['--compile'], options)
 
 
 def _distributed(family: str, options: Options) -> Figures:
-    """``tools/dist_train.sh`` with one process: NCCL where there is a GPU."""
+    """``tools/dist_train.sh`` with one process, with NCCL on a GPU."""
     name = f'{family}_distributed'
     config = training_config(family, options, name)
     variables = dict(
         os.environ,
         OMP_NUM_THREADS='1',
-        # torchrun lies beside this Python, whether it is activated or not.
+        # torchrun is next to this Python, whether it is activated or not.
         PATH=os.path.dirname(sys.executable) + os.pathsep + os.environ['PATH'])
     if not options.is_cuda:
         variables['CUDA_VISIBLE_DEVICES'] = ''
@@ -74,13 +74,13 @@ def _distributed(family: str, options: Options) -> Figures:
         str(options.folder / name)
     ], env=variables, stdin=subprocess.DEVNULL, check=False)  # yapf: disable
     if result.returncode:
-        raise CheckError(f'it ended with exit code {result.returncode}')
+        raise CheckError(f'exit code {result.returncode}')
     weights_of(options.folder / name / 'iter_4.pth')
     return {}
 
 
 def _resumes(family: str, options: Options) -> Figures:
-    """Interrupted or not, a deterministic training ends in the same bits."""
+    """A resumed deterministic training is bitwise equal to a whole one."""
     ends = []
     for name, parts in (('whole', [4]), ('resumed', [2, 4])):
         name = f'{family}_{name}'
@@ -103,7 +103,7 @@ def _resumes(family: str, options: Options) -> Figures:
 
 def _metric(compute: Callable[[Tensor, Tensor], Sequence[float]],
             options: Options) -> Figures:
-    """A metric of random features on both devices."""
+    """Compare a metric of random features on both devices."""
     num, width = (200, 32) if options.small else (4000, 512)
     generator = torch.Generator().manual_seed(0)
     real = torch.randn(num, width, generator=generator)
@@ -131,7 +131,7 @@ def _kid(real: Tensor, fake: Tensor) -> Sequence[float]:
 
 
 def checks(options: Options) -> List[Check]:
-    """All of the group."""
+    """Checks of the group."""
     found = [
         Check(f'{name} of random features', partial(_metric, compute, options))
         for name, compute in (('FID', _fid), ('KID', _kid),
@@ -151,7 +151,7 @@ def checks(options: Options) -> List[Check]:
               partial(_distributed, family, options))
         for family in (FAMILIES[:1] if options.small else FAMILIES)
     ]
-    # Compilers take long, so that what remains is theirs.
+    # Compilation takes long, so it comes last.
     return found + [
         Check(f'{family}, --compile', partial(_compiled, family, options))
         for family in FAMILIES

@@ -1,4 +1,4 @@
-"""From results to the page docs/gpu.md."""
+"""The page docs/gpu.md."""
 import json
 import os
 import platform
@@ -14,16 +14,16 @@ __all__ = ['failures', 'machine', 'merged', 'page', 'summary']
 _PACKAGES = ('mmagic', 'mmengine', 'mmcv', 'mmcv-lite', 'numpy', 'torchvision')
 _HEAD = """# On a GPU
 
-What `.dev_scripts/check_gpu.py` found. "ok" means that the check holds: that
-figures are within what was allowed (images and losses 1e-4, gradients 1e-3,
-or three times what rounding the weights otherwise does to them), that all is
-finite, that files are there. mmcv-lite has no CUDA operators, so that MMagic's
-classes ran with those that mmcv offers in plain PyTorch.
+Results of `.dev_scripts/check_gpu.py`. "ok" means that the check passed:
+differences are within their tolerance (1e-4 for images and losses, 1e-3 for
+gradients, or three times the effect of rounding the weights differently), all
+values are finite, and all files exist. mmcv-lite has no CUDA operators, so
+MMagic's classes used mmcv's versions in plain PyTorch.
 """
 
 
 def machine(device: str, commit: Optional[str], root: str) -> Dict[str, str]:
-    """What was used."""
+    """Description of machine and software."""
     found = {
         'commit': commit or _commit(root),
         'device': platform.processor() or platform.machine(),
@@ -58,11 +58,11 @@ def _commit(root: str) -> str:
 
 
 def merged(paths: Sequence[str]) -> dict:
-    """Results of several runs; the last one of each group counts.
+    """Merge results of several runs, with the last result of each group.
 
     Raises:
         OSError: A file cannot be read.
-        ValueError: It holds no results.
+        ValueError: A file has no results.
     """
     results: dict = dict(groups={})
     for path in paths:
@@ -71,22 +71,22 @@ def merged(paths: Sequence[str]) -> dict:
                 more = json.load(file)
                 more['groups'].items()
             except (AttributeError, KeyError, TypeError, ValueError):
-                raise ValueError(f'{path!r} must be a results.json of this '
-                                 'command, but is none.') from None
+                raise ValueError(f'{path!r} is not a results.json of this '
+                                 'command.') from None
         groups = {**results['groups'], **more['groups']}
         results = dict(more, groups=groups)
     return results
 
 
 def failures(results: dict) -> int:
-    """Number of checks that failed or were not run."""
+    """Number of checks that failed or did not run."""
     return sum(
         check['status'] in ('failed', 'not run')
         for group in results['groups'].values() for check in group['checks'])
 
 
 def summary(group: dict) -> str:
-    """A line on how a group went, and one on each failure."""
+    """Summary of a group, and a line per failure."""
     counts = Counter(check['status'] for check in group['checks'])
     lines = [
         f'{group["title"]}: ' + ', '.join(
@@ -107,7 +107,7 @@ def page(results: dict) -> str:
     parts = [_HEAD, f'{facts[:1].upper()}{facts[1:]}.']
     if results['scaled_down']:
         parts.append('**A trial with small networks and images: the figures '
-                     'mean nothing.**')
+                     'are meaningless.**')
     for group in results['groups'].values():
         parts += [f'\n## {group["title"]}\n', f'{summary(group)}.\n'.replace(
             '\n  ', '\n- '), *_tables(group['checks'])]
@@ -115,7 +115,7 @@ def page(results: dict) -> str:
 
 
 def _tables(checks: List[dict]) -> List[str]:
-    """One table for all checks that have the same figures."""
+    """A table for each set of checks with the same figures."""
     kinds: Dict[tuple, List[dict]] = {}
     for check in checks:
         kinds.setdefault(tuple(check.get('figures', ())), []).append(check)

@@ -1,4 +1,4 @@
-"""Every row at full width: it trains at its largest scale, and samples."""
+"""Training and sampling of every row at full width."""
 import time
 from functools import partial
 from typing import Dict, List
@@ -14,12 +14,12 @@ from .models import (MSPIE_ROWS, SINGAN_ROWS, Training, singan_training,
 
 __all__ = ['checks', 'scale_speeds']
 
-# Both regularisers are due in the first iteration, and in this one.
+# Iteration with both regularisers, like the first one.
 _DUE = 16
 
 
 def finite(losses: Dict[str, Tensor]) -> None:
-    """See that losses are numbers.
+    """Check that losses are finite.
 
     Raises:
         CheckError: Some are not.
@@ -53,7 +53,7 @@ def _mspie_row(row: str, options: Options) -> Figures:
 
 
 def scale_speeds(training: Training, options: Options) -> List[float]:
-    """Train all scales; returns the rounds per second at each."""
+    """Train all scales; returns the rounds per second at each scale."""
     model, speeds = training.model, []
     for stage in range(model.num_scales + 1):
         synchronize(options)
@@ -85,8 +85,8 @@ def _singan_row(row: str, options: Options) -> Figures:
 
 
 def checks(options: Options) -> List[Check]:
-    """All of the group."""
-    torch.backends.cudnn.benchmark = False  # it would take most of the time
+    """Checks of the group."""
+    torch.backends.cudnn.benchmark = False  # would take most of the time
     return [
         Check(row, partial(_mspie_row, row, options)) for row in MSPIE_ROWS
     ] + [Check(row, partial(_singan_row, row, options)) for row in SINGAN_ROWS]

@@ -1,4 +1,4 @@
-"""How fast training and sampling are, beside MMagic where it has the model."""
+"""Speed of training and sampling, compared with MMagic if it has the model."""
 import contextlib
 import fnmatch
 import math
@@ -25,7 +25,7 @@ from .rows import scale_speeds
 __all__ = ['checks']
 
 _REPEATS = 3
-# The least ratio to MMagic, and whether memory must not be above its own; of
+# Minimum ratio to MMagic, and whether memory must not exceed MMagic's; for
 # SinGAN with CUDA graphs.
 _TARGETS = {
     **{
@@ -39,7 +39,7 @@ _SIDES = (250, 1024, 2048)
 
 
 def _workloads(options: core.Options) -> core.WorkloadList:
-    """config-f and balloons; others than these would take too long."""
+    """Workloads of config-f and balloons; others would take too long."""
     found = [*mspie.large_workloads(options), *singan.workloads(options)]
     return [
         x for x in found if fnmatch.fnmatchcase(x.name, 'config-f-*') or
@@ -48,7 +48,7 @@ def _workloads(options: core.Options) -> core.WorkloadList:
 
 
 def _images(name: str) -> int:
-    """Images of a workload's batch, or 0."""
+    """Batch size of a workload, or 0."""
     parts = [part[1:] for part in name.split('-') if part[:1] == 'b']
     counts = name.endswith('-iteration') or '-sample-' in name
     return int(parts[0]) if counts and parts and parts[0].isdigit() else 0
@@ -57,7 +57,7 @@ def _images(name: str) -> int:
 def _benchmark(workload: core.AnyWorkload, rows: Dict[str, Row],
                rates: Dict[str, float], options: core.Options,
                has_targets: bool) -> Figures:
-    """Both sides of a workload."""
+    """Time both sides of a workload."""
     is_cuda = options.device != 'cpu'
     if isinstance(workload, core.Derived):
         row = derive(workload, rows, rates)
@@ -104,7 +104,7 @@ def _benchmark(workload: core.AnyWorkload, rows: Dict[str, Row],
 
 
 def _rates(rates: Dict[str, float], options: Options) -> Figures:
-    """What the machine's convolutions reach at most."""
+    """Convolution rates of the machine."""
     here = core.Options(options.device, small=options.small)
     for dtype in (torch.float32, torch.bfloat16):
         rate = measure.convolution_rate(here, dtype)
@@ -117,7 +117,7 @@ def _rates(rates: Dict[str, float], options: Options) -> Figures:
 
 
 def _variant(wrapper: str, is_contiguous: bool, options: Options) -> Figures:
-    """Iterations of config-f at 512 pixels, without regularisers."""
+    """Time iterations of config-f at 512 pixels, without regularisers."""
     name = 'mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512'
     figures: Figures = {}
     with contiguous_maps() if is_contiguous else contextlib.nullcontext(), \
@@ -127,7 +127,7 @@ def _variant(wrapper: str, is_contiguous: bool, options: Options) -> Figures:
         for _warm in (False, True):
             synchronize(options)
             start = time.perf_counter()
-            # No multiple of 4 or 16.
+            # Not a multiple of 4 or 16, so without regularisers.
             for _ in range(number):
                 training.step(1)
             synchronize(options)
@@ -137,11 +137,11 @@ def _variant(wrapper: str, is_contiguous: bool, options: Options) -> Figures:
 
 
 def _fast(name: str, cuda_graphs: bool, options: Options) -> Figures:
-    """A fast config; MMagic has none."""
+    """Time a fast config, which MMagic lacks."""
     if cuda_graphs and not options.is_cuda:
-        raise NotHereError('CUDA graphs need a GPU')
+        raise NotHereError('CUDA graphs require a GPU')
     cfg = Config.fromfile(config_file(name))
-    # Enough for what is done once at each scale not to matter.
+    # Enough to make the work per scale negligible.
     rounds = 2 if options.small else 100
     training = singan_training(
         name, options, rounds, side=250, cuda_graphs=cuda_graphs)
@@ -156,7 +156,7 @@ def _fast(name: str, cuda_graphs: bool, options: Options) -> Figures:
 
 
 def _patches(config: str, side: int, options: Options) -> Figures:
-    """A picture of a photograph's patches."""
+    """Time an image from a photograph's patches."""
     path = photograph(options, side)
     figures: Figures = {}
     start = time.perf_counter()
@@ -175,7 +175,7 @@ def _patches(config: str, side: int, options: Options) -> Figures:
 
 
 def _with_graphs(options: Options) -> List[Check]:
-    """SinGAN once more, its iterations captured as CUDA graphs."""
+    """Checks of SinGAN with CUDA graphs."""
     if not options.is_cuda:
         return []
     here = core.Options(options.device, small=options.small, cuda_graphs=True)
@@ -190,7 +190,7 @@ def _with_graphs(options: Options) -> List[Check]:
 
 
 def checks(options: Options) -> List[Check]:
-    """All of the group."""
+    """Checks of the group."""
     torch.backends.cudnn.benchmark = True  # as in the rows' configs
     rates: Dict[str, float] = {}
     rows: Dict[str, Row] = {}
@@ -218,7 +218,7 @@ def checks(options: Options) -> List[Check]:
         for graphs in (False, True)
     ]
     sides = (48, ) if options.small else _SIDES
-    # The exact search of large photographs takes longest.
+    # The exact search in large photographs takes longest.
     found += [
         Check(f'{config}, {side} px', partial(_patches, config, side, options))
         for config in ('patch-diffusion_csg', 'patch-diffusion_exact')

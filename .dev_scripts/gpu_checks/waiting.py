@@ -1,4 +1,4 @@
-"""Where an iteration waits for the device, and what keeps the device busy."""
+"""Synchronisations of an iteration, and its longest kernels."""
 import traceback
 import warnings
 from collections import Counter
@@ -19,7 +19,7 @@ from .models import Training, singan_training, stylegan2_training
 
 __all__ = ['checks']
 
-# Iterations that are watched; the first ones prepare buffers.
+# Iterations to observe; the first ones prepare buffers.
 _FIRST, _LAST = 4, 8
 _ALLOWED = 1
 _KERNELS = 20
@@ -27,7 +27,7 @@ _OURS = ('mmpe', 'mmagic', 'mmengine')
 
 
 class _ReadNumbers(TorchDispatchMode):
-    """Notes where tensors are read as numbers, which a GPU has to wait for."""
+    """Reports conversions of tensors to numbers, which synchronise."""
 
     def __init__(self, note: Callable[[], None]) -> None:
         super().__init__()
@@ -45,13 +45,13 @@ class _ReadNumbers(TorchDispatchMode):
 
 @HOOKS.register_module()
 class WaitingHook(Hook):
-    """Counts what waits for the device, in whole iterations."""
+    """Counts synchronisations with the device, in whole iterations."""
 
     priority = 'VERY_HIGH'
     places: Counts[str] = Counter()
 
     def before_train_iter(self, runner: Runner, *args, **kwargs) -> None:
-        """Start and end between two iterations."""
+        """Start and stop between iterations."""
         if runner.iter == _FIRST:
             self.places.clear()
             self._start()
@@ -79,7 +79,7 @@ class WaitingHook(Hook):
             self._note()
 
     def _note(self) -> None:
-        """Count the innermost line of a package that we know."""
+        """Count the innermost line of a known package."""
         frames = [
             f'{package}{frame.filename.rpartition(package)[2]}:{frame.lineno}'
             for frame in traceback.extract_stack()
@@ -89,7 +89,7 @@ class WaitingHook(Hook):
 
 
 def _waits(family: str, options: Options) -> Figures:
-    """An iteration waits for the device at most once."""
+    """Check that an iteration synchronises at most once."""
     name = f'{family}_waiting'
     config = training_config(family, options, name,
                              [dict(type='WaitingHook')])
@@ -106,16 +106,16 @@ def _waits(family: str, options: Options) -> Figures:
         'synchronisations per iteration': number,
         f'places (in {_LAST - _FIRST} iterations)': places or '-'
     }
-    # Reading a number of the CPU waits for nothing.
+    # Reading a number on the CPU does not wait.
     if options.is_cuda and number > _ALLOWED:
-        raise CheckError(f'at most {_ALLOWED} in an iteration was expected',
+        raise CheckError(f'at most {_ALLOWED} per iteration was expected',
                          figures)
     return figures
 
 
 def _kernels(make: Callable[[], Training], iteration: int,
              options: Options) -> Figures:
-    """What takes longest in an iteration."""
+    """The longest kernels of an iteration."""
     training = make()
     for before in range(iteration):
         training.step(before)
@@ -135,9 +135,9 @@ def _kernels(make: Callable[[], Training], iteration: int,
         reverse=True)
     total = sum(getattr(event, key) for event in events)
     if not total:
-        raise CheckError('the profiler has seen nothing')
+        raise CheckError('the profiler recorded nothing')
     return {
-        'ms in all': round(total / 1000, 2),
+        'total ms': round(total / 1000, 2),
         'longest kernels (share, calls)': '; '.join(
             f'{event.key[:60]} ({getattr(event, key) / total:.0%}, '
             f'{event.count})' for event in events[:_KERNELS])
@@ -145,11 +145,11 @@ def _kernels(make: Callable[[], Training], iteration: int,
 
 
 def checks(options: Options) -> List[Check]:
-    """All of the group."""
+    """Checks of the group."""
     config_f = 'mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512'
     balloons = 'singan_interp-pad_balloons'
-    # Of MS-PIE one in which the path length is due, but R1 is not; of SinGAN
-    # one at the third scale.
+    # An iteration of MS-PIE with the path length penalty but without R1, and
+    # one of SinGAN at the third scale.
     makers = {
         f'{config_f}, kernels':
         (partial(stylegan2_training, config_f, options), 4),

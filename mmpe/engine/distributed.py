@@ -1,4 +1,4 @@
-"""Several processes: on GPUs by NCCL, on CPUs by gloo, with one config."""
+"""Distributed training with one config: NCCL on GPUs, gloo on CPUs."""
 import contextlib
 import datetime
 import gc
@@ -33,13 +33,13 @@ __all__ = ['MMSeparateDistributedDataParallel', 'Runner', 'leave_processes']
 class MMSeparateDistributedDataParallel(SeparateDistributedDataParallel):
     """mmengine's wrapper of each network, which also works on CPUs.
 
-    Checkpoints are the same whatever the number of processes: mmengine names
-    weights ``generator.module.*`` here, of which a single process, or one
-    that samples, loads nothing and does not say so.
+    Checkpoints do not depend on the number of processes. mmengine's wrapper
+    names weights ``generator.module.*``, which are silently ignored when they
+    are loaded without the wrapper.
 
     Args:
         module: The model; its networks are wrapped in place.
-        device_ids: GPU of this process; not used where there are none.
+        device_ids: GPU of this process; ignored without GPUs.
         kwargs: As for mmengine's class.
     """
 
@@ -55,7 +55,7 @@ class MMSeparateDistributedDataParallel(SeparateDistributedDataParallel):
                 network.state_dict = network.module.state_dict
 
 
-# Where hooks write in a work dir.
+# Folders in a work dir that hooks write to.
 _FOLDERS = ('', 'samples', 'scales')
 
 
@@ -63,18 +63,16 @@ _FOLDERS = ('', 'samples', 'scales')
 class Runner(BaseRunner):
     """mmengine's runner, which also works in several processes on CPUs.
 
-    A config asks for NCCL, as everywhere in OpenMMLab; where there is no GPU,
-    processes speak gloo.
+    Configs select NCCL, as everywhere in OpenMMLab; without GPUs, gloo is used
+    instead.
 
-    A runner that can train, which one without ``train_cfg`` cannot, locks its
-    work dir until its training or its process ends, removes what killed
-    trainings have left half-written there, and with the first batch writes its
-    config. One that fails before it leaves nothing behind.
+    A runner with ``train_cfg`` locks its work dir until its training or its
+    process ends, removes partial files of killed trainings from it, and dumps
+    its config with the first batch. If it fails before, it leaves no files
+    behind.
 
     Args:
-        model: As for mmengine's runner.
-        work_dir: As there.
-        args, kwargs: As there.
+        model, work_dir, args, kwargs: As for mmengine's runner.
     """
 
     _lock: Optional[FolderLock] = None
@@ -93,9 +91,9 @@ class Runner(BaseRunner):
 
     @contextlib.contextmanager
     def no_traces(self) -> Iterator[None]:
-        """Remove log, lock and folder if the body fails before any work.
+        """Remove log, lock and folder if the body fails early.
 
-        Work begins with the first batch of a training, validation or test.
+        That is before the first batch of a training, validation or test.
         """
         try:
             yield
@@ -105,7 +103,7 @@ class Runner(BaseRunner):
             raise
 
     def _remove_traces(self) -> None:
-        # A run of the same second has a log folder of the same name.
+        # Runs that start in the same second share a log folder.
         if self._log_dir and Path(self._log_dir).absolute() not in self._old:
             shutil.rmtree(self._log_dir, ignore_errors=True)
         with contextlib.suppress(OSError):
@@ -115,7 +113,7 @@ class Runner(BaseRunner):
                 folder.rmdir()
 
     def call_hook(self, fn_name: str, **kwargs) -> None:
-        """Call a method of all hooks; with the first batch work begins.
+        """Call a method of all hooks; dump the config with the first batch.
 
         Args:
             fn_name: Name of the method.
@@ -128,15 +126,15 @@ class Runner(BaseRunner):
         super().call_hook(fn_name, **kwargs)
 
     def setup_env(self, env_cfg: Dict) -> None:
-        """Join the other processes, and set up the environment.
+        """Connect the processes, and set up the environment.
 
         Args:
             env_cfg: As for mmengine's runner.
 
         Raises:
-            FolderInUseError: Another process trains in the work dir.
-            ValueError: There are no GPUs and the launcher needs some, or
-                there are fewer than processes.
+            FolderInUseError: Another process is training in the work dir.
+            ValueError: The launcher requires GPUs and there are none, or there
+                are fewer GPUs than processes.
         """
         if self.distributed and not is_distributed():
             if torch.cuda.is_available():
@@ -146,7 +144,7 @@ class Runner(BaseRunner):
             else:
                 raise ValueError(
                     'Argument `launcher` must be "pytorch" (torchrun, as in '
-                    'tools/dist_train.sh) where there are no GPUs, but got '
+                    'tools/dist_train.sh) without GPUs, but got '
                     f'{self.launcher!r}.')
         super().setup_env(env_cfg)
         if self._train_loop is not None:
@@ -159,9 +157,9 @@ class Runner(BaseRunner):
         Returns:
             The model.
         """
-        # The more objects a full collection has found, the longer Python waits
-        # with the next one; there are hundreds of thousands, and tensors in
-        # cycles would pile up meanwhile. The second collection finds none.
+        # With many live objects, Python delays full collections, and tensors
+        # in reference cycles would pile up. Freezing hides current objects
+        # from the collector; the second collection resets its counts.
         gc.collect()
         gc.freeze()
         gc.collect()
@@ -176,7 +174,7 @@ class Runner(BaseRunner):
     @staticmethod
     def build_dataloader(dataloader: Union[DataLoader, Dict], *args,
                          **kwargs) -> DataLoader:
-        """Build a data loader, whose workers are apart from this process.
+        """Build a data loader with workers in their own process groups.
 
         Args:
             dataloader: Its config, or the data loader itself.
@@ -192,49 +190,49 @@ class Runner(BaseRunner):
         return loader
 
     def dump_config(self) -> None:
-        """Write the config of a training that has begun.
+        """Write the config, once the training has started.
 
-        A test leaves it as it is, and so does what fails before.
+        Tests do not write it.
         """
         if self._has_begun and self._train_loop is not None:
             super().dump_config()
 
     def load_or_resume(self) -> None:
-        """Load weights, or go on from the last checkpoint.
+        """Load weights, or resume from the last checkpoint.
 
-        A folder that has been moved, or a process that was killed while it
-        wrote the name of its last checkpoint, is no obstacle.
+        Also works if the folder was moved, or if the process was killed while
+        it wrote the name of its last checkpoint.
         """
         if self._resume and self._load_from is None:
             self._load_from = last_checkpoint(self.work_dir)
         super().load_or_resume()
 
     def resume(self, filename: str, *args, **kwargs) -> None:
-        """Go on from a checkpoint.
+        """Resume from a checkpoint.
 
         Args:
-            filename: Its path or address.
+            filename: Its path or URL.
             args, kwargs: As for mmengine's runner.
         """
         super().resume(filename, *args, **kwargs)
-        # In the file is where it lay when it was written.
+        # The file has the path where it was written.
         self.message_hub.update_info('last_ckpt', str(filename))
 
     def _init_model_weights(self) -> None:
-        """Initialise the weights; all processes get those of rank 0."""
+        """Initialise the weights; all processes use those of rank 0."""
         model = unwrap(self.model)
         model.init_weights()
         for value in model.state_dict().values():
-            # mmengine would also send SinGAN's lists, which cannot be done.
+            # mmengine would also try to broadcast SinGAN's lists.
             if isinstance(value, torch.Tensor):
                 broadcast(value)
 
 
 def leave_processes(code: int = 0) -> None:
-    """End this process, once the work of all processes is done.
+    """Exit once all processes are done; does nothing in a single process.
 
-    Does nothing where it is the only one. Python's own way out takes down what
-    threads of the process group may still use, and now and then aborts.
+    A normal exit of Python sometimes aborts, as it destroys objects that
+    threads of the process group still use.
 
     Args:
         code: The exit code.
@@ -249,10 +247,10 @@ def leave_processes(code: int = 0) -> None:
 
 
 def _stand_apart(init: Optional[Callable], number: int) -> None:
-    """Begin a worker of a data loader.
+    """Initialise a data loader worker, in its own process group.
 
-    In a process group of its own it is not reached by the SIGTERM that
-    torchrun sends to ours, and the current iteration can be finished.
+    It then does not get the SIGTERM that torchrun sends to our group, and the
+    current iteration can be finished.
     """
     if hasattr(os, 'setpgid'):
         os.setpgid(0, 0)
@@ -261,7 +259,7 @@ def _stand_apart(init: Optional[Callable], number: int) -> None:
 
 
 def _lock_together(folder: str) -> Optional[FolderLock]:
-    """Lock and tidy a folder in rank 0; if that fails, all processes end."""
+    """Lock and clean a folder in rank 0; failures end all processes."""
     lock, problem = None, None
     if is_main_process():
         try:
@@ -279,16 +277,16 @@ def _lock_together(folder: str) -> Optional[FolderLock]:
 
 
 def _check_gpus() -> None:
-    """See that each process of this machine has a GPU."""
+    """Check that each process of this machine has a GPU."""
     num_gpus = torch.cuda.device_count()
     num_processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
     if num_processes > num_gpus:
-        raise ValueError(f'There must be a GPU for each of {num_processes} '
-                         f'processes of a machine, but there are {num_gpus}.')
+        raise ValueError(f'Each of the {num_processes} processes on this '
+                         f'machine needs a GPU, but there are {num_gpus}.')
 
 
 def _init_gloo(timeout: Optional[float] = None, **dist_cfg) -> None:
-    """Make the process group that torchrun's variables describe."""
+    """Create the process group from torchrun's environment variables."""
     options = {}
     if timeout is not None:
         options['timeout'] = datetime.timedelta(seconds=timeout)

@@ -1,4 +1,4 @@
-"""Numbers that are not finite, which end a training before they are saved."""
+"""Checks for NaN and infinity, before they get into a checkpoint."""
 import math
 import os.path as osp
 from typing import Any, Iterator, Optional, Tuple
@@ -16,29 +16,28 @@ __all__ = [
     'last_good_checkpoint', 'problem_of_state', 'seed_after'
 ]
 
-# Under which name the message hub has the number of rollbacks.
+# Key in the message hub: number of rollbacks.
 ROLLBACKS = 'rollbacks'
 
 
 class NotFiniteError(ValueError):
     """A loss or a weight is NaN or infinite.
 
-    Where there are several processes it is raised in all of them at the same
-    iteration.
+    In distributed training, all processes raise it at the same iteration.
     """
 
 
 def check_together(runner: Runner, problem: Optional[str]) -> None:
-    """Let all processes end if there is a problem in one of them.
+    """Raise in all processes if one of them has a problem.
 
-    All of them have to call this.
+    All processes must call this.
 
     Args:
         runner: The runner of the training.
         problem: What is not finite in this process, or None.
 
     Raises:
-        NotFiniteError: There is a problem in one of them.
+        NotFiniteError: A process has a problem.
     """
     problems = [x for x in all_gather_object(problem) if x]
     if not problems:
@@ -51,20 +50,20 @@ def check_together(runner: Runner, problem: Optional[str]) -> None:
 
 
 def last_good_checkpoint(runner: Runner) -> Optional[str]:
-    """The last checkpoint that this training has written or gone on from.
+    """The last checkpoint that this training wrote or resumed from.
 
     Args:
         runner: The runner of the training.
 
     Returns:
-        Its path; None without any.
+        Its path, or None.
     """
     path = runner.message_hub.get_info('last_ckpt')
     return path if path and osp.isfile(path) else None
 
 
 def seed_after(rollbacks: int, seed: int) -> int:
-    """Seed of what comes after a rollback.
+    """Seed of the training after a rollback.
 
     Args:
         rollbacks: Number of rollbacks, at least 1.
@@ -77,14 +76,14 @@ def seed_after(rollbacks: int, seed: int) -> int:
 
 
 def problem_of_state(runner: Runner, step: int) -> Optional[str]:
-    """Look at all weights and at the numbers of the optimisers.
+    """Check all weights and optimiser states.
 
-    A gradient that is not finite leaves both of Adam's averages that way, and
-    the weight.
+    A gradient that is not finite shows in the weight and in both of Adam's
+    averages.
 
     Args:
         runner: The runner of the training.
-        step: Number of iterations that are done.
+        step: Number of finished iterations.
 
     Returns:
         What is not finite, in words, or None.
@@ -101,25 +100,24 @@ def problem_of_state(runner: Runner, step: int) -> Optional[str]:
 
 
 def at_scale(stage: Optional[int]) -> str:
-    """What a message adds about the place.
+    """Suffix of a message about SinGAN's scale.
 
     Args:
-        stage: Index of SinGAN's scale; None of other models.
+        stage: Index of the scale, or None for other models.
     """
     return '' if stage is None else f' (scale {stage})'
 
 
 def first_not_finite(state: Any) -> Optional[str]:
-    """Find a number in a state dict that is NaN or infinite.
+    """Find a value in a state dict that is NaN or infinite.
 
-    All tensors are looked at where they are, with one transfer in the end.
+    Tensors are checked on their devices, with a single transfer at the end.
 
     Args:
         state: Nested dicts, lists and tuples of tensors and numbers.
 
     Returns:
-        The name of the first such number, with dots between the keys, or
-        None.
+        Name of the first such value, with keys joined by dots, or None.
     """
     names, tensors = [], []
     for name, value in _leaves(state):

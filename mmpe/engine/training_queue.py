@@ -1,4 +1,4 @@
-"""Trainings that wait for each other beside other work."""
+"""Queue of trainings in the background."""
 import threading
 import time
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional
 
 from mmpe.utils.files import PathLike
-from mmpe.utils.parallel import Progress
+from mmpe.utils.child import Progress
 from .photographs import (CONFIG, Training, TrainingResult, finished,
                           run_training, training_in, write_config)
 
@@ -17,17 +17,16 @@ PREVIEW = 'preview.png'
 
 @dataclass(frozen=True)
 class TrainingState:
-    """How far a training has come.
+    """State of a training.
 
     Attributes:
         training: The training.
         status: 'waiting', 'training', 'stopping', 'stopped', 'trained' or
             'failed'.
-        part: The part that is done, in [0, 1].
-        seconds_left: About how long the rest takes; None while that is not
-            known.
-        said: What the training said last.
-        preview: Picture of what it has come to, if there is one.
+        part: Fraction that is done, in [0, 1].
+        seconds_left: Estimated remaining time, or None if unknown.
+        said: The last message of the training.
+        preview: Path of its preview, if there is one.
         result: Its result, once it is finished or has failed.
     """
 
@@ -41,15 +40,15 @@ class TrainingState:
 
 
 class TrainingQueue:
-    """Trainings in folders of a folder, one after the other.
+    """Runs trainings one after the other.
 
-    Each runs in a process of its own, which ends with this one. What is begun
-    is known from the folders alone, so it is found again after this process
-    has ended in whatever way.
+    Each training runs in its own process, which ends with this one. All state
+    is in the folders, so trainings are found again after this process has
+    ended or was killed.
 
     Args:
-        folder: The folder; those of the trainings are two levels below, as
-            ``train --out-dir FOLDER/NAME`` of the demo makes them.
+        folder: The folder; trainings are two levels below, as created by
+            ``train --out-dir FOLDER/NAME`` of the demo.
     """
 
     def __init__(self, folder: PathLike) -> None:
@@ -65,11 +64,11 @@ class TrainingQueue:
         self._thread.start()
 
     def add(self, training: Training) -> None:
-        """Let a training begin or go on, when it is its turn.
+        """Add a training to the queue, to start or resume it.
 
         Args:
-            training: What ``plan_training`` gave; nothing happens where it
-                waits or runs already.
+            training: Result of ``plan_training``; ignored if it is in the
+                queue or running already.
 
         Raises:
             OSError: Its config cannot be written.
@@ -85,10 +84,10 @@ class TrainingQueue:
                 self._changed.notify_all()
 
     def stop(self, folder: PathLike) -> None:
-        """Stop a training where it is; its turn goes to the next one.
+        """Stop a training with a checkpoint, or remove it from the queue.
 
         Args:
-            folder: Folder of a training, whether it runs or waits.
+            folder: Folder of the training.
         """
         with self._changed:
             self._waiting = [
@@ -98,7 +97,7 @@ class TrainingQueue:
                 self._is_stopped = True
 
     def close(self) -> None:
-        """Stop everything, and wait until the checkpoint is written."""
+        """Stop all trainings, and wait for the last checkpoint."""
         with self._changed:
             self._waiting.clear()
             self._is_closed = self._is_stopped = True
@@ -106,12 +105,12 @@ class TrainingQueue:
         self._thread.join()
 
     def states(self) -> List[TrainingState]:
-        """All trainings of the folder, the latest first."""
+        """States of all trainings in the folder, newest first."""
         for path in self.folder.glob(f'*/*/{CONFIG}'):
             if path.parent not in self._known:
                 try:
                     self._known[path.parent] = training_in(path.parent)
-                except (OSError, ValueError):  # someone else's file
+                except (OSError, ValueError):  # not a training
                     continue
         states = [
             self._state(training) for folder, training in self._known.items()
@@ -189,12 +188,12 @@ def _train(training: Training,
 def _result_of(training: Training) -> Optional[TrainingResult]:
     try:
         return finished(training)
-    except (OSError, ValueError, KeyError):  # not what a training writes
+    except (OSError, ValueError, KeyError):  # not written by a training
         return None
 
 
 def _age(state: TrainingState) -> float:
     try:
         return -(state.training.folder / CONFIG).stat().st_mtime
-    except OSError:  # removed in this moment
+    except OSError:  # just removed
         return 0

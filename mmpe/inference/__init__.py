@@ -1,4 +1,4 @@
-"""Trained models and photographs as plain Python objects."""
+"""Sampling from trained models and from photographs."""
 from .context_singan import ContextSinGANSampler
 from .edits import parse_edits, read_edits, write_edits
 from .layout import LayoutEdit

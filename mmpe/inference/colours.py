@@ -1,4 +1,4 @@
-"""Colours of one image, in terms of another one."""
+"""Colour quantisation."""
 import numpy as np
 from scipy.cluster.vq import kmeans2, vq
 
@@ -8,13 +8,12 @@ __all__ = ['quantise']
 def quantise(image: np.ndarray,
              reference: np.ndarray,
              num_colours: int) -> np.ndarray:
-    """Replace every colour by the nearest one of a few of another image.
+    """Map the colours of an image to typical colours of another image.
 
     Args:
         image: uint8 (H, W, 3).
-        reference: uint8 (H, W, 3), whose typical colours (centres of k-means)
-            are taken.
-        num_colours: How many.
+        reference: uint8 (H, W, 3); its colours are clustered by k-means.
+        num_colours: Number of clusters.
 
     Returns:
         uint8, in the shape of ``image``.

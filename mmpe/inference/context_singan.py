@@ -1,4 +1,4 @@
-"""A SinGAN without padding as a plain Python object."""
+"""Sampling from a trained SinGAN without padding."""
 from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -27,17 +27,17 @@ class ContextSinGANSampler(SinGANSampler):
         noises = self._noises(self.model.noise_shapes(size), [seed or 0])
         if seed is not None:
             return self._images(noises, positions=positions)[0]
-        # All noise is the photograph's, but for what is beyond it.
+        # The photograph's noise, with new noise beyond it.
         noises[0] = self.model.still(noises[0])
         return self._images(noises, positions=positions, carry=1)[0]
 
     def _center(self) -> List[Tensor]:
-        # The photograph's noise is carried along; these are what is added.
+        # Relative to the photograph's noise, which is carried along.
         return [torch.zeros_like(x) for x in self.model.fixed_noises]
 
     def _draw(self, image: Tensor, start_scale: int, size: Size,
               seed: Optional[int]) -> Tensor:
-        # The image is not the photograph, so its details are new.
+        # The image is not the photograph, so it needs new noise.
         noises = self._noises(self.model.noise_shapes(size), [seed or 0])
         return self.model.sample(
             noises=[x.to(image) for x in noises],

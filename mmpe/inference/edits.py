@@ -1,4 +1,4 @@
-"""Changes of a layout as a file, which people keep and hand on."""
+"""Files of layout edits."""
 import json
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from .layout import LayoutEdit
 __all__ = ['parse_edits', 'read_edits', 'write_edits']
 
 Size = Tuple[int, int]
-# What a file may hold: far more than people draw, and little work to read.
+# Limits of a file: far more than needed, and quick to read.
 _MOST_BYTES, _MOST_EDITS, _MOST_POINTS, _LONGEST = 2**20, 100, 5000, 2**16
 _NUMBERS = dict(shift=2, scale=2, angle=0, feather=0, margin=0)
 _SWITCHES = 'keep', 'remove'
@@ -21,25 +21,26 @@ _KEYS = ('region', 'outline', 'flip', *_NUMBERS, *_SWITCHES)
 
 
 def read_edits(path: PathLike, size: Size) -> List[LayoutEdit]:
-    """Read the changes of a layout.
+    """Read a file of edits.
 
-    The file is JSON: ``{"size": [H, W], "edits": [...]}``, where the size is
-    that of the picture which the edits were drawn on. An edit has what it
-    needs of ``region`` (top, left, bottom, right), ``shift`` (down, right),
-    ``scale`` (height, width), ``angle``, ``flip``, ``keep``, ``remove``,
-    ``feather`` and ``margin`` of :class:`.LayoutEdit`; in place of
-    ``region``, ``outline`` has the corners (y, x) of a region of any shape.
+    The file is JSON: ``{"size": [H, W], "edits": [...]}``, with the size of
+    the image that the edits were made for. An edit has some of the arguments
+    of :class:`.LayoutEdit`: ``region`` (top, left, bottom, right), ``shift``
+    (down, right), ``scale`` (height, width), ``angle``, ``flip``, ``keep``,
+    ``remove``, ``feather`` and ``margin``. Instead of ``region``, it can have
+    an ``outline``, the corners (y, x) of a polygon.
 
     Args:
         path: Path of the file.
-        size: (H, W) of the output; pixels of the file are scaled to it.
+        size: (H, W) of the output; pixels in the file are scaled to it.
 
     Returns:
-        The edits, in their order.
+        The edits, in order.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not such a file, or see :class:`.LayoutEdit`.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not a file of edits, or see
+            :class:`.LayoutEdit`.
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'There is no file of edits {str(path)!r}.')
@@ -49,7 +50,7 @@ def read_edits(path: PathLike, size: Size) -> List[LayoutEdit]:
     try:
         content = json.loads(Path(path).read_bytes())
     except (ValueError, RecursionError):
-        raise ValueError(f'{str(path)!r} is no file of edits, which is '
+        raise ValueError(f'{str(path)!r} is not a file of edits: it is not '
                          'JSON.') from None
     try:
         return parse_edits(content, size)
@@ -58,19 +59,19 @@ def read_edits(path: PathLike, size: Size) -> List[LayoutEdit]:
 
 
 def write_edits(path: PathLike, edits: Sequence[dict], size: Size) -> Path:
-    """Write what :func:`read_edits` reads.
+    """Write a file of edits.
 
     Args:
-        path: Path of the file; missing folders are made.
-        edits: The edits, as they are in the file.
-        size: (H, W) of the picture that they were drawn on.
+        path: Path of the file; missing folders are created.
+        edits: The edits, in the format of the file.
+        size: (H, W) of the image that they were made for.
 
     Returns:
         The path.
 
     Raises:
         OSError: The file cannot be written.
-        ValueError: The edits are not as they should be.
+        ValueError: The edits are invalid.
     """
     content = dict(size=list(size), edits=list(edits))
     parse_edits(content, size)
@@ -80,20 +81,21 @@ def write_edits(path: PathLike, edits: Sequence[dict], size: Size) -> Path:
 
 
 def parse_edits(content: object, size: Size) -> List[LayoutEdit]:
-    """Edits of what is in a file.
+    """Parse the content of a file of edits.
 
     Args:
-        content: The file's JSON as Python objects.
+        content: The parsed JSON.
         size: As for :func:`read_edits`.
 
     Returns:
-        As there.
+        The edits, in order.
 
     Raises:
-        ValueError: As there.
+        ValueError: The content is invalid.
     """
     if not isinstance(content, dict) or set(content) != {'size', 'edits'}:
-        raise ValueError('Edits must be a JSON object of "size" and "edits".')
+        raise ValueError('Edits must be a JSON object with "size" and '
+                         '"edits".')
     drawn_on, edits = _numbers('size', content['size'], 2), content['edits']
     if any(x != int(x) or not 1 <= x <= _LONGEST for x in drawn_on):
         raise ValueError('The size of edits must be two whole numbers from 1 '
@@ -106,9 +108,10 @@ def parse_edits(content: object, size: Size) -> List[LayoutEdit]:
 
 def _parse_edit(edit: object, size: Size, factors: np.ndarray) -> LayoutEdit:
     if not isinstance(edit, dict) or not set(edit) <= set(_KEYS):
-        raise ValueError(f'An edit must be an object of {", ".join(_KEYS)}.')
+        raise ValueError('An edit must be an object with some of '
+                         f'{", ".join(_KEYS)}.')
     if 'region' in edit and 'outline' in edit:
-        raise ValueError('An edit has a "region" or an "outline", not both.')
+        raise ValueError('An edit cannot have both "region" and "outline".')
     options: dict = {}
     for name, length in _NUMBERS.items():
         if edit.get(name) is not None:
@@ -119,7 +122,7 @@ def _parse_edit(edit: object, size: Size, factors: np.ndarray) -> LayoutEdit:
         options[name] = edit.get(name, False)
     options['flip'] = edit.get('flip')
     if not isinstance(options['flip'], (str, type(None))):
-        raise ValueError('"flip" of an edit must be a word.')
+        raise ValueError('"flip" of an edit must be a string.')
     if 'shift' in options:
         options['shift'] = tuple(float(x) for x in options['shift'] * factors)
     if 'scale' in options:
@@ -137,7 +140,7 @@ def _parse_edit(edit: object, size: Size, factors: np.ndarray) -> LayoutEdit:
 
 
 def _inside(outline: object, size: Size, factors: np.ndarray) -> np.ndarray:
-    """Mask of what an outline encloses."""
+    """Mask of the inside of an outline."""
     if not isinstance(outline, list) or not 3 <= len(outline) <= _MOST_POINTS:
         raise ValueError('"outline" of an edit must have from 3 to '
                          f'{_MOST_POINTS} corners.')
@@ -152,7 +155,7 @@ def _inside(outline: object, size: Size, factors: np.ndarray) -> np.ndarray:
 
 
 def _numbers(name: str, value: object, length: int) -> object:
-    """A number, or a list of so many."""
+    """Check a number, or a list of ``length`` numbers."""
     numbers = value if length else [value]
     if (not isinstance(numbers, list) or len(numbers) != (length or 1)
             or not all(isinstance(x, (int, float)) and not isinstance(x, bool)

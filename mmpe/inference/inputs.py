@@ -1,4 +1,4 @@
-"""Pictures, masks and displacements that people hand in."""
+"""Reading of images, masks and displacements."""
 import os.path as osp
 
 import cv2
@@ -23,14 +23,14 @@ def read_rgb(path: PathLike) -> np.ndarray:
         uint8 (H, W, 3) in RGB order.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ValueError: The file is not an image, or is damaged.
     """
     return np.ascontiguousarray(read_photograph(str(path))[..., ::-1])
 
 
 def check_rgb(image: np.ndarray) -> None:
-    """See that an array is a picture.
+    """Check that an array is an RGB image.
 
     Args:
         image: The array.
@@ -44,7 +44,7 @@ def check_rgb(image: np.ndarray) -> None:
 
 
 def read_mask(path: PathLike) -> np.ndarray:
-    """Read an image as a mask.
+    """Read a mask from an image.
 
     Args:
         path: Path of the image file.
@@ -53,9 +53,9 @@ def read_mask(path: PathLike) -> np.ndarray:
         bool (H, W), true where the image is bright.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not an image or is damaged, or nothing in it
-            is bright.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not an image, is damaged, or has no bright
+            pixels.
     """
     try:
         return is_inside(read_rgb(path).max(axis=2))
@@ -64,7 +64,7 @@ def read_mask(path: PathLike) -> np.ndarray:
 
 
 def is_inside(mask: np.ndarray) -> np.ndarray:
-    """Where a mask is true or above half of its range.
+    """Convert a mask to bool: true, or above half of the range.
 
     Args:
         mask: bool, uint8 in [0, 255], or float in [0, 1].
@@ -73,7 +73,7 @@ def is_inside(mask: np.ndarray) -> np.ndarray:
         bool, in the shape of ``mask``.
 
     Raises:
-        ValueError: Nothing is.
+        ValueError: The mask is empty.
     """
     if mask.dtype != bool:
         mask = mask > (127 if mask.dtype == np.uint8 else 0.5)
@@ -87,17 +87,17 @@ def read_displacement(path: PathLike) -> np.ndarray:
     """Read a dense displacement.
 
     Args:
-        path: Path of a ``.npy`` file (H, W, 2), x (right) first, as optical
-            flow is kept; or of a flow PNG with 16 bits as in KITTI, (value -
-            2**15) / 64 pixels, whose third channel says where it is valid
-            (elsewhere the displacement is 0).
+        path: Path of a ``.npy`` file (H, W, 2) with x (right) first, as usual
+            for optical flow; or of a 16-bit flow PNG as in KITTI, with
+            (value - 2**15) / 64 pixels, and a third channel that marks valid
+            pixels (others get the displacement 0).
 
     Returns:
         float32 (2, H, W) in pixels, y (down) first.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is neither of these.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file has another format.
     """
     path = str(path)
     if not osp.isfile(path):
@@ -112,7 +112,7 @@ def read_displacement(path: PathLike) -> np.ndarray:
 
 def _read_npy(path: str) -> np.ndarray:
     try:
-        # As large as the file, whatever its header claims.
+        # Does not allocate what the header claims.
         return np.lib.format.open_memmap(path, mode='r')
     except Exception as error:  # damaged data can fail in any way
         reason = ' '.join(str(error).split())
@@ -122,14 +122,14 @@ def _read_npy(path: str) -> np.ndarray:
 
 def _read_flow_png(path: str) -> np.ndarray:
     try:
-        open_rgb(path, path)  # OpenCV would take damaged and vast ones
+        open_rgb(path, path)  # OpenCV accepts damaged and huge files
         image = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     except (ValueError, cv2.error):
         image = None
     if image is None or image.dtype != np.uint16 or image.shape[2:] != (3, ):
         raise ValueError(f'{path!r} is neither a .npy file nor a flow PNG '
                          '(three channels of 16 bits).')
-    # In place: there may be many pixels.
+    # In place, to save memory.
     flow = image[..., 1:].transpose(2, 0, 1).astype(np.float32, order='C')
     flow -= 2**15
     flow /= 64

@@ -1,4 +1,4 @@
-"""From config and checkpoint to a sampler."""
+"""Loading of models for sampling."""
 import mimetypes
 from pathlib import Path
 from typing import Optional, Tuple, Union
@@ -23,14 +23,14 @@ from .stylegan2 import StyleGAN2Sampler
 __all__ = ['find_training', 'is_photograph', 'load']
 
 Sampler = Union[SinGANSampler, StyleGAN2Sampler, PatchSampler]
-# The first class that a model belongs to decides.
+# The first matching class is used.
 _SAMPLERS = {
     ContextSinGAN: ContextSinGANSampler,
     SinGAN: SinGANSampler,
     StyleGAN2: StyleGAN2Sampler
 }
 _CONFIG_SUFFIXES = ('.py', '.json', '.yml', '.yaml')
-# A photograph by itself: its patches, with a Cartesian grid as positions.
+# Default model of a photograph: its patches, with a Cartesian grid.
 PHOTOGRAPH = dict(type='PatchDiffusion', positions=dict(type='CSG'))
 
 
@@ -38,38 +38,37 @@ def load(row_or_config: Union[PathLike, Config],
          checkpoint: Optional[PathLike] = None,
          device: Union[str, torch.device] = 'cpu',
          max_size: Optional[int] = None) -> Sampler:
-    """Load a trained model, or a photograph as one.
+    """Load a trained model, or a photograph as a model.
 
     Args:
-        row_or_config: Folder that a training has written, name of a row, path
-            of a config file, the config itself; or the path of a photograph,
-            whose patches then are the model (``PatchDiffusion``).
-        checkpoint: Path or address of the checkpoint (``.pth``), or name of
-            a row; by default the latest one of the folder, or the released
-            one of the row. For a config of ``PatchDiffusion`` the photograph,
-            or a checkpoint of such a model.
-        device: Where to compute.
-        max_size: Upper bound of a photograph's long side in pixels; by
-            default that of the config (250).
+        row_or_config: Folder of a training, name of a row, config or path of
+            a config; or path of a photograph, whose patches are the model
+            then (``PatchDiffusion``).
+        checkpoint: Path or URL of the checkpoint (``.pth``), or name of a row;
+            by default the latest one in the folder, or the released one of the
+            row. For a config of ``PatchDiffusion``, the photograph or a
+            checkpoint of such a model.
+        device: Device to compute on.
+        max_size: Maximum of the long side of a photograph in pixels; by
+            default the value in the config (250).
 
     Returns:
-        The model, ready to be sampled: a :class:`SinGANSampler`, a
-        :class:`StyleGAN2Sampler` for StyleGAN2 and MS-PIE, or a
-        :class:`PatchSampler` for photographs.
+        A :class:`SinGANSampler`, a :class:`StyleGAN2Sampler` for StyleGAN2 and
+        MS-PIE, or a :class:`PatchSampler` for photographs.
 
     Raises:
-        FileNotFoundError: There is no such row, config, checkpoint or
-            photograph.
+        FileNotFoundError: The row, config, checkpoint or photograph does not
+            exist.
         DownloadError: The checkpoint cannot be downloaded.
-        ValueError: The checkpoint or photograph cannot be read, or the
-            checkpoint belongs to another config; the photograph is too small;
-            the model is none of these; or there is no such device.
+        ValueError: The checkpoint or photograph cannot be read, the checkpoint
+            belongs to another config, the photograph is too small, the model
+            is of another family, or the device does not exist.
     """
     check_device(device)
     if is_photograph(row_or_config):
         if checkpoint is not None:
-            raise ValueError(f'{str(row_or_config)!r} is a photograph, and '
-                             'goes without a checkpoint.')
+            raise ValueError('Argument `checkpoint` cannot be combined with a '
+                             f'photograph, {str(row_or_config)!r}.')
         row_or_config, checkpoint = Config(dict(model=PHOTOGRAPH)), \
             row_or_config
     elif not isinstance(row_or_config, Config) and Path(
@@ -89,13 +88,13 @@ def load(row_or_config: Union[PathLike, Config],
     if issubclass(kind, PatchDiffusion):
         return _load_photograph(model_config, checkpoint, device, max_size)
     if max_size is not None:
-        raise ValueError('Argument `max_size` is for photographs: a trained '
-                         'model has the size it was trained at.')
+        raise ValueError('Argument `max_size` is for photographs: the size of '
+                         'a trained model cannot be changed.')
     if checkpoint is None:
         if str(row_or_config) not in rows():
-            raise ValueError('Argument `checkpoint` is needed where '
-                             '`row_or_config` is neither a folder of a '
-                             'training nor the name of a row.')
+            raise ValueError('Argument `checkpoint` is required unless '
+                             '`row_or_config` is the folder of a training or '
+                             'the name of a row.')
         checkpoint = row_or_config
     weights = Weights(checkpoint)
     weights.check_row(model_config)
@@ -110,12 +109,12 @@ def load(row_or_config: Union[PathLike, Config],
 
 
 def is_photograph(source: Union[PathLike, Config]) -> bool:
-    """Whether what is to be loaded is a photograph, or a checkpoint of one.
+    """Whether a model is a photograph or a checkpoint of one.
 
-    That is a file, and no config; or a path that ends as those of images do.
+    That is a file that is not a config, or a path with the suffix of an image.
 
     Args:
-        source: As for :func:`load`.
+        source: As ``row_or_config`` of :func:`load`.
     """
     if isinstance(source, Config):
         return False
@@ -128,7 +127,7 @@ def is_photograph(source: Union[PathLike, Config]) -> bool:
 def _load_photograph(config: ConfigDict, source: Optional[PathLike],
                      device: Union[str, torch.device],
                      max_size: Optional[int]) -> PatchSampler:
-    """The patches of a photograph, or what a checkpoint holds of one."""
+    """Load the patches of a photograph, or a checkpoint of them."""
     if source is None:
         raise ValueError('Argument `checkpoint` must be a photograph for a '
                          'config of PatchDiffusion.')
@@ -143,7 +142,7 @@ def _load_photograph(config: ConfigDict, source: Optional[PathLike],
 
 
 def find_training(folder: Path) -> Tuple[Path, Path]:
-    """Config and latest checkpoint of a training's folder.
+    """Config and latest checkpoint of a training.
 
     Args:
         folder: Its work dir.
@@ -152,13 +151,14 @@ def find_training(folder: Path) -> Tuple[Path, Path]:
         Paths of both.
 
     Raises:
-        ValueError: There is not one config, or no checkpoint.
+        ValueError: The folder does not have exactly one config, or no
+            checkpoint.
     """
     configs = sorted(folder.glob('*.py'))
     checkpoint = latest_checkpoint(folder)
     if len(configs) != 1 or checkpoint is None:
-        raise ValueError(f'The folder {str(folder)!r} must hold one config '
-                         f'and checkpoints (iter_*.pth), but holds '
+        raise ValueError(f'The folder {str(folder)!r} must have one config '
+                         f'and checkpoints (iter_*.pth), but has '
                          f'{len(configs)} configs and '
                          f'{"no" if checkpoint is None else "some"} '
                          'checkpoints.')
@@ -178,13 +178,13 @@ def _read_config(source: Union[PathLike, Config]) -> Config:
 
 
 def check_device(device: Union[str, torch.device]) -> None:
-    """See that a device is there.
+    """Check that a device exists.
 
     Args:
         device: The device.
 
     Raises:
-        ValueError: It is not.
+        ValueError: It does not.
     """
     try:
         torch.empty(0, device=device)

@@ -1,4 +1,4 @@
-"""A photograph's own patches as a plain Python object; nothing is trained."""
+"""Sampling from the patches of a photograph, without training."""
 import math
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
@@ -14,12 +14,12 @@ from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.patch_diffusion import vote
 from mmpe.functional.upsample import upsample
 from mmpe.models.patch_diffusion import PhotographLevel
-from mmpe.models.patch_diffusion.known import (dilate, is_rigid,
-                                               known_pyramid, match_tone,
-                                               pixels_at, rims)
+from mmpe.models.patch_diffusion.known import (known_pyramid, match_tone,
+                                               pixels_at)
 from mmpe.utils.files import PathLike
 from .inputs import check_rgb
 from .layout import LayoutEdit, PositionMap
+from .patch_plan import Plan
 from .patch_tiles import PatchScales, own_places, to_pixels
 from .photograph import PhotographSampler
 from .tiling import draw_scales
@@ -27,30 +27,27 @@ from .tiling import draw_scales
 __all__ = ['PatchSampler']
 
 Size = Tuple[int, int]
-# Pixels that are drawn on each side of a cut between parts of the photograph;
-# and inside of its own border, as a part of the short side.
-_RIM, _EDGE = 3, 0.05
-# A hole is drawn from the scale on where it is no wider than so many cells,
-# and the photograph has no more patches than that.
+# A hole is drawn from the finest scale at which it is at most this wide (in
+# cells), and the photograph has at most this many patches.
 _HOLE, _HOLE_PATCHES = 17, 4000
-# Side of the patches by which an enlarged image is compared, how far they are
-# looked for, and the noise by which a seed makes them vary.
+# Super-resolution: side of the patches, search radius, and standard deviation
+# of the noise of a seed.
 _EXAMPLE, _EXAMPLE_RADIUS, _EXAMPLE_NOISE = 5, 2, 0.03
-# How far an animation moves, as a part of the short side, and the points on
-# each axis that move by themselves; of the coarsest scale.
+# Animation: movement as a fraction of the short side, and independent points
+# per axis, both at the coarsest scale.
 _SWAY, _SWAY_POINTS = 0.015, 4
-# By how much an image is enlarged at a time.
+# Factor of each step of super-resolution.
 _EXAMPLE_STEP = 1.6
-# Level of the noise from which the photograph at another size is drawn.
+# Noise level from which the photograph at another size is drawn.
 _RESIZE_SIGMA = 0.6
 
 
 class PatchSampler(PhotographSampler):
-    """Pictures made of a photograph's patches.
+    """Draws images from the patches of a photograph.
 
-    What is told to be moved keeps its pixels. With a seed everything else is
-    drawn; without one everything else is the photograph, and only the cuts
-    and what was left behind are drawn.
+    Moved parts keep their pixels. With a seed, everything else is drawn anew;
+    without a seed, everything else keeps its pixels, too, and only cuts and
+    holes are drawn.
 
     Args:
         model: A :class:`~mmpe.models.PatchDiffusion` with a photograph.
@@ -76,7 +73,7 @@ class PatchSampler(PhotographSampler):
         self.model.stage_sizes(size)
 
     def reconstruct(self) -> np.ndarray:
-        """The photograph itself, which the model holds."""
+        """The photograph itself."""
         return self.photograph
 
     def _sample(self, seeds: Sequence[int], size: Optional[Size],
@@ -114,12 +111,12 @@ class PatchSampler(PhotographSampler):
         growth = growth or self._own_growth()
         maps = self.position_maps(size, growth, edits)
         own = self.position_maps(size, growth)[-1]
-        plan = _Plan(maps[-1], own, self.size, self.model.device)
+        plan = Plan(maps[-1], own, self.size, self.model.device)
         options = dict(size=size, seed=seed or 0, positions=maps)
         photograph = self.model.levels[-1].image
         image = pixels_at(photograph, plan.told)
         if plan.part.any():
-            # The part takes over the tone of what is around it.
+            # Match the tone of the part to its new surroundings.
             around = pixels_at(photograph, plan.own)
             if seed is not None:
                 around = self._draw_plan(image, plan, seed, options)
@@ -127,9 +124,9 @@ class PatchSampler(PhotographSampler):
                                plan.left & ~plan.part & ~plan.rim)
         return self._image(self._draw_plan(image, plan, seed, options))
 
-    def _draw_plan(self, image: Tensor, plan: '_Plan', seed: Optional[int],
+    def _draw_plan(self, image: Tensor, plan: Plan, seed: Optional[int],
                    options: dict) -> Tensor:
-        """Draw what a plan leaves open."""
+        """Draw the pixels that a plan does not determine."""
         rigid, clean = plan.clean & plan.is_rigid, plan.clean
         if seed is not None:
             rigid, clean = rigid & plan.part, clean & plan.part
@@ -140,13 +137,13 @@ class PatchSampler(PhotographSampler):
                 guide=guide, start_sigma=_RESIZE_SIGMA, **options)
         if not clean.any() and not plan.holes.any():
             return self.model.sample(**options)
-        # What is gone is not drawn again: in holes, or anywhere.
+        # Do not redraw what was moved away: in holes, or anywhere.
         holes = plan.holes if seed is None else ~plan.part
         start = self._first_stage(rigid if seed is None else None, sizes)
         scales = [level.size for level in self.model.levels]
         known = known_pyramid(image, rigid[None, None], sizes, holes,
                               plan.taken, scales)
-        # What is enlarged is known to the first scale alone.
+        # Scaled parts are only given to the first scale.
         first = slice(start, start + 1)
         known[first] = known_pyramid(image, clean[None, None], sizes[first],
                                      holes, plan.taken, scales[first])
@@ -157,16 +154,16 @@ class PatchSampler(PhotographSampler):
                       growth: Optional[str] = None,
                       edits: Sequence[LayoutEdit] = ()
                       ) -> List[PositionMap]:
-        """Positions that each scale is told.
+        """Positions of the cells of each scale.
 
         Args:
-            size: (H, W) in pixels; by default that of the photograph.
+            size: (H, W) in pixels; by default the size of the photograph.
             growth: As for :meth:`sample`.
-            edits: Changes of the layout. Their margins and edges are 4 and 1
+            edits: Edits of the layout. Their margins and edges are 4 and 1
                 pixels wide by default.
 
         Returns:
-            For each scale those of its cells.
+            The positions of each scale.
 
         Raises:
             ValueError: The model has no explicit positions, or see
@@ -182,13 +179,13 @@ class PatchSampler(PhotographSampler):
     # ----------------------------------------------------------------- details
     def _own_growth(self) -> str:
         if not self.has_positions:
-            raise ValueError('This model has no explicit positions: use one '
-                             'with CSG or SPE (`positions` of its config).')
+            raise ValueError('This model has no explicit positions: use a '
+                             'config with `positions` (CSG or SPE).')
         return self.model.encoding.growth
 
     def _first_stage(self, kept: Optional[Tensor],
                      sizes: Sequence[Size]) -> int:
-        """Where to begin, so that what is drawn is seen as a whole."""
+        """First scale to draw, so that a patch covers the largest hole."""
         if kept is None:
             return 0
         holes = np.pad((~kept).cpu().numpy().astype(np.uint8), 1)
@@ -203,7 +200,7 @@ class PatchSampler(PhotographSampler):
 
     def _photograph_at(self, start_scale: int,
                        size: Optional[Size] = None) -> dict:
-        """Options that begin with the photograph, at a scale from 1 on."""
+        """Options to start from the photograph, at a scale of at least 1."""
         image = self.model.levels[start_scale - 1].image
         matches = self.model.finer_matches(
             start_scale, own_places(image.shape[2:]),
@@ -225,11 +222,11 @@ class PatchSampler(PhotographSampler):
 
     def _enlarge(self, image: Tensor, size: Size,
                  seed: Optional[int]) -> Tensor:
-        """Add what the image has lost where it was blurred as much.
+        """Add the detail that similar patches lose when they are blurred.
 
-        The image, blurred as one that is enlarged, is searched near each
-        place (Freedman and Fattal, "Image and Video Upscaling from Local
-        Self-Examples", TOG 2011).
+        Patches of the enlarged image are searched, near each place, in the
+        image blurred by the same factor (Freedman and Fattal, "Image and Video
+        Upscaling from Local Self-Examples", TOG 2011).
         """
         old = tuple(image.shape[2:])
         reduced = tuple(
@@ -255,7 +252,7 @@ class PatchSampler(PhotographSampler):
         return guide + vote(lost.contiguous(), matches, self.model.window_std)
 
     def super_resolution_steps(self, factor: float) -> int:
-        """How often details are added for a factor."""
+        """Number of times that detail is added."""
         return max(1, round(math.log(factor) / math.log(_EXAMPLE_STEP)))
 
     def _noise_options(self, seed: Optional[int],
@@ -277,7 +274,7 @@ class PatchSampler(PhotographSampler):
         ]
 
     def _frame(self, noises: List[Tensor], start_scale: int) -> np.ndarray:
-        """The photograph, its positions swaying smoothly."""
+        """The photograph with smoothly swaying positions."""
         sway = _SWAY / 2**start_scale * min(self.size)
         field = F.interpolate(
             noises[start_scale], self.size, mode='bicubic',
@@ -294,52 +291,3 @@ class PatchSampler(PhotographSampler):
 
     def _image(self, batch: Tensor) -> np.ndarray:
         return to_pixels(batch)
-
-
-class _Plan:
-    """What edits make of an image, pixel by pixel; masks are bool (H, W).
-
-    Args:
-        edited: Positions that the pixels are told.
-        original: Those without the edits.
-        size: (h, w) of the photograph.
-        device: Where the masks are wanted.
-
-    Attributes:
-        told, own: These positions, (2, H, W).
-        part: Where a moved part is.
-        rim: The surroundings of cuts.
-        holes: Where nothing is left.
-        clean: Where the photograph has what is told.
-        left: Where it has what would be there without the edits.
-        is_rigid: Where nothing is enlarged or reduced.
-        taken: Which pixels of the photograph have been moved or removed, (h,
-            w).
-    """
-
-    def __init__(self, edited: PositionMap, original: PositionMap, size: Size,
-                 device: torch.device) -> None:
-        self.told, self.own = edited.whole(), original.whole()
-        moved, missing = (x[0] for x in edited.marks())
-        rim, holes = rims(self.told, _RIM), missing > 0.01
-        taken = torch.zeros(size, dtype=torch.bool)
-        y, x = (
-            axis.round().long().clamp(0, length - 1)
-            for axis, length in zip(self.own[:, edited.gone()[0] > 0.5], size))
-        taken[y, x] = True
-        self.part = (moved > 0.5).to(device)
-        self.rim, self.holes = rim.to(device), holes.to(device)
-        # Beyond the photograph there is no more of it: its border is drawn
-        # anew with what goes on there.
-        edge = round(_EDGE * min(size))
-        beyond = dilate(~_is_inside(self.told, size), edge)
-        self.clean = (~rim & ~holes & ~beyond).to(device)
-        self.left = (~holes & _is_inside(self.own, size)).to(device)
-        self.is_rigid = is_rigid(self.told).to(device)
-        self.taken = taken.to(device)
-
-
-def _is_inside(positions: Tensor, size: Size) -> Tensor:
-    """Where positions (2, H, W) are in the photograph."""
-    last = torch.tensor(size)[:, None, None] - 0.5
-    return ((positions > -0.5) & (positions < last)).all(0)

@@ -1,4 +1,4 @@
-"""A photograph's patches as scales that are drawn in tiles."""
+"""Tiled sampling from the patches of a photograph."""
 from functools import cached_property
 from typing import Optional, Sequence, Tuple
 
@@ -17,20 +17,20 @@ Size = Tuple[int, int]
 
 
 class PatchScales:
-    """The scales of an image, a window at a time; see :func:`draw_scales`.
+    """Scales of an image, drawn a window at a time; see :func:`.draw_scales`.
 
-    A map holds a picture and its matches, in five channels.
+    A map has five channels: an image and its matches.
 
     Args:
         model: The model.
         size: (H, W) in pixels.
         seed: Seed of the noise.
-        start_scale: First scale with random noise, one that exists; the
-            coarser ones are the photograph, resized to ``size``.
-        positions: For each scale the positions that places are told.
+        start_scale: First scale with random noise, which must exist; coarser
+            scales are the photograph, resized to ``size``.
+        positions: Positions of the cells of each scale.
 
     Raises:
-        ValueError: The size is too small, or the seed out of its range.
+        ValueError: The size is too small, or the seed is out of range.
     """
 
     channels = 5
@@ -48,7 +48,7 @@ class PatchScales:
         model.noise(seed, 0, range(1), range(1))  # checks the seed
 
     def start(self) -> Tensor:
-        """What the first of the random scales refines, in any size."""
+        """Input of the first random scale, of any size."""
         if self.start_scale == 0:
             return torch.zeros(1, self.channels, 1, 1)
         image = self.model.levels[self.start_scale - 1].image.cpu()
@@ -57,12 +57,12 @@ class PatchScales:
     @torch.no_grad()
     def draw(self, stage: int, coarser: MapFile, rows: range,
              cols: range) -> Tensor:
-        """A window of the map of a stage.
+        """Draw a window of the map of a stage.
 
         Args:
             stage: Index of the stage.
-            coarser: Map of the stage before, in its own size.
-            rows, cols: What of the stage's map is wanted.
+            coarser: Map of the stage before, at its own size.
+            rows, cols: The window.
 
         Returns:
             (1, 5, rows, cols).
@@ -83,12 +83,12 @@ class PatchScales:
         return without_halo(result, rows, cols, outer)
 
     def to_rgb(self, window: Tensor) -> np.ndarray:
-        """The picture of a window, uint8 (rows, cols, 3)."""
+        """Convert a window to an image, uint8 (rows, cols, 3)."""
         return to_pixels(window[:, :3])
 
     @cached_property
     def _first(self) -> Tensor:
-        """The coarsest scale, which is small enough to be drawn at once."""
+        """The coarsest scale, small enough to be drawn at once."""
         windows = [range(length) for length in self.sizes[0]]
         return _join(*self.model.draw(
             0,
@@ -100,14 +100,14 @@ class PatchScales:
 
 
 def _join(image: Tensor, matches: Optional[Tensor]) -> Tensor:
-    """A picture and its matches (if any), as five channels."""
+    """Join an image and its matches, if any, to five channels."""
     if matches is None:
         matches = torch.zeros(2, *image.shape[2:])
     return torch.cat((image.cpu(), matches[None].cpu().float()), 1)
 
 
 def to_pixels(batch: Tensor) -> np.ndarray:
-    """A model's image as people's programs want it.
+    """Convert a model's output to an image.
 
     Args:
         batch: (1, 3, H, W) in RGB order, in [-1, 1].
@@ -120,7 +120,7 @@ def to_pixels(batch: Tensor) -> np.ndarray:
 
 
 def own_places(size: Size) -> Tensor:
-    """Rows and columns of the pixels of an image.
+    """Row and column indices of the pixels of an image.
 
     Args:
         size: (H, W).

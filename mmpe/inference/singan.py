@@ -1,4 +1,4 @@
-"""A trained SinGAN as a plain Python object."""
+"""Sampling from a trained SinGAN."""
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
@@ -41,7 +41,7 @@ class SinGANSampler(PhotographSampler):
 
     @property
     def photograph(self) -> Optional[np.ndarray]:
-        """The training image, if the checkpoint holds it."""
+        """The training image, or None if the checkpoint does not hold it."""
         if not self.model.reals:
             return None
         return self._image(self.model.reals[self.last_scale])
@@ -51,7 +51,7 @@ class SinGANSampler(PhotographSampler):
         self.model.noise_shapes(size)
 
     def reconstruct(self) -> np.ndarray:
-        """The model's own version of the training image."""
+        """Reconstruction of the training image."""
         return self._image(self.model.sample(mode='recon'))
 
     def _sample(self, seeds: Sequence[int], size: Optional[Size],
@@ -94,16 +94,16 @@ class SinGANSampler(PhotographSampler):
                      growth: Optional[str] = None,
                      edits: Sequence[LayoutEdit] = ()
                      ) -> Optional[PositionMap]:
-        """Positions that the first scale is told.
+        """Positions of the cells of the first scale.
 
         Args:
-            size: (H, W) in pixels; by default that of training.
+            size: (H, W) in pixels; by default the training size.
             growth: As for :meth:`sample`.
-            edits: Changes of the layout.
+            edits: Edits of the layout.
 
         Returns:
-            The positions; None where nothing is asked for, so that the model
-            is free to have none.
+            The positions, or None without ``growth`` and ``edits``, which also
+            works for models without explicit positions.
 
         Raises:
             ValueError: The model has no explicit positions, or see
@@ -137,11 +137,11 @@ class SinGANSampler(PhotographSampler):
 
     def _inject(self, image: np.ndarray, start_scale: int,
                 seed: Optional[int], size: Size) -> np.ndarray:
-        """Put an image in at a scale, as blurred as in training."""
+        """Insert an image at a scale, as blurred as in training."""
         sizes = self.model.pyramid_sizes[:self.last_scale + 1]
         sizes = resized_pyramid(sizes, size)
         before, now = sizes[start_scale - 1:start_scale + 1]
-        # Resized as the photograph was, so that its textures are known.
+        # Resized like the photograph, so that the textures look the same.
         image = mmcv.imresize(mmcv.imresize(image, size[::-1]), before[::-1])
         blurred = self._upsample(self._tensor(image), now)
         return self._image(self._draw(blurred, start_scale, size, seed))
@@ -156,7 +156,7 @@ class SinGANSampler(PhotographSampler):
 
     def _draw(self, image: Tensor, start_scale: int, size: Size,
               seed: Optional[int]) -> Tensor:
-        """Run the scales from one on, on an image of its size."""
+        """Run the scales from ``start_scale`` on, on an image of its size."""
         shapes = self.model.noise_shapes(size)
         noises = [torch.zeros(1).expand(shape) for shape in shapes]
         if seed is not None:
@@ -192,7 +192,7 @@ class SinGANSampler(PhotographSampler):
 
     def _noises(self, shapes: List[tuple],
                 seeds: Sequence[int]) -> List[Tensor]:
-        """Noise (N, C, H, W) of each scale; image i has its own seed."""
+        """Noise (N, C, H, W) of each scale, with a seed per image."""
         return [
             torch.stack([
                 coordinate_noise(seed, stage, channels, range(height),
@@ -201,7 +201,7 @@ class SinGANSampler(PhotographSampler):
         ]
 
     def _noise_at(self, positions: Tensor, shape: tuple) -> Tensor:
-        """The reconstruction's noise where it is known, and new one."""
+        """The reconstruction's noise at positions; new noise beyond it."""
         known = self.model.fixed_noises[0].cpu()
         y, x = positions.round().long()
         last_y, last_x = (length - 1 for length in known.shape[2:])

@@ -1,8 +1,8 @@
-"""Images of SinGANs that are larger than the memory.
+"""Tiled sampling from SinGANs, for images larger than the memory.
 
-Every scale is drawn in tiles, with as much around each as the convolutions
-see. Noise and positions are functions of the coordinate, so that the image is
-the same whatever the tiles are.
+Each scale is drawn in tiles, with a halo as large as the receptive field.
+Noise and positions are functions of the coordinates, so the image does not
+depend on the tiles.
 """
 from functools import lru_cache, partial
 from pathlib import Path
@@ -35,36 +35,36 @@ def draw_tiled(model: SinGAN,
                tile: int = 256,
                start_scale: int = 0,
                positions: Optional[Positions] = None) -> Path:
-    """Draw a random image into a file, however large it is.
+    """Draw a random image of any size to a file.
 
-    It is what ``model.sample`` makes of the same noise
-    (:func:`mmpe.functional.noise.coordinate_noise`) and positions. What is in
-    memory at a time depends on the tile, not on the image, but for one row of
-    tiles in 8 bits. Two scales at a time are kept in temporary files beside
-    the image, which go with the process at the latest.
+    The image is the same as that of ``model.sample`` with the same noise
+    (:func:`mmpe.functional.noise.coordinate_noise`) and positions. Memory
+    depends on the tile size, and on the image only by one row of tiles in 8
+    bits. Two scales at a time are kept in temporary files next to the image,
+    which are removed when the process ends at the latest.
 
     Args:
         model: A trained model in evaluation mode.
-        path: Where to write the image: PNG, or BigTIFF (``.tif``, ``.tiff``).
+        path: Output path: PNG or BigTIFF (``.tif``, ``.tiff``).
         size: (H, W) in pixels.
-        seed: Seed of the noise, not negative.
+        seed: Seed of the noise, at least 0.
         tile: Height and width of the tiles in pixels.
-        start_scale: First scale with random noise; the coarser ones
-            reconstruct the photograph, resized to ``size``.
-        positions: Gives the positions of a window (rows, columns) of the
-            first scale, as in :class:`.PositionMap`; by default those that
-            the encoding gives to this size.
+        start_scale: First scale with random noise; coarser scales reconstruct
+            the photograph, resized to ``size``.
+        positions: Function from a window (rows, columns) to positions of the
+            first scale, see :class:`.PositionMap`; by default those of the
+            encoding at this size.
 
     Returns:
         The path.
 
     Raises:
-        ImportError: TIFF is asked for, and tifffile is not installed.
-        OSError: The disk does not hold the image and the temporary files, or
+        ImportError: tifffile is required but not installed.
+        OSError: The disk is too full for the image and the temporary files, or
             they cannot be written.
-        ValueError: There is no such format, seed or scale, the size or the
-            tile is too small for the model, or positions are given to a model
-            without explicit ones.
+        ValueError: The format, the seed or the scale is invalid, the size or
+            the tile is too small for the model, or the model has no explicit
+            positions.
     """
     kind = _ContextScales if isinstance(model, ContextSinGAN) else _Scales
     scales = kind(model, size, seed, start_scale, positions)
@@ -72,7 +72,7 @@ def draw_tiled(model: SinGAN,
 
 
 class _Scales:
-    """What the scales of a SinGAN make of noise, a window at a time.
+    """Scales of a SinGAN, drawn a window at a time.
 
     Args:
         model, size, seed, start_scale, positions: As for :func:`draw_tiled`.
@@ -100,7 +100,7 @@ class _Scales:
         self._noise(0, range(1), range(1))  # checks seed and positions
 
     def start(self) -> Tensor:
-        """What the first of the random scales refines, in any size."""
+        """Input of the first random scale, of any size."""
         if self.start_scale == 0:
             return torch.zeros(1, self.channels, 1, 1)
         return self.model.sample(
@@ -112,8 +112,8 @@ class _Scales:
 
         Args:
             stage: Index of the stage.
-            coarser: Image of the stage before, in its own size.
-            rows, cols: What of the stage's image is wanted.
+            coarser: Image of the stage before, at its own size.
+            rows, cols: The window.
 
         Returns:
             (1, C, rows, cols) on the model's device.
@@ -138,7 +138,7 @@ class _Scales:
 
     def _block_input(self, stage: int, image: ReadWindow, rows: range,
                      cols: range) -> Tensor:
-        """A window of what the generator's method of this name makes."""
+        """A window of the result of the generator's ``_block_input``."""
         pad = partial(
             self.generator.head_padding.window,
             size=self.sizes[stage],
@@ -150,7 +150,7 @@ class _Scales:
         return x if self._has_positions(stage) else x + pad(image)
 
     def _noise(self, stage: int, rows: range, cols: range) -> Tensor:
-        """A window of the noise, (1, C, rows, cols), with the positions."""
+        """A window of the noise, (1, C, rows, cols), with positions added."""
         noise = coordinate_noise(self.seed, stage, self.noise_shapes[stage][1],
                                  rows, cols)[None]
         if self._has_positions(stage):
@@ -173,21 +173,21 @@ class _Scales:
             border=border)
 
     def _check_reflection(self) -> None:
-        """See that there is enough to be mirrored, as torch demands."""
+        """Check that the scale is large enough for reflection padding."""
         padding = self.generator.head_padding
         least = min(self.sizes[self.start_scale])
         if getattr(padding, 'mode', None) == 'reflect' and \
                 least <= padding.width:
             raise ValueError(
                 'Argument `size` must be larger for this model: the short '
-                f'side of its scale {self.start_scale} would have {least} '
-                f'cells, but must have more than {padding.width}.')
+                f'side of scale {self.start_scale} must have more than '
+                f'{padding.width} cells, but would have {least}.')
 
 
 class _ContextScales(_Scales):
-    """The same of a SinGAN whose maps have context instead of padding.
+    """Scales of a SinGAN with context instead of padding.
 
-    ``sizes`` are those with context, and windows are counted in them.
+    Sizes and windows include the context.
     """
 
     def __init__(self, *args) -> None:
@@ -226,14 +226,14 @@ class _ContextScales(_Scales):
                                 rows, cols)[None]
 
     def _in_noise(self, stage: int, window: Sequence[range]) -> List[range]:
-        """A window of a stage's input in the noise, which may be larger."""
-        # Scales that have not been trained have the outermost cells.
+        """Convert a window of a stage's input to one of its noise."""
+        # The noise may be larger, with a border for scales not trained yet.
         surplus = self.generator.border(stage) - self._borders[stage]
         return [range(x.start + surplus, x.stop + surplus) for x in window]
 
     def _carried(self, stage: int,
                  window: Sequence[range]) -> Tuple[Tensor, Tensor]:
-        """Noise of a window, and the positions told in the first scale."""
+        """Carried noise of a window, and positions in the first scale."""
         model, size = self.model, self.noise_shapes[0][2:]
         first = model.first_window(stage, window, self._images)
         first = with_halo(*first, 0, size)
@@ -248,7 +248,7 @@ class _ContextScales(_Scales):
 
     def _image(self, stage: int, coarser: MapFile, rows: range,
                cols: range) -> Tensor:
-        """A window of the resized image of the stage before."""
+        """A window of the image of the stage before, resized."""
         border, size = self._borders[stage], self._images[stage]
         rows, cols = (range(x.start - border, x.stop - border)
                       for x in (rows, cols))
@@ -266,7 +266,7 @@ class _ContextScales(_Scales):
             return resized(
                 read, self._images[stage - 1], rows=rows, cols=cols,
                 margin=margin)
-        # It has no context, so its border is repeated.
+        # The start image has no context, so its border is repeated.
         places = [
             torch.tensor(x).clamp(0, length - 1)
             for x, length in zip((rows, cols), size)

@@ -1,4 +1,4 @@
-"""A trained StyleGAN2 or MS-PIE model as a plain Python object."""
+"""Sampling from a trained StyleGAN2 or MS-PIE model."""
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -11,24 +11,24 @@ from mmpe.utils.images import to_rgb
 __all__ = ['NUM_COARSE', 'TRUNCATIONS', 'StyleGAN2Sampler']
 
 Size = Tuple[int, int]
-# What demo and page show: truncations, and rows of mixed styles.
+# Shown by the demo and the page: truncations, and rows of style mixing.
 TRUNCATIONS, NUM_COARSE = (0., 0.25, 0.5, 0.75, 1.), 3
 
 
 class StyleGAN2Sampler:
     """A trained StyleGAN2 or MS-PIE model.
 
-    Images are uint8 (H, W, 3) in RGB order. The noise that the layers add is
-    the same for all images of a size, so that a seed stands for one picture.
+    Images are uint8 (H, W, 3) in RGB order. The noise in the layers is the
+    same for all images of a size, so a seed gives the same image each time.
 
     Args:
         model: The model, in evaluation mode.
-        sample_model: 'ema' for the average of the generator, 'orig' for the
-            generator itself; the average if None and there is one.
-        batch_size: Images computed at a time.
+        sample_model: 'ema' for the averaged generator, 'orig' for the
+            generator itself; by default the average, if there is one.
+        batch_size: Images per batch.
 
     Raises:
-        ValueError: An argument is none of these, or the model has no average.
+        ValueError: An argument is invalid, or the model has no average.
     """
 
     def __init__(self,
@@ -51,7 +51,7 @@ class StyleGAN2Sampler:
 
     @property
     def sizes(self) -> List[Size]:
-        """(H, W) of the images that the model was trained for."""
+        """Training sizes (H, W), smallest first."""
         if not isinstance(self.model, MSPIEStyleGAN2):
             return [(self.generator.out_size, ) * 2]
         return [
@@ -61,18 +61,18 @@ class StyleGAN2Sampler:
 
     @property
     def size(self) -> Size:
-        """The largest of :attr:`sizes`, at which images are drawn."""
+        """The largest training size, the default size of images."""
         return self.sizes[-1]
 
     def options(self, size: Optional[Size] = None) -> dict:
-        """Arguments with which the generator draws a size.
+        """Arguments of the generator for a size.
 
         Args:
-            size: (H, W); :attr:`size` if None.
+            size: (H, W); :attr:`size` by default.
 
         Raises:
-            ValueError: The model cannot make this size; names the nearest one
-                that it can.
+            ValueError: The model cannot draw this size; the message has the
+                nearest size that it can draw.
         """
         size = self.size if size is None else tuple(size)
         if isinstance(self.model, MSPIEStyleGAN2):
@@ -88,7 +88,7 @@ class StyleGAN2Sampler:
         """Style codes of seeds.
 
         Args:
-            seeds: One for each style code, which depends on nothing else.
+            seeds: A seed for each style code.
 
         Returns:
             (N, style_channels).
@@ -112,16 +112,16 @@ class StyleGAN2Sampler:
         Args:
             num: Number of images.
             size: (H, W); :attr:`size` by default.
-            seed: Seed of the first image; the next one has the seed after
-                it, and so on. By default a random one.
-            truncation: From 0, the mean image, to 1, the full variety.
+            seed: Seed of the first image, counting up from there; random by
+                default.
+            truncation: From 0, the mean image, to 1, no truncation.
 
         Returns:
             The images.
 
         Raises:
             ValueError: An argument is out of its range, or the model cannot
-                make this size.
+                draw this size.
         """
         _check_positive(num=num)
         seed = torch.seed() if seed is None else seed
@@ -136,19 +136,19 @@ class StyleGAN2Sampler:
         """Style mixing: large structures of one image, details of another.
 
         Args:
-            coarse: Seeds of the images that give the coarse styles.
-            fine: Seeds of the images that give the others.
-            num_coarse: Number of layers with coarse styles, counted from the
-                lowest resolution; a half by default.
+            coarse: Seeds of the coarse styles.
+            fine: Seeds of the fine styles.
+            num_coarse: Number of layers with coarse styles, from the lowest
+                resolution on; half of the layers by default.
             size: (H, W); :attr:`size` by default.
             truncation: As for :meth:`sample`.
 
         Returns:
-            The mixtures; one row for each seed in ``coarse``.
+            The images, a row for each seed in ``coarse``.
 
         Raises:
             ValueError: An argument is out of its range, or the model cannot
-                make this size.
+                draw this size.
         """
         num_layers = self.generator.num_latents
         num_coarse = num_layers // 2 if num_coarse is None else num_coarse
@@ -168,11 +168,11 @@ class StyleGAN2Sampler:
                     steps: int = 15,
                     size: Optional[Size] = None,
                     truncation: float = 1.) -> List[np.ndarray]:
-        """A walk through style codes that ends where it began.
+        """Interpolate between style codes, in a closed loop.
 
         Args:
-            seeds: Seeds of the images on the way.
-            steps: Images from each to the next one.
+            seeds: Seeds of the style codes.
+            steps: Number of images per style code.
             size: (H, W); :attr:`size` by default.
             truncation: As for :meth:`sample`.
 
@@ -181,7 +181,7 @@ class StyleGAN2Sampler:
 
         Raises:
             ValueError: An argument is out of its range, or the model cannot
-                make this size.
+                draw this size.
         """
         _check_positive(steps=steps)
         codes = self.codes(seeds)
@@ -210,7 +210,7 @@ class StyleGAN2Sampler:
 
         Raises:
             ValueError: An argument is out of its range, or the model cannot
-                make this size.
+                draw this size.
         """
         if not 0 <= truncation <= 1:
             raise ValueError('Argument `truncation` must be from 0 to 1, but '

@@ -1,4 +1,4 @@
-"""Images that are larger than the memory, scale by scale and tile by tile."""
+"""Images larger than the memory, drawn scale by scale and tile by tile."""
 import contextlib
 import itertools
 import math
@@ -25,20 +25,19 @@ Positions = Callable[[range, range], Tensor]
 
 
 def draw_scales(scales: 'Scales', path: PathLike, tile: int) -> Path:
-    """Draw the finest of some scales into a file, tile by tile.
+    """Draw all scales tile by tile, and the finest to a file.
 
     Args:
-        scales: What draws windows of each scale.
-        path: As for :func:`draw_tiled`.
-        tile: As for :func:`draw_tiled`.
+        scales: Scales that draw windows.
+        path, tile: As for :func:`.draw_tiled`.
 
     Returns:
         The path.
 
     Raises:
-        ImportError: TIFF is asked for, and tifffile is not installed.
-        OSError: See :func:`draw_tiled`.
-        ValueError: There is no such format, or the tile is too small.
+        ImportError: tifffile is required but not installed.
+        OSError: See :func:`.draw_tiled`.
+        ValueError: The format is unknown, or the tile is too small.
     """
     path = Path(path)
     write = image_writer(path)
@@ -69,7 +68,7 @@ def draw_scales(scales: 'Scales', path: PathLike, tile: int) -> Path:
 
 def _bands(scales: 'Scales', coarser: 'MapFile', tile: int,
            bar: ProgressBar) -> Iterator[np.ndarray]:
-    """The last scale from the top down, uint8 (h, W, 3) in RGB order."""
+    """Bands of the finest scale from top to bottom, uint8 RGB (h, W, 3)."""
     height, width = scales.sizes[-1]
     for rows in _ranges(height, tile):
         band = np.empty((len(rows), width, 3), np.uint8)
@@ -81,15 +80,14 @@ def _bands(scales: 'Scales', coarser: 'MapFile', tile: int,
 
 
 class Scales(Protocol):
-    """What a model's scales make, a window at a time.
+    """Scales of a model that can be drawn a window at a time.
 
     Attributes:
         sizes: (H, W) of each scale's map, the coarsest first.
         channels: Channels C of a map.
         last: Index of the finest scale.
-        start_scale: Index of the first scale that is drawn.
-        least_tile: Length of the tiles that are as large as what must be
-            drawn around them.
+        start_scale: Index of the first scale to draw.
+        least_tile: Smallest tile that is as large as its halo.
     """
 
     sizes: List[Size]
@@ -99,23 +97,23 @@ class Scales(Protocol):
     least_tile: int
 
     def start(self) -> Tensor:
-        """What the first scale refines: a map (1, C, H, W) of any size."""
+        """Input of the first scale: a map (1, C, H, W) of any size."""
 
     def draw(self, stage: int, coarser: 'MapFile', rows: range,
              cols: range) -> Tensor:
-        """A window (1, C, rows, cols) of a scale, from the one before."""
+        """Draw a window (1, C, rows, cols) of a scale from the coarser one."""
 
     def to_rgb(self, window: Tensor) -> np.ndarray:
-        """The picture of a window of the finest scale, uint8 (h, w, 3)."""
+        """Convert a window of the finest scale to uint8 RGB (h, w, 3)."""
 
 
 class MapFile:
-    """An image (1, C, H, W) on the disk, of which windows are in memory.
+    """A map (1, C, H, W) on disk, read and written in windows.
 
-    The file has no name: it is gone when it is closed, or the process ends.
+    The file is unnamed, and removed when it is closed or the process ends.
 
     Args:
-        folder: Where there is room for it.
+        folder: Folder of the file.
         size: (H, W).
         channels: Number of channels C.
     """
@@ -128,21 +126,21 @@ class MapFile:
 
     @classmethod
     def of(cls, folder: Path, image: Tensor) -> 'MapFile':
-        """A file that holds an image (1, C, H, W)."""
+        """Write an image (1, C, H, W) to a new file."""
         size = tuple(image.shape[2:])
         file = cls(folder, size, image.shape[1])
         file.write(*[range(length) for length in size], image)
         return file
 
     def write(self, rows: range, cols: range, values: Tensor) -> None:
-        """Put a window (1, C, rows, cols) in its place."""
+        """Write a window (1, C, rows, cols)."""
         lines = values[0].permute(1, 2, 0).float().cpu().contiguous().numpy()
         for row, line in zip(rows, lines):
             self._seek(row, cols.start)
             self._file.write(line)
 
     def read(self, rows: range, cols: range) -> Tensor:
-        """A window: float32 (1, C, rows, cols)."""
+        """Read a window, float32 (1, C, rows, cols)."""
         lines = np.empty((len(rows), len(cols), self._channels), np.float32)
         for row, line in zip(rows, lines):
             self._seek(row, cols.start)
@@ -155,11 +153,11 @@ class MapFile:
 
 def with_halo(rows: range, cols: range, halo: int,
               size: Size) -> Tuple[range, range]:
-    """A window and what is around it, within an image.
+    """Extend a window by a halo, clipped to the image.
 
     Args:
         rows, cols: The window.
-        halo: How much is added on each side.
+        halo: Width of the halo.
         size: (H, W) of the image.
 
     Returns:
@@ -172,21 +170,21 @@ def with_halo(rows: range, cols: range, halo: int,
 
 def without_halo(window: Tensor, rows: range, cols: range,
                  outer: Tuple[range, range]) -> Tensor:
-    """The window (..., rows, cols) in a larger one (..., *outer)."""
+    """Cut a window (..., rows, cols) out of a larger one (..., *outer)."""
     top, left = rows.start - outer[0].start, cols.start - outer[1].start
     return window[..., top:top + len(rows), left:left + len(cols)]
 
 
 def _check_space(path: Path, sizes: List[Size], channels: int) -> None:
-    """See that the disk holds two scales and the image."""
+    """Check that the disk has space for two scales and the image."""
     pixels = [math.prod(size) for size in sizes]
     needed = 4 * channels * sum(pixels[:-1][-2:]) + 3 * pixels[-1]
     folder = next(x for x in path.absolute().parents if x.exists())
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(f'The disk of {str(folder)!r} must have up to '
-                      f'{needed / 1e9:.3g} GB free for the image and its '
-                      f'temporary files, but has {free / 1e9:.3g} GB.')
+        raise OSError(f'The disk of {str(folder)!r} needs up to '
+                      f'{needed / 1e9:.3g} GB of free space for the image and '
+                      f'its temporary files, but has {free / 1e9:.3g} GB.')
 
 
 def _windows(size: Size, tile: int) -> Iterator[Tuple[range, range]]:

@@ -1,4 +1,4 @@
-"""Helpers that every part of mmpe may use."""
+"""Helpers for all parts of mmpe."""
 from .files import AtomicBackend, atomic_write
 from .setup_env import register_all_modules
 

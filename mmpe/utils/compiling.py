@@ -11,18 +11,17 @@ __all__ = ['compile_networks', 'eagerly', 'is_traced']
 
 def compile_networks(networks: List[nn.Module],
                      trial: Callable[..., Tensor]) -> Optional[str]:
-    """Compile networks, unless a trial with copies of them fails.
+    """Compile networks, unless a trial with copies fails.
 
-    What cannot be compiled later on, at another size for instance, runs as
-    written.
+    If compilation fails later, e.g. at another size, PyTorch falls back to
+    eager mode.
 
     Args:
-        networks: Networks, compiled in place when they are called.
-        trial: Called with the compiled copies; what it returns is
-            differentiated.
+        networks: Networks to compile, in place.
+        trial: Called with compiled copies; its result is differentiated.
 
     Returns:
-        None, or in one line why they are not compiled.
+        None, or the reason why they are not compiled, in one line.
     """
     copies = copy.deepcopy(networks)
     try:
@@ -30,10 +29,10 @@ def compile_networks(networks: List[nn.Module],
             network.compile()
         with torch.random.fork_rng(), torch.enable_grad():
             trial(*copies).sum().backward()
-    except Exception as error:  # noqa: BLE001  (of many kinds)
+    except Exception as error:  # noqa: BLE001  (compilers raise any type)
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return lines[0]
-    # Imported late: it takes a second.
+    # Not at the top: this import takes a second.
     from torch import _dynamo
     _dynamo.config.suppress_errors = True
     for network in networks:
@@ -43,9 +42,9 @@ def compile_networks(networks: List[nn.Module],
 
 @contextlib.contextmanager
 def eagerly(*networks: nn.Module) -> Iterator[None]:
-    """Let compiled networks run as written.
+    """Run compiled networks in eager mode.
 
-    PyTorch cannot differentiate gradients of what it has compiled.
+    PyTorch does not support double backward through compiled code.
 
     Args:
         networks: Networks, compiled or not.
@@ -65,9 +64,9 @@ def eagerly(*networks: nn.Module) -> Iterator[None]:
 
 
 def is_traced(x: Tensor) -> bool:
-    """Whether a compiler or an exporter watches what is done with a tensor.
+    """Whether a compiler or exporter is tracing operations on a tensor.
 
-    It is to see plain operations, for any size.
+    It should see plain operations that work for any size.
     """
     return (type(x) is not Tensor or torch.compiler.is_compiling()
             or torch.jit.is_tracing())

@@ -1,4 +1,4 @@
-"""Files from the web, whole and as they were published, or not at all."""
+"""Downloads that are complete and verified, or fail."""
 import contextlib
 import hashlib
 import http.client
@@ -18,35 +18,35 @@ from .progress import ProgressBar
 __all__ = ['DownloadError', 'download', 'is_url']
 
 _HASH = re.compile(r'-([0-9a-f]{8,64})\.pth$')
-# Seconds without a byte; bytes; and bytes in a second, after the first minute.
+# Limits: seconds without data, bytes, and bytes per second after a minute.
 _TIMEOUT, _LARGEST, _SLOWEST = 60, 2**33, 1000
 
 
 class DownloadError(OSError):
-    """A file cannot be downloaded, or is not what its name says."""
+    """A file cannot be downloaded, or does not match its name."""
 
 
 def is_url(source: PathLike) -> bool:
-    """Whether a source is an address of the web."""
+    """Whether a source is a URL (http or https)."""
     return urlparse(str(source)).scheme in ('http', 'https')
 
 
 def download(url: str, path: PathLike) -> None:
     """Download a file, with a progress bar.
 
-    Where the name of a checkpoint ends in a hash, as in
-    ``name-71d9634b.pth``, the file must have it. (A ``.pkl`` file of SinGAN
-    bears the hash of the checkpoint that it belongs to.)
+    If the name of a checkpoint ends with a hash, as in
+    ``name-71d9634b.pth``, the file is verified. (A ``.pkl`` file of SinGAN has
+    the hash of its checkpoint in its name.)
 
     Args:
-        url: Address of the file.
-        path: Where to keep it; nothing is there before it is complete.
+        url: URL of the file.
+        path: Output path; it does not exist until the download is complete.
 
     Raises:
-        DownloadError: It cannot be downloaded, is a web page, is not
-            complete, has another hash, is larger than 8 GiB, or comes more
-            slowly than 1000 bytes a second.
-        OSError: It cannot be written.
+        DownloadError: The file cannot be downloaded, is a web page, is
+            incomplete, has another hash, is larger than 8 GiB, or comes at
+            less than 1000 bytes per second.
+        OSError: The file cannot be written.
     """
     name = Path(urlparse(url).path).name
     expected = _HASH.search(name)
@@ -64,18 +64,17 @@ def download(url: str, path: PathLike) -> None:
                                 f'{" ".join(str(reason).split())}.') from error
         if expected and not digest.startswith(expected[1]):
             raise DownloadError(
-                f'{url} is not the file that was published: its SHA-256 must '
-                f'begin with {expected[1]}, but is {digest[:len(expected[1])]}'
-                '....')
+                f'{url} is not the published file: its SHA-256 must start '
+                f'with {expected[1]}, not with {digest[:len(expected[1])]}.')
 
 
 def _is_local(error: Exception) -> bool:
-    """Whether writing failed."""
+    """Whether writing to the disk failed."""
     return getattr(error, 'filename', None) is not None
 
 
 def _fetch(url: str, path: Path) -> str:
-    """Write what an address serves; its SHA-256."""
+    """Write the content of a URL to a file; return its SHA-256."""
     sha256, received, start = hashlib.sha256(), 0, time.monotonic()
     with contextlib.closing(_parts(url)) as parts:
         total = _length(next(parts))
@@ -100,10 +99,10 @@ def _fetch(url: str, path: Path) -> str:
 
 
 def _parts(url: str) -> Iterator:
-    """The response of a server, then what it sends, as it comes.
+    """The response of a server, then its content in parts.
 
-    urllib bounds the time from byte to byte, and a server may take a minute
-    for each byte of its headers: a thread waits for them.
+    urllib only limits the time between two bytes, so a server can take a
+    minute for each byte of its headers. A thread waits for them instead.
     """
     request = Request(url, headers={'User-Agent': 'mmpe'})
     parts: queue.Queue = queue.Queue(maxsize=4)
@@ -130,10 +129,10 @@ def _parts(url: str) -> Iterator:
                 return
             yield part
     except queue.Empty:
-        raise TimeoutError(f'nothing came for {_TIMEOUT} seconds') from None
+        raise TimeoutError(f'no data for {_TIMEOUT} seconds') from None
     finally:
         is_over.set()
-        while not parts.empty():  # the thread may wait to get rid of some
+        while not parts.empty():  # unblock the thread
             parts.get_nowait()
 
 

@@ -1,4 +1,4 @@
-"""Files that are either written in full or not at all."""
+"""Atomic writing, and checks of files and folders."""
 import contextlib
 import errno
 import os
@@ -11,7 +11,7 @@ from typing import Iterator, Union
 from mmengine.fileio import LocalBackend, register_backend
 
 PathLike = Union[str, os.PathLike]
-# Temporary names: of the file, `part`, process and thread, and the suffix.
+# Temporary names: name of the file, `part`, process, thread, suffix.
 _TEMPORARY = re.compile(r'\..+\.part(\d+)-\d+(\.[^.]+)?')
 
 
@@ -19,19 +19,19 @@ _TEMPORARY = re.compile(r'\..+\.part(\d+)-\d+(\.[^.]+)?')
 def atomic_write(path: PathLike) -> Iterator[Path]:
     """Write a file under a temporary name, then rename it.
 
-    A reader sees the old file or the new one, never half of one; of several
-    writers, the last one counts. Missing folders are made.
+    Readers see the old or the new file, never a partial one; the last of
+    several writers wins. Missing folders are created.
 
     Args:
-        path: Where the file shall be.
+        path: Final path.
 
     Yields:
-        The temporary path to write to, in the same folder and with the same
-        suffix. It is removed when the body raises.
+        Temporary path to write to, in the same folder and with the same
+        suffix. It is removed if the body raises.
 
     Raises:
-        OSError: The file cannot be written (no permission, no space, ...);
-            the error names ``path``.
+        OSError: The file cannot be written (no permission, no space, ...). The
+            error names ``path``.
     """
     path = Path(path)
     writer = f'{os.getpid()}-{threading.get_ident()}'
@@ -51,13 +51,13 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
 
 
 def remove_stale(folder: PathLike) -> None:
-    """Remove the temporary files of processes that were killed.
+    """Remove temporary files of killed processes from a folder.
 
-    The caller keeps other machines from writing there. Files with other
-    names, folders below and what a living process writes stay.
+    The caller must make sure that no other machine writes to the folder.
+    Subfolders, files with other names and files of running processes are kept.
 
     Args:
-        folder: The folder; if there is none, nothing is done.
+        folder: The folder; ignored if it does not exist.
     """
     with contextlib.suppress(OSError):
         for path in list(Path(folder).iterdir()):
@@ -67,8 +67,8 @@ def remove_stale(folder: PathLike) -> None:
 
 
 def _is_alive(number: int) -> bool:
-    """Whether there is another process of this number."""
-    if number == os.getpid():  # which has written nothing yet
+    """Whether another process has this id."""
+    if number == os.getpid():  # has not written anything yet
         return False
     try:
         os.kill(number, 0)
@@ -80,13 +80,13 @@ def _is_alive(number: int) -> bool:
 
 
 def check_folder(path: PathLike) -> None:
-    """See that a folder is there or can be made; nothing is written.
+    """Check that a folder exists or can be created, without writing.
 
     Args:
         path: The folder.
 
     Raises:
-        OSError: A file is in the way, or it must not be written to.
+        OSError: A file is in the way, or the folder is not writable.
     """
     path = Path(path).absolute()
     place = next(x for x in (path, *path.parents) if os.path.lexists(x))
@@ -98,17 +98,17 @@ def check_folder(path: PathLike) -> None:
 
 
 def check_stored(path: PathLike) -> None:
-    """See that a zip file is as large as what is in it.
+    """Check that a zip file is not compressed.
 
-    Neither PyTorch nor NumPy packs what it saves. What is packed may take any
-    amount of memory.
+    PyTorch and NumPy do not compress what they save, and a compressed file can
+    expand to any amount of memory.
 
     Args:
         path: The file.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is no zip file, or is packed.
+        OSError: The file cannot be read.
+        ValueError: It is not a zip file, or is compressed.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -118,12 +118,12 @@ def check_stored(path: PathLike) -> None:
     except Exception as error:  # damaged data can fail in any way
         raise ValueError(f'{error}') from error
     if num_bytes > os.path.getsize(path):
-        raise ValueError(f'what is in it would take {num_bytes} bytes, more '
-                         'than the file has')
+        raise ValueError(f'its content would expand to {num_bytes} bytes, '
+                         'more than the file has')
 
 
 def _is_about(error: OSError, temporary: Path) -> bool:
-    """Whether writing failed, and not something else in the body."""
+    """Whether an error is about writing the file."""
     if error.filename is None:
         return error.errno is not None
     return Path(error.filename) in (temporary, *temporary.parents)
@@ -133,8 +133,8 @@ def _is_about(error: OSError, temporary: Path) -> bool:
 class AtomicBackend(LocalBackend):
     """Local files, written by :func:`atomic_write`.
 
-    For example ``CheckpointHook(backend_args=dict(backend='atomic'))``: a run
-    killed while it saves leaves the previous checkpoint as it was.
+    With ``CheckpointHook(backend_args=dict(backend='atomic'))``, for example,
+    a run that is killed while saving keeps its previous checkpoint intact.
     """
 
     def put(self, obj: bytes, filepath: PathLike) -> None:

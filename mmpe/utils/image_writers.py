@@ -1,4 +1,4 @@
-"""Pictures that are written as they grow, from the top down."""
+"""Incremental writing of images, from top to bottom."""
 import struct
 import zlib
 from pathlib import Path
@@ -19,21 +19,21 @@ _PNG_FILTER_UP = 2
 
 
 def image_writer(path: PathLike) -> Writer:
-    """The function that writes the format a file name asks for.
+    """The writer for a file name.
 
     Args:
-        path: Path that ends in ``.png``, ``.tif`` or ``.tiff``.
+        path: Path that ends with ``.png``, ``.tif`` or ``.tiff``.
 
     Returns:
         :func:`write_png` or :func:`write_bigtiff`.
 
     Raises:
-        ImportError: TIFF is asked for, and tifffile is not installed.
-        ValueError: The path ends in something else.
+        ImportError: tifffile is required but not installed.
+        ValueError: The path has another suffix.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _WRITERS:
-        raise ValueError('Argument `path` must end in one of '
+        raise ValueError('Argument `path` must end with one of '
                          f'{", ".join(_WRITERS)}, but got {str(path)!r}.')
     writer = _WRITERS[suffix]
     if writer is write_bigtiff:
@@ -42,13 +42,13 @@ def image_writer(path: PathLike) -> Writer:
 
 
 def write_png(path: PathLike, size: Size, bands: Iterable[np.ndarray]) -> None:
-    """Write a PNG file of which only a band is in memory at a time.
+    """Write a PNG file band by band, with one band in memory at a time.
 
     Args:
         path: Path of the file.
         size: (H, W) in pixels.
-        bands: The picture from the top down, uint8 (h, W, 3) in RGB order,
-            each of any height.
+        bands: Bands of the image from top to bottom, uint8 (h, W, 3) in RGB
+            order, of any heights.
 
     Raises:
         OSError: The file cannot be written.
@@ -70,7 +70,7 @@ def write_png(path: PathLike, size: Size, bands: Iterable[np.ndarray]) -> None:
 
 
 def _difference_to_above(band: np.ndarray) -> np.ndarray:
-    """PNG's filter "up", which makes pictures smaller; the first row ends."""
+    """Apply PNG's filter "up" for better compression; drops the first row."""
     rows = band.reshape(len(band), -1)
     filtered = np.empty((len(rows) - 1, 1 + rows.shape[1]), np.uint8)
     filtered[:, 0] = _PNG_FILTER_UP
@@ -87,9 +87,9 @@ def _write_chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
 
 def write_bigtiff(path: PathLike, size: Size,
                   bands: Iterable[np.ndarray]) -> None:
-    """Write a BigTIFF file of which only a band is in memory at a time.
+    """Write a BigTIFF file band by band, with one band in memory at a time.
 
-    It is made of compressed tiles, so that viewers need not read all of it.
+    The file has compressed tiles, so viewers do not have to read all of it.
 
     Args:
         path: Path of the file.
@@ -119,7 +119,7 @@ def _tiles(bands: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 def _bands_of_height(height: int,
                      bands: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same rows in bands of one height; the last one may be lower."""
+    """Regroup bands to one height; the last band may be lower."""
     kept = None
     for band in bands:
         kept = band if kept is None else np.concatenate((kept, band))
@@ -134,8 +134,8 @@ def _import_tifffile() -> ModuleType:
     try:
         import tifffile
     except ImportError:
-        raise ImportError('TIFF files need the package tifffile: `pip '
-                          'install tifffile`; PNG files do not.') from None
+        raise ImportError('TIFF files require the package tifffile: run `pip '
+                          'install tifffile`, or write a PNG file.') from None
     return tifffile
 
 

@@ -1,4 +1,4 @@
-"""Pictures for people to look at."""
+"""Saving, resizing and arranging of images."""
 import math
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ _LABEL_HEIGHT = 16
 
 
 def to_rgb(image: torch.Tensor) -> np.ndarray:
-    """Image of a data sample as people's programs want it.
+    """Convert an image of a data sample to RGB.
 
     Args:
         image: (3, H, W) in BGR order, in [0, 255].
@@ -34,10 +34,10 @@ def to_rgb(image: torch.Tensor) -> np.ndarray:
 
 
 def save_image(path: Union[str, os.PathLike], image: np.ndarray) -> Path:
-    """Write a picture as PNG, in full or not at all.
+    """Write an image as PNG, atomically.
 
     Args:
-        path: Path of the file; missing folders are made.
+        path: Path of the file; missing folders are created.
         image: uint8 (H, W, 3) in RGB order.
 
     Returns:
@@ -54,12 +54,12 @@ def save_image(path: Union[str, os.PathLike], image: np.ndarray) -> Path:
 def save_gif(path: Union[str, os.PathLike],
              frames: Sequence[np.ndarray],
              seconds: float = 1 / 15) -> Path:
-    """Write pictures as an animation without end, in full or not at all.
+    """Write images as a looping GIF, atomically.
 
     Args:
-        path: Path of the file; missing folders are made.
+        path: Path of the file; missing folders are created.
         frames: uint8 (H, W, 3) in RGB order.
-        seconds: How long each one is shown.
+        seconds: Duration of each frame.
 
     Returns:
         The path.
@@ -81,13 +81,14 @@ def save_gif(path: Union[str, os.PathLike],
 
 def save_mp4(path: Union[str, os.PathLike], frames: Sequence[np.ndarray],
              fps: float) -> Path:
-    """Write pictures as a film, in full or not at all.
+    """Write images as an MP4 video, atomically.
 
     Args:
-        path: Path of the file, ending in ``.mp4``; missing folders are made.
-        frames: uint8 (H, W, 3) in RGB order. The last row or column of an
-            odd size is repeated, as films need even ones.
-        fps: Frames a second.
+        path: Path of the file, with the suffix ``.mp4``; missing folders are
+            created.
+        frames: uint8 (H, W, 3) in RGB order. The last row or column of an odd
+            size is repeated, as videos need even sizes.
+        fps: Frames per second.
 
     Returns:
         The path.
@@ -105,7 +106,7 @@ def save_mp4(path: Union[str, os.PathLike], frames: Sequence[np.ndarray],
             str(temporary), cv2.VideoWriter_fourcc(*'mp4v'), fps,
             (width, height))
         if not writer.isOpened():
-            raise OSError(f'OpenCV cannot write the film {str(path)!r}.')
+            raise OSError(f'OpenCV cannot write the video {str(path)!r}.')
         for frame in frames:
             writer.write(frame[..., ::-1])
         writer.release()
@@ -113,7 +114,7 @@ def save_mp4(path: Union[str, os.PathLike], frames: Sequence[np.ndarray],
 
 
 def resize_image(image: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """Resize a picture with a bicubic filter.
+    """Resize an image with a bicubic filter.
 
     Args:
         image: uint8 (H, W, 3).
@@ -128,12 +129,12 @@ def resize_image(image: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
 
 def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]],
                   caption: str = '') -> np.ndarray:
-    """Pictures in rows on white, each with a label above it.
+    """Arrange labelled images in rows on white.
 
     Args:
-        rows: For each row its labels and pictures, uint8 (H, W, 3), of any
+        rows: Labels and images of each row; images are uint8 (H, W, 3) of any
             sizes.
-        caption: A line below all of them.
+        caption: Text below the images.
 
     Returns:
         uint8 (H, W, 3) in RGB order.
@@ -142,7 +143,7 @@ def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]],
         _LABEL_HEIGHT + max(image.shape[0] for _, image in row) + _MARGIN
         for row in rows
     ]
-    # a label may be wider than its picture
+    # A label may be wider than its image.
     measure = ImageDraw.Draw(Image.new('RGB', (1, 1)))
     widths = [[
         _MARGIN + max(image.shape[1], math.ceil(measure.textlength(label)))

@@ -1,4 +1,4 @@
-"""Folders that one process at a time may write to."""
+"""Locks of folders against other processes."""
 import errno
 import logging
 import os
@@ -11,13 +11,13 @@ from mmpe.utils.files import PathLike
 
 try:
     import fcntl
-except ImportError:  # not on Windows, where folders are not locked
+except ImportError:  # Windows, where folders are not locked
     fcntl = None
 
 __all__ = ['FolderInUseError', 'FolderLock']
 
 LOCK = '.lock'
-# What a file system says that knows no locks.
+# Errors of file systems that do not support locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
@@ -26,21 +26,21 @@ class FolderInUseError(OSError):
 
 
 class FolderLock:
-    """Keeps other processes from training in a folder.
+    """Lock of a folder, against trainings of other processes.
 
-    The lock is one of the kernel (``fcntl.lockf``), on the file ``.lock``: it
-    ends with the process, however that ends, holds on NFS, too, and children
-    do not inherit it. The file says which process has it, and stays unless it
-    is removed. Where a file system knows no locks, a warning is all.
+    It is a kernel lock (``fcntl.lockf``) on the file ``.lock``: it ends with
+    the process in any case, works on NFS, too, and is not inherited by
+    children. The file names the process that holds the lock, and stays unless
+    it is removed. On file systems without locks, there is only a warning.
 
     Args:
         folder: The folder.
 
     Attributes:
-        held: Whether there is a lock; False where the system knows none.
+        held: Whether the lock is held; False if locks are not supported.
 
     Raises:
-        FolderInUseError: Another process has the lock.
+        FolderInUseError: Another process holds the lock.
         OSError: The file cannot be written.
     """
 
@@ -53,7 +53,7 @@ class FolderLock:
         while True:
             self._file = open(self._path, 'a+')
             self._take(folder)
-            # Who had it may have removed the file before it was ours.
+            # The previous owner may have removed the file meanwhile.
             if self._is_there():
                 break
             self.release()
@@ -70,31 +70,32 @@ class FolderLock:
             owner = self._file.read().strip() or 'another process'
             self._file.close()
             raise FolderInUseError(
-                f'{str(folder)!r} is in use by {owner}: wait for its end, or '
-                'use another folder.') from None
+                f'{str(folder)!r} is in use by {owner}: wait until it ends, '
+                'or use another folder.') from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
             print_log(
-                f'{str(folder)!r} cannot be locked ({error.strerror}): see '
-                'that no other training uses it.', 'current', logging.WARNING)
+                f'{str(folder)!r} cannot be locked ({error.strerror}): make '
+                'sure that no other training uses it.', 'current',
+                logging.WARNING)
 
     def _is_there(self) -> bool:
         try:
-            # Not by opening it: to close it again would end the lock.
+            # Opening and closing the file again would release the lock.
             return os.path.samestat(
                 os.fstat(self._file.fileno()), os.stat(self._path))
         except FileNotFoundError:
             return False
 
     def remove(self) -> None:
-        """Remove the file, and let others have the folder."""
+        """Remove the file and release the lock."""
         if self.held:
             self._path.unlink(missing_ok=True)
         self.release()
 
     def release(self) -> None:
-        """Let others have the folder; does nothing the second time."""
+        """Release the lock; does nothing when called again."""
         if fcntl is not None:
             self._file.close()
             self.held = False

@@ -1,4 +1,4 @@
-"""How the process deals with memory that it no longer needs."""
+"""Settings of the memory allocator."""
 import ctypes
 
 __all__ = ['keep_freed_memory']
@@ -9,12 +9,12 @@ _MMAP_MAX = -4
 
 
 def keep_freed_memory() -> None:
-    """Keep freed memory in the process, to be used again.
+    """Keep freed memory in the process for reuse.
 
-    glibc gives large buffers back to the system, and every iteration asks for
-    them again; a third of a StyleGAN2 step can go into the page faults. In
-    exchange the process holds more memory where sizes differ, with gaps in
-    between. It does nothing where the C library is another one.
+    glibc returns large buffers to the system, and every iteration allocates
+    them again; the page faults can take a third of a StyleGAN2 step. In
+    exchange, memory gets fragmented and the process holds more of it if sizes
+    vary. Does nothing with other C libraries.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,16 +1,12 @@
-"""Many trainings by joblib, on this machine or on a Dask cluster.
+"""Trainings in their own processes, here or on a Dask cluster.
 
-Each has a folder and a process of its own, the child, in which nothing is left
-of another training. A worker of joblib or of Dask starts it and waits; so this
-module, which workers import, takes little time and memory. A folder is all
-that child, worker and parent have in common.
+Each training runs in a child process that contains nothing of other trainings.
+A worker of joblib or Dask starts the child and waits for it. Workers import
+this module, so it must stay light. Parent, worker and child share nothing but
+the folder of the training.
 """
-import contextlib
 import json
-import logging
 import os
-import os.path as osp
-import re
 import socket
 import subprocess
 import sys
@@ -18,168 +14,32 @@ import threading
 import time
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
-from functools import partial
 from multiprocessing import TimeoutError
 from pathlib import Path
-from typing import (TYPE_CHECKING, Callable, Dict, Iterator, List, Optional,
-                    Sequence, TextIO, Tuple)
+from typing import (TYPE_CHECKING, Callable, Dict, List, Optional, Sequence,
+                    TextIO, Tuple)
 
-from joblib import Parallel, delayed, parallel_config
-from joblib.parallel import ParallelBackendBase
+from joblib import Parallel, delayed
 
-from .files import atomic_write
+from .child import PROGRESS, Progress, end_worker_with
+from .cluster import is_released
 from .progress import WORK_FORMAT, ProgressBar
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = [
-    'Progress', 'end_with_parent', 'train_in_folder', 'train_in_folders',
-    'workers_of'
-]
+__all__ = ['RESULT', 'train_in_folder', 'train_in_folders']
 
 LOG = 'training.log'
-PROGRESS = 'progress.json'
 RESULT = 'result.json'
-# How often a training is started, as long as it or its worker is killed. With
-# the next one, a Dask scheduler would give up by itself.
+# Number of times that a training is started if it or its worker gets killed.
+# After one more start, a Dask scheduler would give up by itself.
 STARTS = 3
-# Exit code of a child that was asked to end, and may be started once more
+# Exit code of a child that was asked to end and can be started again
 # (EX_TEMPFAIL).
 _TRY_AGAIN = 75
-# Seconds between looks at what has changed.
+# Seconds between updates of the display.
 _PAUSE = 0.5
-# Seconds in which a scheduler must answer.
-_TIMEOUT = 10
-
-
-@dataclass
-class Progress:
-    """What a child tells its parent, in a file of its folder.
-
-    Attributes:
-        part: The part of the training that is done, in [0, 1].
-        said: Lines that people are to read.
-        starts: How many children have been killed or still run.
-    """
-
-    part: float = 0.
-    said: List[str] = field(default_factory=list)
-    starts: int = 0
-
-    @classmethod
-    def read(cls, folder: Path) -> 'Progress':
-        """Read what is known of a folder.
-
-        Args:
-            folder: The folder.
-
-        Raises:
-            OSError: There is no such file.
-        """
-        return cls(**json.loads((folder / PROGRESS).read_text()))
-
-    def write(self, folder: Path) -> None:
-        """Write it.
-
-        Args:
-            folder: The folder.
-
-        Raises:
-            OSError: The file cannot be written.
-        """
-        with atomic_write(folder / PROGRESS) as temporary:
-            temporary.write_text(json.dumps(asdict(self)))
-
-
-def end_with_parent() -> None:
-    """Let a child end as soon as its worker is gone."""
-    _exit_after(partial(os.read, 0, 1))  # nothing is ever written
-
-
-def _end_worker_with(parent: int) -> None:
-    """Let a worker of joblib end with its parent, also an idle one."""
-
-    def wait() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PAUSE)
-
-    _exit_after(wait)
-
-
-def _exit_after(wait: Callable[[], object]) -> None:
-
-    def run() -> None:
-        wait()
-        os._exit(1)
-
-    threading.Thread(target=run, daemon=True).start()
-
-
-@contextlib.contextmanager
-def workers_of(dask: Optional[str]) -> Iterator[Optional['Client']]:
-    """Let joblib use the workers of a Dask cluster, once there is one.
-
-    Args:
-        dask: Address of a Dask scheduler, or the file that it has written; by
-            default joblib's own processes are the workers.
-
-    Yields:
-        The connection to the cluster, if there is one.
-
-    Raises:
-        ImportError: Dask is needed and not installed.
-        ValueError: ``dask`` is neither an address nor such a file.
-        OSError: The scheduler does not answer.
-    """
-    if dask is None:
-        yield None
-        return
-    try:
-        import distributed
-    except ImportError:
-        raise ImportError('A Dask cluster needs the package Dask: `pip '
-                          "install 'mmpe[dask]'`.") from None
-    # what it says with a traceback is said below in one line
-    logging.getLogger('distributed').setLevel(logging.CRITICAL)
-    address = _scheduler_address(dask)
-    try:
-        client = distributed.Client(
-            address, timeout=_TIMEOUT, set_as_default=False)
-    except (OSError, RuntimeError, TypeError, ValueError,
-            distributed.TimeoutError) as error:
-        raise ConnectionError(
-            f'There is no Dask scheduler at {address} that can be used: '
-            f'{error}.') from None
-    with client, parallel_config(_dask_backend(client)):
-        if not client.ncores():
-            print(f'Waiting for a worker of {address}', flush=True)
-            client.wait_for_workers(1)
-        yield client
-
-
-def _scheduler_address(dask: str) -> str:
-    if osp.isfile(dask):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            return json.loads(Path(dask).read_text())['address']
-    elif re.fullmatch(r'(\w+://)?\S+:\d+', dask):
-        return dask
-    raise ValueError('Argument `dask` must be the address of a Dask scheduler '
-                     f'or a file that it has written, but got {dask!r}.')
-
-
-def _dask_backend(client: 'Client') -> ParallelBackendBase:
-    from joblib._dask import DaskDistributedBackend
-
-    class Backend(DaskDistributedBackend):
-
-        def effective_n_jobs(self, n_jobs: int) -> int:
-            # joblib would not use the cluster for a single job at a time,
-            # which only means that other workers have not joined it yet
-            return max(2, super().effective_n_jobs(n_jobs))
-
-    return Backend(client=client)
 
 
 def train_in_folders(folders: Sequence[Path],
@@ -188,24 +48,26 @@ def train_in_folders(folders: Sequence[Path],
                     threads: Optional[int] = None,
                     client: Optional['Client'] = None,
                     num_done: int = 0) -> List[dict]:
-    """Run a command in each folder, with one bar for all.
+    """Run a command in each folder, with one progress bar.
 
-    The command should call :func:`end_with_parent`, write a :class:`Progress`
-    now and then, and ``result.json`` in the end; what it prints is in
-    ``training.log``. If it is killed, or its worker, it is run again.
+    The command should call :func:`.end_with_parent`, write its
+    :class:`.Progress` from time to time, and ``result.json`` at the end. Its
+    output is in ``training.log``. It is run again if it or its worker gets
+    killed.
 
     Args:
-        folders: The folders, which exist.
-        command: Arguments of Python; the folder is added as the last one.
-        jobs: How many run at the same time; on a cluster its workers decide.
-        threads: Number of threads of each; by default what the environment of
-            the worker says.
-        client: What :func:`workers_of` gave, inside of it.
-        num_done: How many others are done already, for the bar.
+        folders: The folders, which must exist.
+        command: Arguments of Python; the folder is appended.
+        jobs: Number of commands at the same time; on a cluster, the workers
+            determine it.
+        threads: Threads per command; by default set by the worker's
+            environment.
+        client: Connection to a cluster, see :func:`.workers_of`.
+        num_done: Number of other trainings that are done, for the bar.
 
     Returns:
-        For each folder what is in its ``result.json``, or a dict with the
-        reason as 'error'.
+        Content of each folder's ``result.json``, or a dict with the key
+        'error'.
 
     Raises:
         OSError: A file cannot be written, or the cluster gives up.
@@ -221,7 +83,7 @@ def train_in_folders(folders: Sequence[Path],
         return_as='generator_unordered',
         pre_dispatch='all',
         batch_size=1,
-        initializer=_end_worker_with,
+        initializer=end_worker_with,
         initargs=(os.getpid(), ))
     with _Display(folders, num_done, results, parallel, client) as display:
         for _ in range(STARTS):
@@ -233,11 +95,11 @@ def train_in_folders(folders: Sequence[Path],
                 for folder, result in parallel(calls):
                     results[Path(folder)] = result
             except BrokenProcessPool:
-                continue  # one killed worker of joblib ends all of them
+                continue  # a killed worker of joblib ends the others, too
             except (CancelledError, TimeoutError):
                 raise ConnectionError(
-                    f'The Dask cluster has given up: {display.problem}; '
-                    'the same call goes on from here.') from None
+                    f'The Dask cluster gave up: {display.problem}. Run the '
+                    'same call again to continue.') from None
             break
     for folder in folders:
         (folder / PROGRESS).unlink(missing_ok=True)
@@ -247,17 +109,16 @@ def train_in_folders(folders: Sequence[Path],
 def train_in_folder(folder: Path, command: Sequence[str],
                     threads: Optional[int],
                     is_stopped: Callable[[], bool]) -> Optional[dict]:
-    """Run a command in one folder, in silence, unless it is stopped.
+    """Run a command in one folder without output, until it is stopped.
 
     Args:
-        folder: The folder, which exists.
-        command: As for :func:`train_in_folders`.
-        threads: As there.
-        is_stopped: Asked again and again; once it says so, the command gets
-            SIGTERM. ``progress.json`` then stays.
+        folder: The folder, which must exist.
+        command, threads: As for :func:`train_in_folders`.
+        is_stopped: Polled; once it returns True, the command gets SIGTERM, and
+            ``progress.json`` is kept.
 
     Returns:
-        As there; None if it was stopped.
+        As for :func:`train_in_folders`, or None if it was stopped.
 
     Raises:
         OSError: A file cannot be written.
@@ -276,10 +137,10 @@ def _prepare(folder: Path) -> None:
 
 
 class _Display:
-    """A thread that shows what is done and what children say.
+    """Thread that shows the progress and messages of the children.
 
     Attributes:
-        problem: Why the cluster does not go on.
+        problem: Why the cluster gave up.
     """
 
     def __init__(self, folders: Sequence[Path], num_done: int,
@@ -319,7 +180,7 @@ class _Display:
         for folder in self._folders:
             try:
                 progress = Progress.read(folder)
-            except (OSError, ValueError):  # for a moment, over a network
+            except (OSError, ValueError):  # happens on network file systems
                 continue
             self._pass_on(bar, folder, progress.said)
             if folder in self._results:
@@ -343,7 +204,7 @@ class _Display:
         self._num_said[folder] = len(said)
 
     def _check(self) -> None:
-        """Stop waiting where joblib would wait for ever."""
+        """Stop waiting if joblib would wait forever."""
         for future in list(self._client.futures.values()):
             if future.status == 'error' and future.exception:
                 error = future.exception.__cause__ or future.exception
@@ -353,11 +214,11 @@ class _Display:
 
 def _work(folder: str, command: Sequence[str], threads: Optional[int],
           on_dask: bool) -> Tuple[str, dict]:
-    """What a worker does: the folder, and what comes of its training."""
+    """Run a training in a worker; returns the folder and the result."""
     try:
-        is_unwanted = _is_released if on_dask else bool  # which is False
+        is_unwanted = is_released if on_dask else bool  # which is False
         result = _train(Path(folder), command, threads, is_unwanted)
-        return folder, result or dict(error='no longer wanted')
+        return folder, result or dict(error='cancelled')
     except (OSError, ValueError) as error:
         return folder, dict(error=str(error))
 
@@ -367,7 +228,7 @@ def _train(folder: Path, command: Sequence[str], threads: Optional[int],
     if not (folder / PROGRESS).is_file():
         raise FileNotFoundError(
             f'The machine {socket.gethostname()} does not see {folder}: it '
-            'must be on a file system that all share.')
+            'must be on a shared file system.')
     code = -1
     while code < 0 or code == _TRY_AGAIN:
         if _count_start(folder, 1) > STARTS:
@@ -394,7 +255,7 @@ def _count_start(folder: Path, number: int) -> int:
 
 def _run(arguments: Sequence[str], log: TextIO, threads: Optional[int],
          is_unwanted: Callable[[], bool]) -> Optional[int]:
-    """Run Python; its exit code, or None if it was ended as unwanted."""
+    """Run Python; returns the exit code, or None if it was cancelled."""
     with subprocess.Popen([sys.executable, *arguments],
                           env=_environment(threads),
                           stdin=subprocess.PIPE,
@@ -408,20 +269,11 @@ def _run(arguments: Sequence[str], log: TextIO, threads: Optional[int],
             return process.returncode
         finally:
             process.terminate()
-            process.wait()  # it may write a checkpoint before
-
-
-def _is_released() -> bool:
-    """Whether this task of Dask is no longer wanted, or must go elsewhere."""
-    from distributed import get_worker
-    worker = get_worker()
-    task = worker.state.tasks.get(worker.get_current_task())
-    return (task is None or task.state != 'executing'
-            or worker.status.name in ('closing', 'closed'))
+            process.wait()  # it may write a checkpoint first
 
 
 def _environment(threads: Optional[int]) -> Dict[str, str]:
-    """Variables of a child; it finds the same package as its worker."""
+    """Environment of a child, with the same package as its worker."""
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, os.environ.get('PYTHONPATH', '')]
     environment = {

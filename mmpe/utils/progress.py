@@ -1,4 +1,4 @@
-"""Progress of loops, on a terminal and in files."""
+"""Progress bars for terminals and log files."""
 import math
 import sys
 from typing import Optional
@@ -7,17 +7,17 @@ from tqdm import tqdm
 
 __all__ = ['WORK_FORMAT', 'ProgressBar']
 
-# For bars that count work, of which no one wants to know the number.
+# Format of bars that count work in arbitrary units.
 WORK_FORMAT = ('{desc} {percentage:3.0f}%|{bar}| {elapsed} so far, '
                '{remaining} to go')
 _SECONDS = 30
 
 
 class ProgressBar(tqdm):
-    """tqdm's bar on a terminal; elsewhere a line now and then.
+    """tqdm's bar on a terminal, lines elsewhere.
 
-    Where the output is a file or a pipe, nothing can be overwritten: there is
-    a line every half minute, and one at the end unless ``leave=False``.
+    If the output is a file or a pipe, a line is printed every half minute, and
+    one at the end unless ``leave=False``.
 
     Args:
         args, kwargs: As for ``tqdm.tqdm``.
@@ -30,7 +30,7 @@ class ProgressBar(tqdm):
         if self.disable or not self._in_lines:
             return
         self._last_line = self.start_t
-        # The same text without the bar.
+        # Text only.
         self.ncols = None if self.bar_format else 0
         if self.bar_format:
             self.bar_format = self.bar_format.replace('|{bar}| ', ', ')
@@ -38,14 +38,14 @@ class ProgressBar(tqdm):
     def display(self,
                 msg: Optional[str] = None,
                 pos: Optional[int] = None) -> bool:
-        """Show the bar, or a line if it is time for one.
+        """Show the bar, or print a line if one is due.
 
         Args:
-            msg: What to show instead of the bar.
+            msg: Text to show instead of the bar.
             pos: Line of the terminal.
 
         Returns:
-            Whether something is on the terminal now.
+            Whether the terminal was updated.
         """
         if not self._in_lines:
             return super().display(msg, pos)
@@ -54,7 +54,7 @@ class ProgressBar(tqdm):
         return False
 
     def clear(self, nolock: bool = False) -> None:
-        """Take the bar off the terminal; lines stay.
+        """Clear the bar from the terminal; lines stay.
 
         Args:
             nolock: Whether the caller holds tqdm's lock.
@@ -63,12 +63,12 @@ class ProgressBar(tqdm):
             super().clear(nolock)
 
     def close(self) -> None:
-        """Show the end."""
+        """Show the final state."""
         if getattr(self, '_in_lines', False) and not self.disable:
             self._last_line = math.inf
             if self.leave and (self.n or not self.total):
                 self._print_line()
-            self.leave = False  # it is done, or an error says why not
+            self.leave = False  # already printed, or an error follows
         super().close()
 
     def _print_line(self) -> None:

@@ -1,17 +1,17 @@
-"""Tables that people and Markdown read alike."""
+"""Markdown tables."""
 from typing import List, Sequence
 
 __all__ = ['markdown_table']
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text as a table.
+    """Format a Markdown table.
 
     Args:
-        rows: The heads of the columns, then the rows, all of one length.
+        rows: The header, then the rows, all of the same length.
 
     Returns:
-        The table in Markdown, with columns of even width.
+        The table, with aligned columns.
 
     Example:
         >>> print(markdown_table([('size', 'FID'), ('256x256', '5.56')]))

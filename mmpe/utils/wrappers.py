@@ -1,4 +1,4 @@
-"""Models that may be wrapped for distributed training."""
+"""Wrappers of models for distributed training."""
 import torch.nn as nn
 from mmengine.model import is_model_wrapper
 
@@ -6,5 +6,5 @@ __all__ = ['unwrap']
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """The model itself, out of the wrapper if there is one."""
+    """Remove the wrapper of a model, if there is one."""
     return model.module if is_model_wrapper(model) else model

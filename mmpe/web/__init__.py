@@ -1,6 +1,5 @@
-"""A page in the browser, on this machine alone, for all that is done by hand.
+"""Web page for interactive use, served to this machine only.
 
-What it does are calls of :mod:`mmpe.inference` and trainings of
-:mod:`mmpe.engine`; for each it shows the command and the Python that do the
-same.
+It calls :mod:`mmpe.inference` and runs trainings of :mod:`mmpe.engine`, and
+shows the command and the Python code that give the same results.
 """

@@ -1,4 +1,4 @@
-"""Serves the page to this machine, and nothing but the page."""
+"""Server of the page, for this machine only."""
 import os
 import shutil
 import socket
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from .studio import Studio
 
-# What gradio and its parts read when they are imported.
+# Read by gradio and its dependencies at import.
 _QUIET = dict(
     GRADIO_ANALYTICS_ENABLED='False',
     GRADIO_RUN_HISTORY='False',
@@ -19,22 +19,22 @@ _QUIET = dict(
     HF_HUB_DISABLE_TELEMETRY='1',
     HF_HUB_OFFLINE='1')
 HOST = '127.0.0.1'
-# Folders of the out folder that are shown, and kinds of files.
+# Folders below the output folder, and file types, that are served.
 _SHOWN = 'photographs', 'inputs', 'edits', 'results', 'trainings'
 _SUFFIXES = '.png', '.gif', '.mp4', '.json'
-# Bytes below which the page says that the disk is full.
+# Free bytes below which the page reports a full disk.
 _LEAST_ROOM = 2**26
-# Everything comes from this machine. Gradio makes code of templates.
+# Only content from this machine; gradio evaluates templates.
 _POLICY = ("default-src 'self' data: blob:; script-src 'self' "
            "'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' "
            "'unsafe-inline'; frame-ancestors 'none'; form-action 'self'")
 
 
 def open_port(port: int) -> socket.socket:
-    """A socket for this machine alone.
+    """A socket that only this machine can connect to.
 
     Args:
-        port: The port; 0 for any.
+        port: The port, or 0 for any free one.
 
     Raises:
         OSError: The port is in use.
@@ -46,7 +46,7 @@ def open_port(port: int) -> socket.socket:
     except OSError as error:
         found.close()
         raise OSError(f'The port {port} cannot be used ({error.strerror}): '
-                      'give another one with --port.') from None
+                      'choose another one with --port.') from None
     return found
 
 
@@ -64,13 +64,14 @@ def make_app(studio: 'Studio') -> 'ASGIApp':
     try:
         import gradio
     except ImportError:
-        raise ImportError('The page needs the package gradio: `pip install '
-                          "'mmpe[web]'`.") from None
+        raise ImportError('The page requires the package gradio: run `pip '
+                          "install 'mmpe[web]'`.") from None
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from .page import HEAD, STYLE, THEME, make_page
+    from .page import make_page
     from .studio import MOST_BYTES
+    from .style import HEAD, STYLE, THEME
     silent = dict(docs_url=None, redoc_url=None, openapi_url=None)
     app = FastAPI(**silent)
     app.get('/alive')(lambda: dict(is_full=_is_full(studio.folder)))
@@ -108,7 +109,7 @@ def _static(folder: Path) -> 'StaticFiles':
 
 
 def _files(folder: Path) -> 'StaticFiles':
-    """What the studio has made, and nothing else."""
+    """Files of the studio, and nothing else."""
     from starlette.exceptions import HTTPException
     from starlette.staticfiles import StaticFiles
 
@@ -126,7 +127,7 @@ def _files(folder: Path) -> 'StaticFiles':
 
 
 class Guard:
-    """Refuses other pages' requests, and adds headers to the answers.
+    """Rejects requests of other pages, and adds security headers.
 
     Args:
         app: The application.
@@ -137,7 +138,7 @@ class Guard:
 
     async def __call__(self, scope: dict, receive: 'Receive',
                        send: 'Send') -> None:
-        """Answer."""
+        """Handle a request."""
         if scope['type'] != 'http':
             await self._app(scope, receive, send)
             return
@@ -167,8 +168,8 @@ def serve(folder: Path, port: int,
     """Serve the page until Ctrl-C.
 
     Args:
-        folder: Folder of all that is written.
-        port: Port on this machine; 0 for any.
+        folder: Output folder.
+        port: Port on this machine, or 0 for any free one.
         faces: Configs and checkpoints of StyleGAN2 or MS-PIE models.
 
     Raises:
@@ -189,9 +190,9 @@ def serve(folder: Path, port: int,
                 server_header=False)
             found.listen(128)
             print(
-                f'The page is http://{HOST}:{found.getsockname()[1]} for this '
-                f'machine alone; what it makes is in {folder}. Stop it with '
-                'Ctrl-C.',
+                f'The page is at http://{HOST}:{found.getsockname()[1]}, for '
+                f'this machine only. Its output folder is {folder}. Press '
+                'Ctrl-C to stop.',
                 flush=True)
             uvicorn.Server(config).run(sockets=[found])
         finally:

@@ -1,4 +1,4 @@
-"""The folder that the page works in, and the models that draw."""
+"""Output folder of the page, and its models."""
 import base64
 import binascii
 import errno
@@ -25,13 +25,14 @@ from mmpe.inference.inputs import is_inside
 from mmpe.utils.files import check_folder
 from mmpe.utils.images import save_image
 from mmpe.utils.locks import FolderLock
-from .actions import Action, Model, train_config
+from .action import Action, Model
+from .trainings import train_config
 
 __all__ = ['Studio', 'plain']
 
-# What people may hand in.
+# Limits of uploads.
 MOST_BYTES, MOST_PIXELS = 64 * 2**20, 40e6
-# Long side of what is kept of it: far more than a model of it is trained at.
+# Uploads are reduced to this long side, far above that of trainings.
 _KEPT_SIZE = 2048
 _NUM_SAMPLERS = 3
 Size = Tuple[int, int]
@@ -41,12 +42,12 @@ class Studio:
     """Photographs, trainings and results in a folder, and models in memory.
 
     Args:
-        folder: The folder; one process at a time works in it.
+        folder: The folder; only one process can use it at a time.
         faces: Configs and checkpoints of StyleGAN2 or MS-PIE models.
 
     Raises:
-        FolderInUseError: Another process works in the folder.
-        OSError: It cannot be written to.
+        FolderInUseError: Another process is using the folder.
+        OSError: The folder is not writable.
         ValueError: A model is of another family, or see :func:`load`.
     """
 
@@ -69,24 +70,24 @@ class Studio:
         self.queue = TrainingQueue(self.folder / 'trainings')
 
     def close(self) -> None:
-        """Stop trainings with a checkpoint, and leave the folder."""
+        """Stop trainings with a checkpoint, and unlock the folder."""
         self.queue.close()
         self._lock_of_folder.release()
 
-    # ----------------------------------------------------------- what comes in
+    # ----------------------------------------------------------------- uploads
     def keep_photograph(self, path: str, name: str) -> Path:
-        """Check a photograph and keep it as PNG.
+        """Check an uploaded photograph and keep it as PNG.
 
         Args:
-            path: The file that was handed in.
-            name: What people call it.
+            path: The uploaded file.
+            name: Its original name.
 
         Returns:
-            Path of the PNG file, of at most 2048 pixels a side.
+            Path of the PNG file, with at most 2048 pixels a side.
 
         Raises:
-            OSError: It cannot be written.
-            ValueError: It is not an image, too small or too large.
+            OSError: The file cannot be written.
+            ValueError: The upload is not an image, too small or too large.
         """
         image = _read(path, osp.basename(name))
         if min(image.shape[:2]) < 32:
@@ -98,37 +99,44 @@ class Studio:
         return self._keep('photographs', image, f'{words}-')
 
     def keep_picture(self, path: str) -> Path:
-        """Check a picture or a mask and keep it as PNG.
+        """Check an uploaded picture or mask and keep it as PNG.
 
         Args:
-            path: The file that was handed in.
+            path: The uploaded file.
 
         Returns:
             Path of the PNG file.
 
         Raises:
-            OSError: It cannot be written.
-            ValueError: It is not an image, or too large.
+            OSError: The file cannot be written.
+            ValueError: The upload is not an image, or too large.
         """
         return self._keep('inputs', _read(path, osp.basename(path)))
 
     def keep_drawing(self, url: str) -> Path:
-        """The same with what was drawn in the page.
+        """Check a drawing of the page and keep it as PNG.
 
         Args:
-            url: A data URL.
+            url: The drawing as a data URL.
+
+        Returns:
+            Path of the PNG file.
+
+        Raises:
+            OSError: The file cannot be written.
+            ValueError: The drawing cannot be read, or is too large.
         """
         kind, _, data = url.partition(',')
         if kind != 'data:image/png;base64' or len(data) > MOST_BYTES:
-            raise ValueError('What was drawn cannot be read, or is too large.')
+            raise ValueError('The drawing cannot be read, or is too large.')
         try:
             file = io.BytesIO(base64.b64decode(data, validate=True))
         except binascii.Error:
-            raise ValueError('What was drawn cannot be read.') from None
+            raise ValueError('The drawing cannot be read.') from None
         return self._keep('inputs', _small(file, 'drawing'))
 
     def keep_edits(self, edits: Sequence[dict], size: Size) -> Path:
-        """Write a file of edits that ``layout --edits`` takes."""
+        """Write a file of edits, for ``layout --edits``."""
         code = _code(repr((edits, size)).encode())
         return write_edits(self.folder / 'edits' / f'{code}.json', edits, size)
 
@@ -139,7 +147,7 @@ class Studio:
 
     # ----------------------------------------------------------------- listing
     def photographs(self) -> List[str]:
-        """Paths of all photographs, the latest first."""
+        """Paths of all photographs, newest first."""
         paths = (self.folder / 'photographs').glob('*.png')
         paths = [x for x in paths if not x.name.startswith('.')]
         return [str(x) for x in sorted(paths, key=_changed, reverse=True)]
@@ -148,11 +156,11 @@ class Studio:
                 photograph: str,
                 states: Optional[List[TrainingState]] = None
                 ) -> List[TrainingState]:
-        """Finished trainings of a photograph.
+        """Finished trainings on a photograph.
 
         Args:
-            photograph: Its path.
-            states: Those of all trainings, where they are known.
+            photograph: Path of the photograph.
+            states: States of all trainings, if they are known.
         """
         states = self.queue.states() if states is None else states
         return [
@@ -162,7 +170,7 @@ class Studio:
 
     # ----------------------------------------------------------------- drawing
     def sampler(self, model: Model) -> object:
-        """A model, kept in memory as long as it is among the last ones."""
+        """Load a model; the last few ones are kept in memory."""
         with self._lock:
             key = (*model, osp.getmtime(model.path)
                    if osp.exists(model.path) else None)
@@ -174,23 +182,23 @@ class Studio:
             return self._samplers[key]
 
     def folder_of(self, action: str, *what: object) -> Path:
-        """Folder of an action's results."""
+        """Output folder of an action."""
         code = _code(repr(what).encode())
         return self.folder / 'results' / f'{action}-{code}'
 
     def run(self, action: Action, folder: Path) -> Iterator[Path]:
-        """Draw, one picture at a time, whichever page asks.
+        """Draw, one picture at a time over all open pages.
 
         Args:
             action: What to draw.
-            folder: Folder of the results.
+            folder: Output folder.
 
         Yields:
-            The files, as soon as they are written.
+            Path of each file, once it is written.
         """
         paths = action.run(self.sampler(action.model), folder)
         while True:
-            # Not longer: another thread may ask for the next one.
+            # Unlock between pictures: another thread may take over.
             with self._lock:
                 path = next(paths, None)
             if path is None:
@@ -200,7 +208,7 @@ class Studio:
     # --------------------------------------------------------------- trainings
     def plan(self, photograph: str, max_size: int, rounds: int,
              seed: int) -> Training:
-        """A training that may be added to the queue.
+        """Plan a training for the queue.
 
         Raises:
             ValueError: See :func:`.plan_training`.
@@ -212,22 +220,22 @@ class Studio:
 
     def training_folder(self, photograph: str, max_size: int, rounds: int,
                         seed: int) -> Path:
-        """Where ``train --out-dir`` keeps this training."""
+        """``--out-dir`` of the ``train`` command for this training."""
         name = f'{Path(photograph).stem}-{max_size}px-{rounds}-{seed}'
         return self.queue.folder / name
 
     def estimate(self, photograph: str, max_size: int, rounds: int) -> float:
-        """Seconds that a training takes."""
+        """Estimated seconds of a training."""
         with self._lock:
             return estimate_seconds(
                 train_config(max_size, rounds), photograph)
 
 
 def _read(path: str, name: str) -> np.ndarray:
-    """A picture that was handed in, as uint8 (H, W, 3)."""
+    """Read an uploaded picture as uint8 (H, W, 3)."""
     if os.path.getsize(path) > MOST_BYTES:
-        raise ValueError(f'{name!r} has more than {MOST_BYTES // 2**20} '
-                         'megabytes: make it smaller.')
+        raise ValueError(f'{name!r} must have at most {MOST_BYTES // 2**20} '
+                         'megabytes: reduce it first.')
     return _small(path, name)
 
 
@@ -238,29 +246,32 @@ def _small(file: Union[str, BinaryIO], name: str) -> np.ndarray:
 
 
 def check_mask(path: Path) -> None:
-    """See that something is marked.
+    """Check that a mask is not empty.
+
+    Args:
+        path: Path of the mask.
 
     Raises:
-        ValueError: Nothing is.
+        ValueError: It is.
     """
     try:
         is_inside(np.asarray(Image.open(path)).max(axis=2))
     except ValueError:
-        raise ValueError('Nothing is marked: paint over what was changed, or '
-                         'give a mask that is white there.') from None
+        raise ValueError('Nothing is marked: paint over the changed pixels, '
+                         'or upload a mask that is white there.') from None
 
 
 def plain(error: BaseException) -> str:
-    """What people are told of an error, in one sentence or two.
+    """An error in plain words.
 
     Args:
         error: The error.
     """
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return ('The disk is full, so nothing was written: make room, then '
-                'try again.')
+        return ('The disk is full, so nothing was written: free some space, '
+                'then try again.')
     if isinstance(error, MemoryError):
-        return 'The memory does not suffice: choose a smaller size.'
+        return 'Out of memory: choose a smaller size.'
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return re.sub(
         r'Arguments? `(\w+)`',

@@ -11,11 +11,12 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmpe.engine import photographs
-from mmpe.engine.photographs import (plan_training, summary_table,
-                                     train_photograph, train_photographs)
+from mmpe.engine.photographs import (plan_training, running, summary_table,
+                                     train_photograph, train_photographs,
+                                     write_config)
+from mmpe.engine.photographs import training as in_process
 from mmpe.inference import load
-from mmpe.utils.parallel import Progress
+from mmpe.utils.child import Progress
 from mmpe.zoo import root
 
 pytestmark = pytest.mark.tools
@@ -41,9 +42,9 @@ json.dump(dict(size=[31, 40], scales=2, seconds=1.5, psnr=20.0,
 # In the last iteration, after a checkpoint has been written.
 KILLS_ITS_WORKER = '''
 import os, time
-from mmpe.engine import photographs
+from mmpe.engine.photographs import training
 
-class Hook(photographs._ReportHook):
+class Hook(training.ReportHook):
     def after_train_iter(self, runner, *args, **kwargs):
         if (runner.iter == 5 and self._folder.name == 'b'
                 and self._progress.starts == 1):
@@ -51,8 +52,8 @@ class Hook(photographs._ReportHook):
             time.sleep(3600)  # until its parent ends
         super().after_train_iter(runner, *args, **kwargs)
 
-photographs._ReportHook = Hook
-photographs._main()
+training.ReportHook = Hook
+training.main()
 '''
 
 
@@ -107,7 +108,7 @@ def children(monkeypatch):
 
     def use(script=TRAINED, **others):
         choice = f'{others}.get(os.path.basename(sys.argv[1]), {script!r})'
-        monkeypatch.setattr(photographs, '_COMMAND',
+        monkeypatch.setattr(running, '_COMMAND',
                             ('-c', f'import os, sys; exec({choice})'))
 
     return use
@@ -150,14 +151,14 @@ def test_this_process_trains_as_a_child_does(config, photograph, tmp_path,
 
 def test_finished_training_is_recognised(config, photograph, trained,
                                          monkeypatch):
-    monkeypatch.setattr(photographs, '_train', None)
+    monkeypatch.setattr(in_process, 'train_in', None)
     path = photograph('elsewhere/again.png')
     before = {x: x.stat().st_mtime_ns for x in trained.rglob('*')}
     assert train_photograph(
         config, path, trained, seed=3) == trained / 'iter_6.pth'
     assert {x: x.stat().st_mtime_ns for x in trained.rglob('*')} == before
 
-    with pytest.raises(ValueError, match='trained.* holds a training with '
+    with pytest.raises(ValueError, match='trained.* has a training with '
                        'another photograph: use another folder'):
         train_photograph(config, photograph('other.png', seed=1), trained, 3)
     with pytest.raises(ValueError,
@@ -200,7 +201,7 @@ def test_plan_refuses_what_cannot_work(config, photograph, tmp_path):
     with pytest.raises(ValueError, match="config of SinGAN, but got .*'Style"):
         plan_training(other, path, tmp_path / 'out')
     (tmp_path / 'iter_5.pth').touch()
-    with pytest.raises(ValueError, match="checkpoints without 'config.py': "
+    with pytest.raises(ValueError, match="checkpoints but no 'config.py': "
                        'use another folder'):
         plan_training(config, path, tmp_path)
 
@@ -240,12 +241,12 @@ def test_all_photographs_are_checked_first(config, photograph, tmp_path):
 
 
 def test_folder_names(tmp_path):
-    names = photographs._folder_names(
+    names = running._folder_names(
         [tmp_path / x for x in ('a.png', 'b.png', 'c/A.jpg', 'c.d.png')])
     assert names[1::2] == ['b', 'c.d']
     assert names[0].startswith('a-') and names[2].startswith('A-')
     assert names[0].lower() != names[2].lower()
-    again = photographs._folder_names(
+    again = running._folder_names(
         [tmp_path / x for x in ('c/A.jpg', 'a.png')])
     assert again == [names[2], names[0]]
 
@@ -309,11 +310,11 @@ while not os.path.exists(sys.argv[1] + '/../{}/training.log'):
 
 def test_report_of_a_child(config, photograph, tmp_path, monkeypatch):
     monkeypatch.setattr('mmpe.engine.hooks.singan_time_hooks._PART', 1)
-    monkeypatch.setattr(photographs, '_REPORT_EVERY', 0)
+    monkeypatch.setattr(in_process, '_REPORT_EVERY', 0)
     training = plan_training(config, photograph(), tmp_path / 'out')
-    photographs.write_config(training)
+    write_config(training)
     Progress(said=['before'], starts=2).write(training.folder)
-    photographs._train(training.folder, with_report=True)
+    in_process.train_in(training.folder, with_report=True)
     progress = Progress.read(training.folder)
     before, estimate, preview = progress.said
     assert before == 'before' and progress.starts == 2
@@ -325,7 +326,7 @@ def test_report_of_a_child(config, photograph, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_worker_of_dask_is_killed(config, photograph, tmp_path, dask_cluster,
                                   monkeypatch):
-    monkeypatch.setattr(photographs, '_COMMAND', ('-c', KILLS_ITS_WORKER))
+    monkeypatch.setattr(running, '_COMMAND', ('-c', KILLS_ITS_WORKER))
     images = [photograph(f'{x}.png', seed=seed) for seed, x in enumerate('ab')]
     scheduler = dask_cluster(num_workers=2)
     results = train_photographs(

@@ -23,8 +23,8 @@ def test_saves_ends_and_goes_on(toy, capfd):
     path = Path(runner.work_dir, 'iter_6.pth')
     lines = [x for x in capfd.readouterr().err.splitlines() if 'SIGTERM' in x]
     assert lines == [
-        'SIGTERM: stopped after iteration 6. The training can go on from '
-        f'{path}'
+        'SIGTERM: stopped after iteration 6. The training can be resumed '
+        f'from {path}'
     ]
     assert Path(runner.work_dir,
                 'last_checkpoint').read_text() == str(path)

@@ -2,8 +2,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmpe.engine import photographs
-from mmpe.engine.photographs import CONFIG, Training
+from mmpe.engine.photographs import CONFIG, Training, running
 from mmpe.engine.training_queue import TrainingQueue
 
 from ..waiting import wait_for
@@ -13,7 +12,7 @@ pytestmark = pytest.mark.tools
 # What children run in place of a training: until there is a file `go`.
 CHILD = '''
 import json, pathlib, signal, sys, time
-from mmpe.utils.parallel import Progress, end_with_parent
+from mmpe.utils.child import Progress, end_with_parent
 end_with_parent()
 folder = pathlib.Path(sys.argv[1])
 signal.signal(signal.SIGTERM, lambda *_: (
@@ -35,7 +34,7 @@ while not (folder / 'go').exists():
 
 @pytest.fixture
 def queue(tmp_path, monkeypatch):
-    monkeypatch.setattr(photographs, '_COMMAND', ('-c', CHILD))
+    monkeypatch.setattr(running, '_COMMAND', ('-c', CHILD))
     queues = []
 
     def make():

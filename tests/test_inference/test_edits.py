@@ -40,7 +40,7 @@ def content(**edit):
 
 
 @pytest.mark.parametrize('wrong, match', [
-    (content(shift=[0, 0]), 'needs one of'),
+    (content(shift=[0, 0]), 'requires one of'),
     (content(shift=[0, float('nan')]), '"shift" of edits must be 2 numbers'),
     (content(shift=[0]), '"shift" of edits must be 2 numbers'),
     (content(shift=[True, 1]), '"shift" of edits must be 2 numbers'),
@@ -48,10 +48,10 @@ def content(**edit):
     (content(shift=[1, 10**400]), '"shift" of edits must be 2 numbers'),
     (content(angle=[3]), '"angle" of edits must be a number'),
     (content(keep=1, shift=[1, 1]), '"keep" of an edit must be true or'),
-    (content(flip=['vertical']), '"flip" of an edit must be a word'),
+    (content(flip=['vertical']), '"flip" of an edit must be a string'),
     (content(flip='sideways'), "`flip` must be one of"),
-    (content(displacement='a.npy'), 'An edit must be an object of region'),
-    (content(**MOVE, **AROUND), 'a "region" or an "outline", not both'),
+    (content(displacement='a.npy'), 'must be an object with some of region'),
+    (content(**MOVE, **AROUND), 'cannot have both "region" and "outline"'),
     (content(outline=[[1, 1], [2, 2]], remove=True), 'from 3 to 5000'),
     (content(outline=[[1, 1]] * 5001, remove=True), 'from 3 to 5000'),
     (content(outline=[[90, 90], [90, 95], [95, 95]], remove=True),
@@ -60,8 +60,8 @@ def content(**edit):
     (dict(size=[20, 30], edits=[MOVE] * 101), 'from 1 to 100 edits'),
     (dict(size=[0, 30], edits=[MOVE]), 'two whole numbers from 1'),
     (dict(size=[20.5, 30], edits=[MOVE]), 'two whole numbers from 1'),
-    (dict(edits=[MOVE]), 'object of "size" and "edits"'),
-    ([MOVE], 'object of "size" and "edits"'),
+    (dict(edits=[MOVE]), 'object with "size" and "edits"'),
+    ([MOVE], 'object with "size" and "edits"'),
 ])
 def test_wrong_content(wrong, match):
     with pytest.raises(ValueError, match=match):
@@ -74,15 +74,15 @@ def test_wrong_files(tmp_path):
         read_edits(path, (20, 30))
     for data in (b'text', b'\xff\xfe', b'', b'[' * 100000):
         path.write_bytes(data)
-        with pytest.raises(ValueError, match='json. is no file of edits'):
+        with pytest.raises(ValueError, match='json. is not a file of edits'):
             read_edits(path, (20, 30))
     path.write_text(json.dumps(content(shift=[0, 0])))
-    with pytest.raises(ValueError, match=r"edits.json': .* needs one of"):
+    with pytest.raises(ValueError, match=r"edits.json': .* requires one of"):
         read_edits(path, (20, 30))
     path.write_bytes(b' ' * (2**20 + 1))
     with pytest.raises(ValueError, match='more than 1048576 bytes'):
         read_edits(path, (20, 30))
-    with pytest.raises(ValueError, match='needs one of'):
+    with pytest.raises(ValueError, match='requires one of'):
         write_edits(tmp_path / 'no.json', [dict(region=[1, 2, 3, 4])],
                     (20, 30))
     assert not (tmp_path / 'no.json').exists()

@@ -296,15 +296,15 @@ def test_windows_with_a_border_are_crops(growth):
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (dict(), 'needs one of `shift`'),
+    (dict(), 'requires one of `shift`'),
     (dict(scale=0), '`scale` must be above 0'),
     (dict(flip='diagonal'), "one of .*'vertical'.*but got 'diagonal'"),
     (dict(shift=(1, 1), feather=-1), '`feather` must be at least 0'),
     (dict(shift=(1, 1), margin=-1), '`margin` must be at least 0'),
-    (dict(shift=(1, 1), keep=True), 'need a `region`'),
-    (dict(region=BOX, keep=True, remove=True), 'set one of'),
-    (dict(region=BOX, remove=True, angle=3), '`remove` goes without'),
-    (dict(displacement=np.zeros((2, 3, 4)), angle=3), 'stands for itself'),
+    (dict(shift=(1, 1), keep=True), 'require `region`'),
+    (dict(region=BOX, keep=True, remove=True), 'cannot be combined'),
+    (dict(region=BOX, remove=True, angle=3), '`remove` cannot be combined'),
+    (dict(displacement=np.zeros((2, 3, 4)), angle=3), 'can only be combined'),
 ])
 def test_bad_changes(arguments, message):
     with pytest.raises(ValueError, match=message):
@@ -317,7 +317,7 @@ def test_bad_changes(arguments, message):
     (dict(region=(0, 9, 5), angle=1), r'a box \(top'),
     (dict(region=np.ones((61, 80), bool), angle=1), '61 x 81.*got 61 x 80'),
     (dict(region=np.zeros(SIZE, bool), angle=1), 'mask is empty'),
-    (dict(region=np.ones(SIZE, bool), angle=1), 'something beside it'),
+    (dict(region=np.ones(SIZE, bool), angle=1), 'nothing can continue'),
     (dict(displacement=np.zeros((2, 5, 6))), r'\(2, 61, 81\).*\(2, 5, 6\)'),
     (dict(displacement=np.full((2, *SIZE), np.nan)), 'must be finite'),
 ])

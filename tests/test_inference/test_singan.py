@@ -393,7 +393,7 @@ def test_positions_must_be_explicit(call):
 
 
 def test_load_a_folder(tmp_path, sampler):
-    with pytest.raises(ValueError, match='holds 0 configs and no checkpoints'):
+    with pytest.raises(ValueError, match='has 0 configs and no checkpoints'):
         load(tmp_path)
     (tmp_path / 'config.py').write_text(f'model = {model_cfg("spe8")!r}\n')
     for number in (5, 40):

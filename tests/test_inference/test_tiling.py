@@ -210,10 +210,10 @@ def test_a_failure_leaves_nothing(error, stage, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize('head, options, message', [
-    ('csg', dict(path='a.jpg'), r'must end in one of .png, .tif, .tiff'),
+    ('csg', dict(path='a.jpg'), r'must end with one of .png, .tif, .tiff'),
     ('csg', dict(size=(2, 90)), r'`size` must be at least 4 x 4'),
     ('reflect-pad', dict(size=(9, 90)),
-     'scale 0 would have 4 cells, but must have more than 5'),
+     'scale 0 must have more than 5 cells, but would have 4'),
     ('csg', dict(tile=9), r'`tile` must be at least 10 .* but got 9'),
     ('csg', dict(start_scale=3), r'must be from 0 to 2 .* but got 3'),
     ('csg', dict(start_scale=-1), r'must be from 0 to 2 .* but got -1'),
@@ -232,7 +232,7 @@ def test_bad_options(head, options, message, tmp_path):
 def test_disk_is_too_small(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, 'disk_usage',
                         lambda _: namedtuple('Usage', 'free')(5 * 10**9))
-    with pytest.raises(OSError, match='must have up to .* GB free .* has 5 '):
+    with pytest.raises(OSError, match='needs up to .* GB of free .* has 5 '):
         draw_tiled(
             make_model('csg'), tmp_path / 'new' / 'a.png', (40000, 30000), 0)
     assert not os.listdir(tmp_path)

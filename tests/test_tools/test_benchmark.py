@@ -94,30 +94,30 @@ def test_no_ratio_where_results_differ(benchmark, monkeypatch, tmp_path):
     assert row['ratio'] is None
 
 
-def test_rounding_is_tolerated(benchmark, measure, monkeypatch):
+def test_rounding_is_tolerated(benchmark, agreement, monkeypatch):
     name = 'config-f-sample-256-b1'
     args = ('--no-memory', '--only', name)
-    monkeypatch.setattr(measure, 'differences', lambda *_: dict(image=2e-4))
-    monkeypatch.setattr(measure, 'effect_of_rounding',
+    monkeypatch.setattr(agreement, 'differences', lambda *_: dict(image=2e-4))
+    monkeypatch.setattr(agreement, 'effect_of_rounding',
                         lambda *_: dict(image=7e-5))
     output = benchmark(*args)
     assert float(cells(output, name)[3]) > 0
     assert (f'{name}: image differs by 2.0e-04, and by 7.0e-05 on '
             'the reference side alone when its weights are rounded '
-            'otherwise') in output
-    monkeypatch.setattr(measure, 'effect_of_rounding',
+            'differently') in output
+    monkeypatch.setattr(agreement, 'effect_of_rounding',
                         lambda *_: dict(image=6e-5))
     with pytest.raises(SystemExit, match='differs by 2.0e-04, more than 2e'):
         benchmark(*args)
 
 
-def test_effect_of_rounding(measure):
+def test_effect_of_rounding(agreement):
     from benchmarking.core import Task
     model = torch.nn.Linear(50, 20)
     x = torch.ones(1, 50)
     task = Task(lambda: dict(value=model(x)), model)
     before = model.weight.clone()
-    effect = measure.effect_of_rounding(task, task.record())
+    effect = agreement.effect_of_rounding(task, task.record())
     assert 1e-8 < effect['value'] < 1e-5
     assert model.weight.equal(before)
 
@@ -206,7 +206,13 @@ def measure(benchmark):
     return sys.modules['benchmarking.measure']
 
 
-def test_differences(measure):
+@pytest.fixture
+def agreement(benchmark):
+    benchmark('--list')
+    return sys.modules['benchmarking.agreement']
+
+
+def test_differences(agreement):
     expected = {
         'image': torch.tensor([4., 1.]),
         'gradient of net.a': torch.tensor([3., 4.]),
@@ -220,13 +226,13 @@ def test_differences(measure):
         'gradient of net.d': torch.zeros(2),
         'loss': torch.tensor(float('nan'))
     }
-    found = measure.differences(results, expected)
+    found = agreement.differences(results, expected)
     assert found['image'] == 0.25
     assert found['gradient of net'] == pytest.approx(0.1)
     assert found['loss'] != found['loss']
     results['gradient of net.d'] = torch.ones(2)
     with pytest.raises(ValueError, match="Only one side has 'gradient of"):
-        measure.differences(results, expected)
+        agreement.differences(results, expected)
 
 
 def test_flops(measure):

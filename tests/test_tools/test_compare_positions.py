@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 from mmpe.engine import photographs
+from mmpe.engine.photographs import running
+from mmpe.engine.photographs.training import train_in
 from mmpe.evaluation.single_image import layout_correlation
 from mmpe.inference import load
 
@@ -22,7 +24,7 @@ def train_here(trainings, jobs):
     """Without processes, each of which takes seconds to start."""
     for training in trainings:
         photographs.write_config(training)
-        photographs._train(training.folder)
+        train_in(training.folder)
     return [photographs.finished(x) for x in trainings]
 
 
@@ -72,13 +74,13 @@ def test_sheet_and_figures(run_tool, photograph, tmp_path, monkeypatch,
         assert image.height > 5 * 32 and image.width > 3 * 40 + 2 * 80
 
     before = (out / 'figures.json').read_bytes()
-    monkeypatch.setattr(photographs, '_COMMAND', None)
+    monkeypatch.setattr(running, '_COMMAND', None)
     run_tool(*command)  # trains nothing
     assert (out / 'figures.json').read_bytes() == before
 
 
 def test_failed_training(run_tool, photograph, tmp_path, monkeypatch):
-    monkeypatch.setattr(photographs, '_COMMAND',
+    monkeypatch.setattr(running, '_COMMAND',
                         ('-c', 'raise OSError("no luck")'))
     with pytest.raises(SystemExit, match='OSError: no luck .*training.log'):
         run_tool(TOOL, photograph, '--out-dir', tmp_path / 'out', *SMALL)
@@ -90,7 +92,7 @@ def test_needs_sensible_arguments(run_tool, photograph, tmp_path, capsys):
         with pytest.raises(SystemExit) as error:
             run_tool(TOOL, photograph, f'--{name}', '0')
         assert error.value.code == 2
-        assert f'--{name} must be at least' in capsys.readouterr().err
+        assert f'--{name}: must be at least' in capsys.readouterr().err
     out = tmp_path / 'out'
     with pytest.raises(SystemExit, match='There is no image file at'):
         run_tool(TOOL, tmp_path / 'none.png', '--out-dir', out)

@@ -305,7 +305,7 @@ def test_sigterm_to_one_of_two(launch, mspie, environment, tmp_path):
     assert log.read_text().count('SIGTERM: stopped after iteration') == 1
     assert 'exitcode  : 75' in log.read_text()
     last = (work / 'last_checkpoint').read_text()
-    assert f'can go on from {last}' in log.read_text()
+    assert f'can be resumed from {last}' in log.read_text()
     assert len(read_checkpoint(last)['random_states']) == 2
     # It goes on as if nothing had happened.
     end = int(re.search(r'iter_(\d+).pth', last)[1]) + 2

@@ -191,7 +191,7 @@ def test_sigterm(train, tmp_path):
         job.kill()
     last = (work / 'last_checkpoint').read_text()
     assert log.read_text().count('SIGTERM: stopped after') == 1
-    assert f'can go on from {last}' in log.read_text()
+    assert f'can be resumed from {last}' in log.read_text()
     assert last != str(work / 'iter_36.pth')
     train(before=['--resume'], at=99, times=0)
     whole = train(folder='whole', at=99, times=0)

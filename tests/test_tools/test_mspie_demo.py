@@ -97,8 +97,8 @@ def test_bad_input(run_tool, trained, tmp_path, capsys):  # noqa: F811
         with pytest.raises(SystemExit, match=message) as error:
             run_tool(DEMO, *args, '--out-dir', out)
         assert '\n' not in str(error.value)
-    for args, message in ((['--num', '0'], '--num must be at least 1'),
-                          (['--batch-size', '0'], '--batch-size must be'),
+    for args, message in ((['--num', '0'], '--num: must be at least 1'),
+                          (['--batch-size', '0'], '--batch-size: must be'),
                           (['--truncation', '2'], 'from 0 to 1, but got 2')):
         with pytest.raises(SystemExit) as error:
             run_tool(DEMO, config, checkpoint, *args, '--out-dir', out)

@@ -175,7 +175,7 @@ def test_a_claim_without_trainings(run_tool, tmp_path, photograph, capsys):
 
 def test_errors(run_tool, tmp_path, capsys):
     for arguments, text in (
-        (('--num', 4), '--num must be at least 8, but got 4'),
+        (('--num', 4), '--num: must be at least 8, but got 4'),
         (('--model', 'gan'), "invalid choice: 'gan'"),
         (('--padding', 'ones'), "invalid choice: 'ones'")):
         with pytest.raises(SystemExit) as error:

@@ -96,7 +96,7 @@ def test_folder(prepare, folder, capsys):
     out = prepare(folder)
     check(out)
     text = capsys.readouterr().out
-    assert '3 images are new, 1 of them enlarged' in text
+    assert '3 images were converted, 1 of them enlarged' in text
     left_out = (out / 'left_out.txt').read_text().splitlines()
     assert len(left_out) == 2
     assert left_out[0].startswith("cut.png: The image file 'cut.png'")
@@ -119,7 +119,7 @@ def test_repeated(prepare, folder, capsys):
     (folder / 'text.jpg').unlink()
     capsys.readouterr()
     prepare(folder)
-    assert '1 images are new, 0' in capsys.readouterr().out
+    assert '1 images were converted, 0' in capsys.readouterr().out
     assert kept.read_bytes() == b'as it was'
     assert names(out / 'out_32') == EXPECTED
     assert not (out / 'left_out.txt').exists()
@@ -164,7 +164,7 @@ def test_archives_that_lead_out(prepare, tmp_path, make):
         'archive', 'out/left_out.txt', 'out/out_16/good.png',
         'out/out_32/good.png'
     ]
-    assert (out / 'left_out.txt').read_text().count('leads out') == 5
+    assert (out / 'left_out.txt').read_text().count('points outside') == 5
 
 
 def test_links_in_archives_are_not_followed(prepare, tmp_path):
@@ -178,7 +178,7 @@ def test_links_in_archives_are_not_followed(prepare, tmp_path):
     assert names(prepare(path) / 'out_16') == ['good.png']
 
 
-def test_bad_arguments(prepare, folder, tmp_path):
+def test_bad_arguments(prepare, folder, tmp_path, capsys):
     text = tmp_path / 'text.txt'
     text.write_text('some text')
     empty = tmp_path / 'empty'
@@ -198,11 +198,13 @@ def test_bad_arguments(prepare, folder, tmp_path):
         (broken, (), 'No image could be read'),
         (folder, ('--folders', 'a'), 'for each of 2 sizes'),
         (folder, ('--folders', 'a', 'a'), 'for each of 2 sizes'),
-        (folder, ('--workers', '0'), 'at least 1'),
-        (tmp_path, (), 'New images must not be in the source'),
+        (tmp_path, (), 'Output folders must not be in the source'),
     ):
         with pytest.raises(SystemExit, match=message):
             prepare(source, *args)
+    with pytest.raises(SystemExit):
+        prepare(folder, '--workers', '0')
+    assert '--workers: must be at least 1' in capsys.readouterr().err
     assert not [x for x in names(tmp_path / 'out') if x != 'left_out.txt']
 
 

@@ -98,7 +98,7 @@ def test_bad_checkpoints(run_tool, tmp_path):
                                   'none.pth.*does not exist'),
                                  (text, 'text.pth. is not a checkpoint'),
                                  (other, 'has no .state_dict'),
-                                 (no_average, 'holds no average',
+                                 (no_average, 'has no averaged generator',
                                   '--ema-only')):
         with pytest.raises(SystemExit, match=message):
             run_tool(TOOL, path, tmp_path / 'out' / 'model.pth', *args)

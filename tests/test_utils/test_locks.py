@@ -44,7 +44,7 @@ def test_one_process_at_a_time(holder, tmp_path):
         FolderLock(folder)
     assert str(error.value) == (
         f"'{folder}' is in use by process {holder.pid} on "
-        f'{socket.gethostname()}: wait for its end, or use another folder.')
+        f'{socket.gethostname()}: wait until it ends, or use another folder.')
     # Asking has not taken it away.
     with pytest.raises(FolderInUseError):
         FolderLock(folder)

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
-from mmpe.utils import parallel
-from mmpe.utils.parallel import Progress, train_in_folders, workers_of
+from mmpe.utils import cluster, parallel
+from mmpe.utils.child import Progress
+from mmpe.utils.cluster import workers_of
+from mmpe.utils.parallel import train_in_folders
 
 from ..waiting import wait_for
 
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.tools
 CHILD = '''
 import json, os, sys, time
 from pathlib import Path
-from mmpe.utils.parallel import Progress, end_with_parent
+from mmpe.utils.child import Progress, end_with_parent
 end_with_parent()
 folder = Path(sys.argv[1])
 progress = Progress.read(folder)
@@ -43,7 +45,8 @@ threads = os.environ['OMP_NUM_THREADS']
 PARENT = '''
 import json, sys
 from pathlib import Path
-from mmpe.utils.parallel import train_in_folders, workers_of
+from mmpe.utils.cluster import workers_of
+from mmpe.utils.parallel import train_in_folders
 *folders, command, jobs, dask = json.loads(sys.argv[1])
 with workers_of(dask) as client:
     train_in_folders([Path(x) for x in folders], command, jobs, client=client)
@@ -147,21 +150,21 @@ def test_cluster_that_ends(tmp_path, dask_cluster):
     nanny = parent_of(parent_of(child))
     os.kill(dask_cluster.scheduler.pid, signal.SIGKILL)
     assert parent.communicate()[1].splitlines()[-1] == (
-        'ConnectionError: The Dask cluster has given up: the connection to '
-        'its scheduler is lost; the same call goes on from here.')
+        'ConnectionError: The Dask cluster gave up: the connection to its '
+        'scheduler is lost. Run the same call again to continue.')
     wait_for(lambda: is_gone(child) and is_gone(nanny))
 
 
 def test_scheduler_that_gives_up(train, dask_cluster):
     scheduler = dask_cluster(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES='0')
-    with pytest.raises(ConnectionError, match='given up: .* workers died'):
+    with pytest.raises(ConnectionError, match='gave up: .* workers died'):
         train('kills', dask=str(scheduler))
 
 
 def test_needs_a_scheduler(train, tmp_path, monkeypatch):
-    monkeypatch.setattr(parallel, '_TIMEOUT', 0.1)
-    with pytest.raises(ConnectionError, match='no Dask scheduler at 127.0.0.1'
-                       ':9 that can be used: '):
+    monkeypatch.setattr(cluster, '_TIMEOUT', 0.1)
+    with pytest.raises(ConnectionError, match='Cannot connect to a Dask '
+                       'scheduler at 127.0.0.1:9: '):
         train('a', dask='127.0.0.1:9')
     path = tmp_path / 'file'
     for text in ('text', '{}', '[1]'):
@@ -177,8 +180,8 @@ def test_needs_a_scheduler(train, tmp_path, monkeypatch):
 
 def test_folder_that_the_worker_does_not_see(tmp_path):
     assert parallel._work(str(tmp_path), COMMAND, 1, False)[1][
-        'error'].endswith(f'does not see {tmp_path}: it must be on a file '
-                          'system that all share.')
+        'error'].endswith(f'does not see {tmp_path}: it must be on a '
+                          'shared file system.')
 
 
 def test_worker_dies_at_each_start(tmp_path):

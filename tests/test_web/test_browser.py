@@ -92,7 +92,7 @@ def test_move_undo_and_download(open_page, server, tmp_path):
     assert red[:, 33:41].min() > 80 and red[:, 12:21].max() < 40
 
     # a second edit, of which the first one is undone and made again
-    page.get_by_label('Repeat: it also stays').check()
+    page.get_by_label('Repeat: keep it in place, too').check()
     before = ready(page)
     drag(page, 'move-canvas', (9 / 48, 31 / 64), (21 / 48, 43 / 64))
     drag(page, 'move-canvas', (15 / 48, 37 / 64), (15 / 48, 17 / 64))
@@ -114,7 +114,7 @@ def test_move_undo_and_download(open_page, server, tmp_path):
     page.click('#undo')
     assert 'There is nothing to undo.' in told(page)
     page.click('#apply')
-    assert 'First draw around a part of the photograph.' in told(page)
+    assert 'Draw around a part of the photograph first.' in told(page)
 
 
 def test_line_drawn_around(open_page, tmp_path):
@@ -147,7 +147,7 @@ def test_harmonize_with_brush_and_files(open_page, tmp_path):
     wait_for(page, 'brush-canvas', photograph)
     page.locator('#edit-kind label').nth(1).click()
     page.click('#do-edit')
-    assert 'Nothing is marked: paint over what was changed' in told(page)
+    assert 'Nothing is marked: paint over the changed pixels' in told(page)
     drag(page, 'brush-canvas', (.7, .3), (.7, .6))
     page.click('#do-edit')
     page.wait_for_selector('#edit-results img')
@@ -211,7 +211,7 @@ def test_learn_stop_go_on_and_kill(open_page, server, tmp_path):
     # The server dies, and comes back; the training goes on from there.
     server.stop(signal.SIGKILL)
     page.wait_for_selector('#mmpe-note')
-    assert 'The program has ended' in page.locator('#mmpe-note').inner_text()
+    assert 'The server has stopped' in page.locator('#mmpe-note').inner_text()
     server.start()
     page.wait_for_selector('#mmpe-note', state='hidden')
     # what a browser says where nobody answers

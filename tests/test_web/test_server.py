@@ -17,8 +17,8 @@ from .conftest import draw_photograph
 
 pytest.importorskip('gradio')
 
-from mmpe.web import page as page_module  # noqa: E402
-from mmpe.web.page import told  # noqa: E402
+from mmpe.web.tabs import base  # noqa: E402
+from mmpe.web.tabs.base import told  # noqa: E402
 from mmpe.web.server import _is_full  # noqa: E402
 from mmpe.web.studio import plain  # noqa: E402
 
@@ -135,16 +135,16 @@ def test_two_servers_share_neither_port_nor_folder(server, tmp_path):
 
 def test_errors_in_plain_words(monkeypatch, tmp_path):
     said = []
-    monkeypatch.setattr(page_module.gr, 'Warning',
+    monkeypatch.setattr(base.gr, 'Warning',
                         lambda text, **options: said.append(text))
 
     def fail():
         raise OSError(errno.ENOSPC, 'Cannot write: No space left', 'x.png')
 
     assert len(next(told(fail, 2)())) == 2
-    assert said == ['The disk is full, so nothing was written: make room, '
-                    'then try again.']
-    assert plain(MemoryError()).startswith('The memory does not suffice')
+    assert said == ['The disk is full, so nothing was written: free some '
+                    'space, then try again.']
+    assert plain(MemoryError()).startswith('Out of memory')
     assert plain(ValueError('Argument `start_scale` must be 1.\nMore')) == (
         'The start scale must be 1.')
     usage = shutil.disk_usage(tmp_path)

@@ -1,22 +1,21 @@
 r"""Compare SinGANs with implicit, no and explicit positions on a photograph.
 
-The fast config is trained on the same photograph with zero padding (positions
-are implicit), without padding or any other cue of position, with a Cartesian
-grid (CSG) and with a sinusoidal encoding (SPE). One sheet shows for each the
-reconstruction, random samples and random samples that are wider. How much of
-the photograph's layout survives is measured on 16 samples of each kind, by
-the correlation with the (stretched) photograph at low resolution: 1 is the
-same layout, 0 an unrelated one.
+Trains the fast config on the same photograph with zero padding (implicit
+positions), without padding or any other position cue, with a Cartesian grid
+(CSG) and with a sinusoidal encoding (SPE). A sheet shows the reconstruction,
+random samples, and wider random samples of each. How well the photograph's
+layout is preserved is measured on 16 samples of each kind, as the correlation
+with the (stretched) photograph at low resolution: 1 is the same layout, 0 an
+unrelated one.
 
-Trainings that an earlier call has finished in the same --out-dir are used
-again, and interrupted ones go on.
+Finished trainings in the same --out-dir are reused, and interrupted ones are
+resumed.
 
 Example:
     python tools/analysis/compare_positions.py photo.jpg --out-dir positions
 """
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
@@ -27,8 +26,9 @@ from mmpe.engine.photographs import (TrainingResult, bundled_photograph,
                                      summary_table)
 from mmpe.evaluation.single_image import layout_correlation
 from mmpe.inference import SinGANSampler, load
-from mmpe.utils.command_line import (SettingsAction, one_line_errors,
-                                     open_config)
+from mmpe.utils.arguments import (CFG_OPTIONS, NUM, OUT_DIR, SEED, Argument,
+                                  at_least, make_parser)
+from mmpe.utils.command_line import one_line_errors, open_config
 from mmpe.utils.files import atomic_write, check_folder
 from mmpe.utils.images import contact_sheet, save_image
 from mmpe.utils.progress import ProgressBar
@@ -47,52 +47,35 @@ Row = List[Tuple[str, np.ndarray]]
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        'image', nargs='?', help='photograph (default: one of scikit-image)')
-    parser.add_argument(
-        '--out-dir',
-        default='positions_out',
-        help='folder of trainings and results (default: positions_out)')
-    parser.add_argument(
-        '--num',
-        type=int,
-        default=3,
-        help='samples of each kind on the sheet (default: 3)')
-    parser.add_argument(
-        '--widen',
-        type=float,
-        default=1.5,
-        help='how many times wider the wider samples are (default: 1.5)')
-    parser.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        help='random seed of trainings and samples (default: 0)')
-    parser.add_argument(
-        '--jobs',
-        type=int,
-        default=1,
-        help='trainings at the same time (default: 1)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=SettingsAction,
-        help='override settings of all trainings, for instance '
-        'model.iters_per_scale=1000 train_dataloader.dataset.max_size=160')
-    args = parser.parse_args()
-    for name, least in (('num', 1), ('jobs', 1), ('widen', 0.1)):
-        if not least <= getattr(args, name) < math.inf:
-            parser.error(f'--{name} must be at least {least}, but got '
-                         f'{getattr(args, name)}')
-    return args
+    """Parse the command line."""
+    return make_parser(
+        __doc__,
+        Argument(
+            'image', nargs='?',
+            help='photograph (default: one of scikit-image)'),
+        OUT_DIR.but(
+            default='positions_out',
+            help='folder for trainings and results'),
+        NUM.but(default=3, help='samples of each kind on the sheet'),
+        Argument(
+            '--widen',
+            type=at_least(0.1, kind=float),
+            default=1.5,
+            help='width of the wider samples, as a multiple'),
+        SEED.but(help='random seed of trainings and samples'),
+        Argument(
+            '--jobs',
+            type=at_least(1),
+            default=1,
+            help='number of trainings at the same time'),
+        CFG_OPTIONS.but(
+            help='override settings of all trainings, e.g. '
+            'model.iters_per_scale=1000 '
+            'train_dataloader.dataset.max_size=160')).parse_args()
 
 
 def train(image: str, args: argparse.Namespace) -> List[TrainingResult]:
-    """One training for each kind of positions."""
+    """Train one model for each kind of positions."""
     configs = root() / 'configs/singan_fast'
     trainings = [
         plan_training(
@@ -108,7 +91,7 @@ def train(image: str, args: argparse.Namespace) -> List[TrainingResult]:
 
 def measure(sampler: SinGANSampler,
             args: argparse.Namespace) -> Tuple[Dict[str, dict], Row]:
-    """How much of the layout is kept at each size; a row of the sheet."""
+    """Measure how well the layout is preserved; draw a row of the sheet."""
     height, width = sampler.size
     layout, row = {}, [('reconstruction', sampler.reconstruct())]
     for kind, size in (('sample', (height, width)),
@@ -125,7 +108,7 @@ def measure(sampler: SinGANSampler,
 
 def compare(results: Sequence[TrainingResult],
             args: argparse.Namespace) -> Tuple[Dict[str, dict], np.ndarray]:
-    """Figures by the kind of positions, and the sheet."""
+    """Measure each kind of positions; return the figures and the sheet."""
     figures, rows = {}, []
     for (head, title), result in ProgressBar(
             list(zip(HEADS.items(), results)), 'Models'):
@@ -133,9 +116,9 @@ def compare(results: Sequence[TrainingResult],
         if not rows:
             rows.append([('photograph', sampler.photograph)])
         layout, row = measure(sampler, args)
-        kept = ', '.join(f'{x["mean"]:.2f} of {size}'
+        kept = ', '.join(f'{x["mean"]:.2f} at {size}'
                          for size, x in layout.items())
-        # The heading has a row of its own: columns are as wide as labels.
+        # The heading gets its own row, as labels widen their column.
         blank = np.full((1, 1, 3), 255, np.uint8)
         rows += [[(f'{title}: layout {kept}', blank)], row]
         figures[head] = dict(
@@ -147,7 +130,7 @@ def compare(results: Sequence[TrainingResult],
 
 
 def table(figures: Dict[str, dict]) -> str:
-    """The figures for people to read."""
+    """The figures as a table."""
     sizes = figures['csg']['layout']
     rows = [['positions', 'PSNR', *(f'layout, {size}' for size in sizes)]]
     for head, x in figures.items():
@@ -168,12 +151,12 @@ def main() -> None:
         try:
             figures, sheet = compare(train(image, args), args)
         except KeyboardInterrupt:
-            sys.exit('Stopped. The same command goes on from here.')
+            sys.exit('Stopped. Run the same command again to continue.')
         with atomic_write(folder / 'figures.json') as temporary:
             temporary.write_text(json.dumps(figures, indent=2) + '\n')
         save_image(folder / 'sheet.png', sheet)
     print(table(figures))
-    print(f'The sheet is {folder / "sheet.png"}, the figures are in '
+    print(f'The contact sheet is {folder / "sheet.png"}, the figures are in '
           f'{folder / "figures.json"}')
 
 

@@ -1,8 +1,7 @@
-r"""Parameters and FLOPs of generator and discriminator, at each size.
+r"""Count parameters and FLOPs of generator and discriminator at each size.
 
-One image passes through each network. A multiplication and an addition are
-two FLOPs; counted are convolutions and matrix products. Nothing is computed,
-so that large sizes take neither time nor memory.
+Counts convolutions and matrix products for one image; a multiply-add is two
+FLOPs. Nothing is actually computed, so large sizes take no time or memory.
 
 Examples:
     python tools/analysis/get_flops.py configs/positional_encoding_in_gans/\
@@ -23,22 +22,23 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.functional.pyramid import pyramid_sizes
-from mmpe.utils.command_line import (SettingsAction, one_line_errors,
-                                     open_config)
+from mmpe.utils.arguments import (CFG_OPTIONS, CONFIG, Argument, at_least,
+                                  make_parser)
+from mmpe.utils.command_line import one_line_errors, open_config
 
 Size = Tuple[int, int]
 
 
 class Cost(NamedTuple):
-    """What one network costs at one size.
+    """Cost of one network at one size.
 
     Args:
         network: Name of the network.
-        scale: Extra cells, or SinGAN's scale.
+        scale: Number of extra cells, or index of SinGAN's scale.
         size: (H, W) of the image.
-        params: Number of parameters; with SinGAN those of this scale.
-        flops: FLOPs of one image; with SinGAN's generator those of all scales
-            up to this one.
+        params: Number of parameters; for SinGAN, of this scale only.
+        flops: FLOPs per image; for SinGAN's generator, of all scales up to
+            this one.
     """
 
     network: str
@@ -49,40 +49,29 @@ class Cost(NamedTuple):
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--photo-size',
-        type=int,
-        nargs=2,
-        metavar=('HEIGHT', 'WIDTH'),
-        help="size of SinGAN's photograph in pixels (default: that of the "
-        'photograph that the config names)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=SettingsAction,
-        help='override settings of the config, as in a.b=1 or a.b="[1,2]"')
-    args = parser.parse_args()
-    if args.photo_size and min(args.photo_size) < 1:
-        parser.error(f'--photo-size must be at least 1 1, but got '
-                     f'{args.photo_size}')
-    return args
+    """Parse the command line."""
+    return make_parser(
+        __doc__, CONFIG,
+        Argument(
+            '--photo-size',
+            type=at_least(1),
+            nargs=2,
+            metavar=('H', 'W'),
+            help="size of SinGAN's photograph in pixels (default: that of the "
+            'photograph in the config)'), CFG_OPTIONS).parse_args()
 
 
 def costs_of(cfg: Config, photo_size: Optional[Size] = None) -> List[Cost]:
-    """Costs of a config's networks.
+    """Costs of the networks of a config.
 
     Args:
         cfg: The config.
         photo_size: (H, W) of SinGAN's photograph.
 
     Raises:
-        FileNotFoundError: SinGAN's photograph is not there.
-        ValueError: The model is of another kind, or the photograph too small.
+        FileNotFoundError: SinGAN's photograph does not exist.
+        ValueError: The model is of another family, or the photograph is too
+            small.
     """
     from mmpe.models import SinGAN, StyleGAN2
     from mmpe.registry import MODELS, build_from
@@ -90,20 +79,20 @@ def costs_of(cfg: Config, photo_size: Optional[Size] = None) -> List[Cost]:
         raise ValueError('The config has no model.')
     if cfg.model.type.endswith('SinGAN'):
         sizes = _fit_scales(cfg, photo_size)
-    cfg.model.ema_config = None  # a copy of the generator
-    # Fake tensors have shapes, but no values.
+    cfg.model.ema_config = None  # the average has the same cost
+    # Fake tensors have a shape but no values.
     with FakeTensorMode(), torch.no_grad():
         model = build_from(MODELS, cfg.model).eval()
         if isinstance(model, SinGAN):
             return list(_singan_costs(model, sizes))
         if isinstance(model, StyleGAN2):
             return list(_stylegan_costs(model))
-    raise ValueError('The config must be one of SinGAN, StyleGAN2 or MS-PIE, '
-                     f'but it is one of a {type(model).__name__}.')
+    raise ValueError('The config must be for SinGAN, StyleGAN2 or MS-PIE, but '
+                     f'got one for {type(model).__name__}.')
 
 
 def _fit_scales(cfg: Config, photo_size: Optional[Size]) -> List[Size]:
-    """Sizes of SinGAN's pyramid; their number is set in the config."""
+    """Sizes of SinGAN's pyramid; sets ``num_scales`` in the config."""
     from mmpe.datasets import read_photograph
     dataset = cfg.train_dataloader.dataset
     if photo_size is None:
@@ -157,7 +146,7 @@ def _count(run: Callable[[], torch.Tensor]) -> Tuple[torch.Tensor, int]:
 
 
 def table(costs: List[Cost]) -> str:
-    """The costs in columns."""
+    """The costs as a table."""
     lines = [
         f'{"network":<14}{"scale":>6}{"size":>12}{"parameters":>15}'
         f'{"GFLOPs":>11}'

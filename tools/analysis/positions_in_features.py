@@ -1,15 +1,15 @@
 r"""Measure where the features of generators get their positions from.
 
-For each layer, with zero padding and without it: the location share (what the
-mean over latents explains of the features), positions read by linear probes
-(also after PosENet's protocol), what padding adds (PPP, signal-to-noise
-ratio), the error under shifts, and the agreement of layouts. Small networks
-with random weights by default; trained ones and networks of your own on
-request.
+For each layer, with and without zero padding: the location share (the part of
+the features that their mean over latents explains), positions read by linear
+probes (also by PosENet's protocol), the effect of padding (PPP,
+signal-to-noise ratio), the error under shifts, and the agreement of layouts.
+The networks are small ones with random weights by default, or trained ones, or
+your own.
 
 The results are `tables.md`, `results.json` and the figures `layers.png`,
-`profiles.png` and `maps.png`. What an earlier call has measured in the same
---out-dir is used again, so that a stopped analysis goes on.
+`profiles.png` and `maps.png`. Earlier measurements in the same --out-dir are
+reused, so a stopped analysis can be continued.
 
 Example:
     python tools/analysis/positions_in_features.py --out-dir positions
@@ -21,12 +21,12 @@ Example:
     python tools/analysis/positions_in_features.py --claim all \
         --data-root photos --work-dir claims
 
-where `mine.py` has a function `make` that returns a network and a function
-`draw(num, generator)`, which draws its inputs for `num` images with a
-`torch.Generator`. With --claim the claims of the paper's abstract are measured
-on small trainings (`configs/analysis`), which are done first; `claims.md`,
-`claims.json` and a figure of each are written to --work-dir. A stopped call
-goes on. What the claims are: docs/analysis.md.
+where the function `make` in `mine.py` returns a network and a function
+`draw(num, generator)` that draws its inputs for `num` images with a
+`torch.Generator`. --claim measures the claims of the paper's abstract, see
+docs/analysis.md: it first runs small trainings (`configs/analysis`), then
+writes `claims.md`, `claims.json` and a figure per claim to --work-dir. A
+stopped call can be continued.
 """
 import argparse
 import json
@@ -44,100 +44,96 @@ from mmpe.analysis.claims import CLAIMS
 from mmpe.analysis.report import AllResults, draw_figures, tables
 from mmpe.analysis.study import study, trainings_of
 from mmpe.utils import register_all_modules
-from mmpe.utils.command_line import SettingsAction, one_line_errors
+from mmpe.utils.arguments import (CFG_OPTIONS, NUM, OUT_DIR, Argument,
+                                  at_least, make_parser)
+from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write
 from mmpe.utils.progress import ProgressBar
 from mmpe.version import __version__
 
-# Of each network: how it is made for a seed, and what else it depends on;
-# None where that cannot be known.
+# For each network: a function that makes it from a seed, and what else it
+# depends on; None if that is unknown.
 Plan = Dict[str, Tuple[Callable[[int], Subject], object]]
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--model',
-        nargs='+',
-        default=[],
-        choices=list(ARCHITECTURES),
-        help='networks with random weights (default: all of them, unless '
-        'others are given): %(choices)s',
-        metavar='NAME')
-    parser.add_argument(
-        '--trained',
-        nargs=2,
-        action='append',
-        default=[],
-        metavar=('CONFIG', 'CHECKPOINT'),
-        help='a trained SinGAN, StyleGAN2, MS-PIE, or DCGAN or PGGAN of '
-        'MMagic; repeat for further ones')
-    parser.add_argument(
-        '--factory',
-        action='append',
-        default=[],
-        metavar='MODULE:FACTORY',
-        help='a network of your own; repeat for further ones')
-    parser.add_argument(
-        '--padding',
-        nargs='+',
-        default=['zeros', 'none'],
-        choices=MODES,
-        help='what to pad with; "none" computes on a larger input and crops '
-        '(default: zeros none)')
-    parser.add_argument(
-        '--seeds',
-        nargs='+',
-        type=int,
-        default=[0, 1],
-        help='seeds of random weights and of latents (default: 0 1)')
-    parser.add_argument(
-        '--num', type=int, default=32, help='latents (default: 32)')
-    parser.add_argument(
-        '--size',
-        type=int,
-        default=32,
-        help='image size of networks with random weights (default: 32)')
-    parser.add_argument(
-        '--out-dir',
-        default='positions_in_features',
-        help='folder of results (default: positions_in_features)')
+    """Parse the command line."""
+    parser = make_parser(
+        __doc__,
+        Argument(
+            '--model',
+            nargs='+',
+            default=[],
+            choices=list(ARCHITECTURES),
+            help='networks with random weights (default: all, unless other '
+            'networks are given): %(choices)s',
+            metavar='NAME'),
+        Argument(
+            '--trained',
+            nargs=2,
+            action='append',
+            default=[],
+            metavar=('CONFIG', 'CHECKPOINT'),
+            help='a trained SinGAN, StyleGAN2 or MS-PIE, or a DCGAN or PGGAN '
+            'of MMagic; can be repeated'),
+        Argument(
+            '--factory',
+            action='append',
+            default=[],
+            metavar='MODULE:FACTORY',
+            help='a network of your own; can be repeated'),
+        Argument(
+            '--padding',
+            nargs='+',
+            default=['zeros', 'none'],
+            choices=MODES,
+            help='padding modes; "none" computes on a larger input and crops '
+            '(default: zeros none)'),
+        Argument(
+            '--seeds',
+            nargs='+',
+            type=int,
+            default=[0, 1],
+            help='seeds of random weights and latents (default: 0 1)'),
+        NUM.but(type=at_least(8), default=32, help='number of latents'),
+        Argument(
+            '--size',
+            type=int,
+            default=32,
+            help='image size of networks with random weights'),
+        OUT_DIR.but(default='positions_in_features'))
     claims = parser.add_argument_group('claims')
-    claims.add_argument(
-        '--claim',
-        nargs='+',
-        choices=['all', *CLAIMS],
-        metavar='LETTER',
-        help=f'claims to measure: all, or some of {", ".join(CLAIMS)}')
-    claims.add_argument(
-        '--data-root',
-        metavar='FOLDER',
-        help='images that the networks but SinGAN are trained on')
-    claims.add_argument(
-        '--photograph',
-        metavar='FILE',
-        help='what SinGANs are trained on (default: one of scikit-image)')
-    claims.add_argument(
-        '--work-dir',
-        default='claims',
-        help='folder of trainings and results (default: claims)')
-    claims.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=SettingsAction,
-        help='override settings of all trainings that have them, for instance '
-        'train_cfg.max_iters=5000 model.iters_per_scale=1000')
+    for argument in (
+            Argument(
+                '--claim',
+                nargs='+',
+                choices=['all', *CLAIMS],
+                metavar='LETTER',
+                help=f'claims to measure: all, or some of {", ".join(CLAIMS)}'
+            ),
+            Argument(
+                '--data-root',
+                metavar='FOLDER',
+                help='training images for all networks but SinGAN'),
+            Argument(
+                '--photograph',
+                metavar='FILE',
+                help='training photograph for SinGAN (default: one of '
+                'scikit-image)'),
+            Argument(
+                '--work-dir',
+                default='claims',
+                help='folder for trainings and results'),
+            CFG_OPTIONS.but(
+                help='override settings in all trainings that have them, e.g. '
+                'train_cfg.max_iters=5000 model.iters_per_scale=1000')):
+        argument.add_to(claims)
     args = parser.parse_args()
     if args.claim:
         return check_claims(parser, args)
     for name in ('data_root', 'photograph', 'cfg_options'):
         if getattr(args, name) is not None:
-            parser.error(f'--{name.replace("_", "-")} needs --claim')
-    if args.num < 8:
-        parser.error(f'--num must be at least 8, but got {args.num}')
+            parser.error(f'--{name.replace("_", "-")} requires --claim')
     if not (args.model or args.trained or args.factory):
         args.model = list(ARCHITECTURES)
     return args
@@ -145,10 +141,10 @@ def parse_args() -> argparse.Namespace:
 
 def check_claims(parser: argparse.ArgumentParser,
                  args: argparse.Namespace) -> argparse.Namespace:
-    """See that the options suit --claim."""
+    """Check the options against --claim."""
     if args.model or args.trained or args.factory:
-        parser.error('--claim has networks of its own: leave out --model, '
-                     '--trained and --factory')
+        parser.error('--claim has its own networks and cannot be combined '
+                     'with --model, --trained and --factory')
     if 'all' in args.claim:
         args.claim = list(CLAIMS)
     if args.data_root is None and any(
@@ -159,15 +155,15 @@ def check_claims(parser: argparse.ArgumentParser,
 
 
 def run_claims(args: argparse.Namespace) -> None:
-    """Train and measure what the claims need, and print the table."""
-    # A training ends with this process, also after SIGTERM.
+    """Train and measure what the claims need; print the table."""
+    # End the training with this process, also after SIGTERM.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(args.work_dir)
     try:
         text = study(args.claim, args.seeds, args.data_root, args.photograph,
                      folder, args.cfg_options)
     except KeyboardInterrupt:
-        sys.exit('Stopped. The same command goes on from here.')
+        sys.exit('Stopped. Run the same command again to continue.')
     print(text)
     print(f'The table is in {folder / "claims.md"} and '
           f'{folder / "claims.json"}, the figures are in '
@@ -175,7 +171,7 @@ def run_claims(args: argparse.Namespace) -> None:
 
 
 def plan(args: argparse.Namespace) -> Plan:
-    """The networks by their names."""
+    """The networks by name."""
     networks: Plan = {}
     for name in args.model:
         networks[name] = (
@@ -194,7 +190,7 @@ def plan(args: argparse.Namespace) -> Plan:
             lambda seed, path=path: _made(path, seed), None)
     for name, (make, _) in networks.items():
         if name not in args.model:
-            make(args.seeds[0])  # what is wrong shows before any work
+            make(args.seeds[0])  # find mistakes before any work
     return networks
 
 
@@ -204,7 +200,7 @@ def _made(path: str, seed: int) -> Subject:
 
 
 def measure(networks: Plan, args: argparse.Namespace) -> AllResults:
-    """Results of all networks and seeds; those of earlier calls are read."""
+    """Results of all networks and seeds; earlier ones are reused."""
     results: Dict[str, List[dict]] = {name: [] for name in networks}
     total = len(networks) * len(args.seeds) * len(args.padding)
     with ProgressBar(total=total, desc='Paddings') as bar:
@@ -225,7 +221,7 @@ def measure(networks: Plan, args: argparse.Namespace) -> AllResults:
 
 
 def _earlier(path: Path, settings: list) -> Dict[str, dict]:
-    """What an earlier call has measured with the same settings, or None."""
+    """Results of an earlier call with the same settings, or None."""
     if not path.is_file():
         return None
     found = json.loads(path.read_text())
@@ -241,7 +237,7 @@ def main() -> None:
     """Run the command."""
     args = parse_args()
     register_all_modules()
-    sys.path.insert(0, os.getcwd())  # for networks of one's own
+    sys.path.insert(0, os.getcwd())  # for --factory
     folder = Path(args.out_dir)
     if args.claim:
         with one_line_errors():

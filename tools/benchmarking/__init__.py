@@ -1,1 +1,1 @@
-"""The workloads of ``tools/benchmark.py``, and what measures them."""
+"""Workloads of ``tools/benchmark.py``, and their measurement."""

@@ -1,4 +1,4 @@
-"""What a workload is, and what it is run with."""
+"""Workloads, their tasks and their options."""
 import contextlib
 from typing import (Callable, ContextManager, Dict, Iterable, List,
                     NamedTuple, Optional, Sequence, Union)
@@ -19,15 +19,16 @@ SIDES = ('mmagic', 'mmpe')
 
 
 class Options(NamedTuple):
-    """What is the same for all workloads.
+    """Options of all workloads.
 
     Args:
-        device: Where to compute.
-        dtype: 'float32' or 'bfloat16'; MMagic always computes in float32.
-        compile: Whether mmpe's networks are compiled.
-        small: Whether widths and sizes are shrunk, for a trial.
+        device: Device to compute on.
+        dtype: Precision of mmpe, 'float32' or 'bfloat16'; MMagic always runs
+            in float32.
+        compile: Whether to compile mmpe's networks.
+        small: Whether to shrink widths and sizes, for a quick check.
         image: Photograph for SinGAN; one of scikit-image if None.
-        cuda_graphs: Whether mmpe's SinGAN is trained with CUDA graphs.
+        cuda_graphs: Whether to train mmpe's SinGAN with CUDA graphs.
     """
 
     device: str = 'cpu'
@@ -38,20 +39,20 @@ class Options(NamedTuple):
     cuda_graphs: bool = False
 
     def uses_bfloat16(self, side: str) -> bool:
-        """Whether a side computes in bfloat16."""
+        """Whether a side runs in bfloat16."""
         return side == 'mmpe' and self.dtype == 'bfloat16'
 
     def autocast(self, side: str) -> ContextManager:
-        """The precision of forward passes."""
+        """Context with the precision of a side's forward passes."""
         if not self.uses_bfloat16(side):
             return contextlib.nullcontext()
         return torch.autocast(self.device.split(':')[0], torch.bfloat16)
 
     def optimizer(self, side: str, network: nn.Module,
                   betas: Sequence[float]) -> OptimWrapper:
-        """The Adam of a side's configs, which moves nothing.
+        """The Adam of a side's configs, with learning rate 0.
 
-        It does all its work, but every repetition computes the same.
+        It does all its work, but every repetition gives the same results.
         """
         wrapper = BFloat16OptimWrapper if self.uses_bfloat16(side) \
             else OptimWrapper
@@ -65,10 +66,10 @@ class Task:
     """One side of a workload.
 
     Args:
-        run: Does the work once; returns results to be compared: images and
-            losses by name.
-        model: Whose weights MMagic's side gets from mmpe's.
-        optimizers: Whose gradients are compared.
+        run: Does the work once; returns the images and losses to compare, by
+            name.
+        model: Model whose weights are copied from mmpe's side to MMagic's.
+        optimizers: Optimisers whose gradients are compared.
     """
 
     def __init__(self,
@@ -83,8 +84,8 @@ class Task:
         """Do the work once.
 
         Returns:
-            The results, and the gradients of all parameters, or of those that
-            the optimisers update.
+            The results, and the gradients of the parameters that the
+            optimisers update, or of all without optimisers.
         """
         gradients: Results = {}
         names = {
@@ -113,13 +114,13 @@ class Task:
 
 
 class Workload(NamedTuple):
-    """Something that both sides can do.
+    """Work that both sides can do.
 
     Args:
-        name: Its name on the command line.
-        make: Makes one side's task from its name and the options.
+        name: Name on the command line.
+        make: Makes the task of a side.
         has_dtype: Whether ``--dtype`` and ``--compile`` make a difference.
-        in_process: Whether the work is done in this process, whose peak
+        in_process: Whether the work is done in this process, so that its peak
             memory can be measured.
     """
 
@@ -130,11 +131,11 @@ class Workload(NamedTuple):
 
 
 class Derived(NamedTuple):
-    """Something whose time follows from measured ones.
+    """Work whose time is derived from that of workloads.
 
     Args:
-        name: Its name on the command line.
-        parts: How often each workload is done.
+        name: Name on the command line.
+        parts: Number of times that each workload is done.
     """
 
     name: str

@@ -1,10 +1,10 @@
-"""Figures from features, and the start of a process.
+"""Metrics on features, and start-up time.
 
-Equal mathematics: MMagic rounds the radii of precision and recall to float16,
-so each sample lies clearly inside the other manifold or clearly outside. The
-start is a new process each time: import, registration and config-f's networks,
-of mmpe, or of MMagic's own classes behind ``import mmpe``, since MMagic alone
-cannot be imported here.
+Equal work: MMagic rounds the radii of precision and recall to float16, so each
+sample is clearly inside or clearly outside of the other manifold. Start-up is
+a new process that imports, registers and builds config-f's networks: those of
+mmpe, or MMagic's after ``import mmpe``, as MMagic alone cannot be imported
+here.
 """
 import subprocess
 import sys
@@ -34,7 +34,7 @@ _START = {
 
 
 def _features(num: int, width: int, seed: int) -> Tensor:
-    """Features that lie along a few directions, as those of networks do."""
+    """Features along a few directions, like those of networks."""
     generator = torch.Generator().manual_seed(seed)
     latent = torch.randn(num, width, generator=generator)
     latent *= torch.linspace(0, -6, width).exp()
@@ -69,7 +69,7 @@ def fid(side: str, options: Options) -> Task:
 def precision_recall(side: str, options: Options) -> Task:
     """Precision and recall from features of reals and fakes."""
     num, width = (200, 32) if options.small else (10000, 4096)
-    # Half of the fakes are like reals; all others are like nothing else.
+    # Half of the fakes are near reals, the others are far from everything.
     real, fake = _features(num, width, 0), _features(num, width, 1)
     fake[:num // 2] = real[:num // 2] + 1e-3
     fake[num // 2:, 0] += 100
@@ -95,7 +95,7 @@ def precision_recall(side: str, options: Options) -> Task:
 
 def start(side: str, options: Options) -> Task:
     """A new process that imports, registers and builds config-f."""
-    from .mspie import config_f
+    from .mspie_models import config_f
     setting = config_f(options._replace(small=False))
     config = setting.model.to_dict()
     program = (f'config = {config!r}\n{_START[side]}\n'
@@ -112,7 +112,7 @@ def start(side: str, options: Options) -> Task:
 
 
 def workloads(options: Options) -> WorkloadList:
-    """All that is no training and no sampling."""
+    """Workloads other than training and sampling."""
     return [
         Workload('fid', fid, has_dtype=False),
         Workload('precision-recall', precision_recall, has_dtype=False),

@@ -1,4 +1,4 @@
-"""Time, memory, and what the machine can do."""
+"""Time, memory, FLOPs, and the convolution rate of the machine."""
 import contextlib
 import gc
 import math
@@ -7,8 +7,7 @@ import platform
 import statistics
 import time
 from pathlib import Path
-from typing import (Callable, Dict, Iterator, List, NamedTuple, Optional,
-                    Sequence, Tuple)
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
 
 import torch
 import torch.nn.functional as F
@@ -16,32 +15,25 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from mmpe.functional.winograd import direct_convolutions
-from .core import SIDES, Options, Results, Task, Workload
+from .core import SIDES, Options, Task, Workload
 
 __all__ = [
-    'Seconds', 'allowed_differences', 'convolution_rate', 'differences',
-    'effect_of_rounding', 'flops_of', 'machine', 'make_both', 'peak_memory',
-    'time_both', 'without_tf32', 'worst_of'
+    'Seconds', 'convolution_rate', 'flops_of', 'machine', 'make_both',
+    'peak_memory', 'time_both', 'without_tf32'
 ]
 
-# A repetition takes at least this long; short work is done several times.
+# A measurement takes at least this long; short work is repeated.
 _LEAST_SECONDS = 0.2
-# Rounding errors of about as many units in the last place are left by sums of
-# thousands of products.
-_UNITS_IN_THE_LAST_PLACE = 4
-_TRIALS = 4
-# How often their effect is tolerated.
-_ROUNDING = 3
 _CONVOLUTIONS = ((4, 128, 64), (2, 128, 128), (2, 256, 64), (1, 512, 32))
 
 
 class Seconds(NamedTuple):
-    """How long a side takes.
+    """Time of a side.
 
     Args:
-        wall: Median time.
-        cpu: Median time of all threads on processors.
-        all: Every measured time.
+        wall: Median wall-clock time.
+        cpu: Median CPU time of all threads.
+        all: All wall-clock times.
     """
 
     wall: float
@@ -50,7 +42,7 @@ class Seconds(NamedTuple):
 
 
 def machine(options: Options) -> Dict[str, object]:
-    """What the figures were measured on."""
+    """Description of the machine."""
     with contextlib.suppress(OSError):
         lines = Path('/proc/cpuinfo').read_text().splitlines()
         models = [
@@ -70,7 +62,7 @@ def machine(options: Options) -> Dict[str, object]:
 
 @contextlib.contextmanager
 def without_tf32() -> Iterator[None]:
-    """Let GPUs convolve in float32; PyTorch's default rounds to TF32."""
+    """Compute convolutions on GPUs in float32 instead of TF32."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
@@ -85,7 +77,7 @@ def _synchronize(options: Options) -> None:
 
 
 def convolution_rate(options: Options, dtype: torch.dtype) -> float:
-    """FLOP/s of 3x3 convolutions in good shapes: the best of some."""
+    """FLOP/s of 3x3 convolutions: the best of some favourable shapes."""
     rates = []
     for num, channels, side in _CONVOLUTIONS:
         if options.small:
@@ -108,7 +100,7 @@ def convolution_rate(options: Options, dtype: torch.dtype) -> float:
 
 
 def make_both(workload: Workload, options: Options) -> Dict[str, Task]:
-    """Both sides, with the same weights."""
+    """Tasks of both sides, with the same weights."""
     tasks = {side: workload.make(side, options) for side in SIDES}
     if tasks['mmpe'].model is not None:
         state = tasks['mmpe'].model.state_dict()
@@ -118,7 +110,7 @@ def make_both(workload: Workload, options: Options) -> Dict[str, Task]:
 
 
 class _FlopCounter(TorchDispatchMode):
-    """PyTorch's own one fails where gradients are differentiated."""
+    """Unlike PyTorch's own counter, works with double backward."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,134 +129,17 @@ class _FlopCounter(TorchDispatchMode):
 
 
 def flops_of(task: Task) -> int:
-    """FLOPs of convolutions, computed directly, and of matrix products."""
+    """FLOPs of direct convolutions and of matrix products."""
     with direct_convolutions(), _FlopCounter() as counter:
         task.run()
     return counter.total
 
 
-def differences(results: Results, expected: Results) -> Dict[str, float]:
-    """How far results are from the expected ones.
-
-    Of images and losses it is the largest difference by the largest value; of
-    the gradients of a network, as one vector, the norm of the difference by
-    the norm: single ones may be nearly zero.
-
-    Args:
-        results, expected: Tensors by name; 'gradient of NETWORK.PARAMETER'.
-
-    Returns:
-        Differences by name; 'gradient of NETWORK'.
-
-    Raises:
-        ValueError: One has results that the other lacks.
-    """
-    for key in results.keys() ^ expected.keys():
-        # A term that one side leaves out must not matter.
-        present = {**results, **expected}[key]
-        if not key.startswith('gradient') or present.any():
-            raise ValueError(f'Only one side has {key!r}.')
-    pairs: Dict[str, List[tuple]] = {}
-    for key in sorted(results.keys() & expected.keys()):
-        name = key.split('.')[0] if key.startswith('gradient') else key
-        pairs.setdefault(name, []).append((results[key], expected[key]))
-    return {
-        name: _difference(*map(_vector, zip(*values)),
-                          2 if name.startswith('gradient') else math.inf)
-        for name, values in pairs.items()
-    }
-
-
-def effect_of_rounding(task: Task, expected: Results) -> Dict[str, float]:
-    """How far rounding errors move a side's results.
-
-    Its weights are moved by a few units in the last place, up or down at
-    random, and moved back; more than once, since in small networks it is a
-    matter of chance whether an activation changes its side.
-
-    Args:
-        task: The side.
-        expected: Its results.
-
-    Returns:
-        The largest :func:`differences` from the expected ones.
-    """
-    parameters = list(task.model.parameters())
-    before = [parameter.detach().clone() for parameter in parameters]
-    generator = torch.Generator().manual_seed(0)
-    largest: Dict[str, float] = {}
-    for _ in range(_TRIALS):
-        for parameter, value in zip(parameters, before):
-            signs = torch.randint(
-                0, 2, value.shape, generator=generator) * 2. - 1
-            towards, moved = signs.to(value) * math.inf, value
-            for _ in range(_UNITS_IN_THE_LAST_PLACE):
-                moved = torch.nextafter(moved, towards)
-            parameter.data.copy_(moved)
-        for key, value in differences(task.record(), expected).items():
-            largest[key] = max(largest.get(key, 0.), value)
-    for parameter, value in zip(parameters, before):
-        parameter.data.copy_(value)
-    return largest
-
-
-def allowed_differences(
-        found: Dict[str, float], tolerances: Dict[str, float], task: Task,
-        expected: Results) -> Tuple[Dict[str, float], List[str]]:
-    """Tolerances that allow for what rounding does to the expected results.
-
-    A rounding error suffices to bring a leaky ReLU to its other side, so that
-    gradients in float32 are not always known to 1e-4.
-
-    Args:
-        found: What :func:`differences` gave.
-        tolerances: Of each of them.
-        task: The side whose results are expected.
-        expected: Its results.
-
-    Returns:
-        The tolerances; where a difference exceeds its own, three times the
-        :func:`effect_of_rounding` if that is more. And a note on each.
-    """
-    larger = [key for key in found if not found[key] <= tolerances[key]]
-    if not larger:
-        return tolerances, []
-    effect = effect_of_rounding(task, expected)
-    allowed, notes = dict(tolerances), []
-    for key in larger:
-        allowed[key] = max(allowed[key], _ROUNDING * effect[key])
-        notes.append(f'{key} differs by {found[key]:.1e}, and by '
-                     f'{effect[key]:.1e} on the reference side alone when its '
-                     'weights are rounded otherwise')
-    return allowed, notes
-
-
-def worst_of(found: Dict[str, float], tolerances: Dict[str, float]) -> str:
-    """The difference that is nearest to its tolerance, or beyond it."""
-    # Whatever is not a number comes first.
-    return max(
-        found,
-        key=lambda key:
-        (found[key] != found[key], found[key] / tolerances[key]))
-
-
-def _vector(values: Sequence[torch.Tensor]) -> torch.Tensor:
-    return torch.cat([value.flatten() for value in values]).double()
-
-
-def _difference(actual: torch.Tensor, expected: torch.Tensor,
-                order: float) -> float:
-    # With what is not a number the difference is not one either.
-    distance = torch.linalg.vector_norm(actual - expected, order)
-    norm = torch.linalg.vector_norm(expected, order)
-    return float(distance / norm) if norm else float(distance)
-
-
 def time_both(tasks: Dict[str, Task], options: Options,
               repeats: int) -> Dict[str, Seconds]:
-    """Repeat both sides in turn.
+    """Time both sides, taking turns.
 
-    The side that begins changes, and memory is collected in between.
+    The order alternates, and garbage is collected before each measurement.
     """
     least = 0. if options.small else _LEAST_SECONDS
     numbers = {
@@ -283,7 +158,7 @@ def time_both(tasks: Dict[str, Task], options: Options,
 
 
 def _once(task: Task, number: int, options: Options) -> tuple:
-    """Seconds of one run, on the clock and on processors."""
+    """Wall-clock and CPU seconds of one run."""
     gc.collect()
     _synchronize(options)
     start, start_cpu = time.perf_counter(), time.process_time()
@@ -296,13 +171,13 @@ def _once(task: Task, number: int, options: Options) -> tuple:
 
 def peak_memory(side: str, workload: Workload,
                 options: Options) -> Optional[int]:
-    """Peak memory in bytes of one side: what it holds, and what a run adds.
+    """Peak memory of one side, including its model.
 
-    On a processor it is meant for a process of its own, where no memory of
-    earlier work is left to be used again.
+    On the CPU, call this in a new process, so that it cannot reuse memory of
+    earlier work.
 
     Returns:
-        Bytes, or None where the system does not tell.
+        Bytes, or None if the system does not report it.
     """
     if options.device != 'cpu':
         gc.collect()
@@ -314,7 +189,7 @@ def peak_memory(side: str, workload: Workload,
         before = _status('VmRSS')
         task = workload.make(side, options)
         gc.collect()
-        # The peak is counted from here on.
+        # Reset the peak.
         Path('/proc/self/clear_refs').write_text('5')
         task.run()
         return _status('VmHWM') - before

@@ -1,181 +1,35 @@
 """MS-PIE: sampling and training of config-f and of the small rows.
 
-Equal mathematics: both sides have the same weights, draw the same noise from
-the same seed, and mix no styles. MMagic's model is its ``StyleGAN2``, whose
-losses ``MSPIEStyleGAN2`` shares, with a generator that makes the size asked
-for; the latter makes other sizes on CUDA in distributed training only. Real
+Equal work: both sides have the same weights, draw the same noise from the same
+seed, and do not mix styles. MMagic's model is its ``StyleGAN2``, which has the
+same losses as ``MSPIEStyleGAN2``, with a generator set to the scale;
+``MSPIEStyleGAN2`` draws other sizes only in distributed training on CUDA. Real
 images have the size of the fakes. The path length penalty is at the base
 scale.
 """
-import os.path as osp
-from copy import deepcopy
 from functools import partial
-from typing import Callable, Dict, List, NamedTuple
+from typing import Callable, Dict, List
 
 import torch
 from mmengine import MessageHub
-from mmengine.config import Config, ConfigDict
 from mmengine.optim import OptimWrapperDict
 from torch import nn
 
 from mmpe.functional.gan_losses import input_gradient, r1_penalty
-from mmpe.registry import MODELS, build_from
 from mmpe.utils.compiling import eagerly
 from .core import (AnyWorkload, Derived, Options, Results, Task, Workload,
                    WorkloadList)
-from .networks import mmagic_class, row_model
+from .mspie_models import Setting, batch_of, config_f, make_model, small_row
 
 __all__ = ['workloads']
 
-_CONFIG_F = 'mspie-stylegan2-config-f_c2_8xb3-1100kiters_ffhq-256-512'
-_CONFIG_F_1024 = 'mspie-stylegan2-config-f_c1_8xb2-1600kiters_ffhq-256-1024'
-_SMALL_ROW = osp.join(
-    osp.dirname(osp.abspath(__file__)),
-    '../../configs/mspie_small/mspie_spe_32-48-64.py')
 _BATCH = 2
-# No regulariser is due in this iteration.
+# An iteration without regularisers.
 _PLAIN = 1
 
 
-class Setting(NamedTuple):
-    """Networks at a scale.
-
-    Args:
-        model: Config of the model, as mmpe and (but for ``width``) MMagic
-            know it.
-        width: Factor on all channels.
-        scale: Extra cells.
-    """
-
-    model: ConfigDict
-    width: float = 1.
-    scale: int = 0
-
-    @property
-    def size(self) -> int:
-        """Height and width of images."""
-        return self.model.generator.out_size * (4 + self.scale) // 4
-
-    @property
-    def is_multi_scale(self) -> bool:
-        """Whether the generator makes images of several sizes."""
-        return self.model.type == 'MSPIEStyleGAN2'
-
-
-def narrow(row: str, size: int, width: float, scale: int = 0) -> Setting:
-    """Networks like a row's, for small images and with few channels.
-
-    Args:
-        row: Name of the row.
-        size: Height and width of images at the base scale.
-        width: Factor on all channels.
-        scale: Extra cells.
-    """
-    model = row_model(row)
-    shrink(model, size, width)
-    return Setting(model, width, scale)
-
-
-def shrink(model: ConfigDict, size: int, width: float) -> None:
-    """Let the networks of a row make small images from short codes.
-
-    Args:
-        model: Config of the model; changed.
-        size: Height and width of images at the base scale.
-        width: Factor on the lengths of codes; that on channels is said
-            elsewhere, since MMagic's networks do not know it.
-    """
-    model.generator.out_size = model.discriminator.in_size = size
-    for part, key in ((model.generator, 'style_channels'),
-                      (model.generator.get('head_pos_encoding'),
-                       'embedding_dim')):
-        if part and key in part:
-            part[key] = int(part[key] * width)
-
-
-def config_f(options: Options, scale: int = 0) -> Setting:
-    """config-f, or small networks like it."""
-    row = _CONFIG_F_1024 if scale > 4 else _CONFIG_F
-    if options.small:
-        return narrow(row, 32, 1 / 32, scale)
-    return Setting(row_model(row), scale=scale)
-
-
-def small_row(options: Options, scale: int) -> Setting:
-    """The small rows of mmpe, which MMagic could train as well."""
-    model = Config.fromfile(_SMALL_ROW).model
-    width = model.generator.pop('width')
-    model.discriminator.pop('width')
-    return Setting(model, width, scale)
-
-
-def _mmagic_model(setting: Setting) -> nn.Module:
-    from mmagic.models.data_preprocessors import DataPreprocessor
-    from mmagic.models.editors.stylegan2 import StyleGAN2
-    networks = []
-    for config in (setting.model.generator, setting.model.discriminator):
-        config = dict(config)
-        networks.append(
-            mmagic_class(config.pop('type'), setting.width)(**config))
-    return StyleGAN2(
-        *networks,
-        DataPreprocessor(),
-        ema_config=setting.model.ema_config,
-        loss_config=setting.model.loss_config)
-
-
-def _mmpe_model(setting: Setting) -> nn.Module:
-    config = deepcopy(setting.model)
-    for network in (config.generator, config.discriminator):
-        network.width = setting.width
-    if setting.is_multi_scale:
-        config.train_settings = dict(multi_input_scales=[setting.scale])
-    return build_from(MODELS, config)
-
-
-def _at_scale(generator: nn.Module, scale: int) -> None:
-    """Let MMagic's generator make the size that its model does not ask for."""
-    forward = generator.forward
-
-    def forward_at_scale(*args, return_latents: bool = False, **kwargs):
-        # Only the path length penalty asks for latents.
-        kwargs.setdefault('chosen_scale', 0 if return_latents else scale)
-        return forward(*args, return_latents=return_latents, **kwargs)
-
-    generator.forward = forward_at_scale
-
-
-def make_model(side: str, options: Options, setting: Setting) -> nn.Module:
-    """The model of one side."""
-    setting = setting._replace(model=deepcopy(setting.model))
-    setting.model.generator.mix_prob = 0.
-    torch.manual_seed(0)
-    if side == 'mmpe':
-        model = _mmpe_model(setting)
-        # Biases and noise weights start at zero, where they hide errors.
-        for parameter in model.parameters():
-            if not parameter.any():
-                nn.init.normal_(parameter, std=0.3)
-    else:
-        model = _mmagic_model(setting)
-        if setting.is_multi_scale:
-            _at_scale(model.generator, setting.scale)
-    return model.to(options.device)
-
-
-def batch_of(setting: Setting, num: int = _BATCH) -> dict:
-    """Images as a data loader gives them."""
-    from mmagic.structures import DataSample
-    generator = torch.Generator().manual_seed(2)
-    images = 255 * torch.rand(
-        num, 3, setting.size, setting.size, generator=generator)
-    return dict(
-        inputs=list(images),
-        data_samples=[DataSample(gt_img=image) for image in images])
-
-
 def _start(model: nn.Module, iteration: int) -> None:
-    """Begin an iteration in a known state."""
+    """Start an iteration from a known state."""
     MessageHub.get_current_instance().update_info('iter', iteration)
     model.mean_path_length = torch.full_like(model.mean_path_length, 0.7)
     torch.manual_seed(1)
@@ -189,7 +43,7 @@ def _losses(log_vars: dict) -> Results:
 
 
 def sampling(scale: int, num: int, side: str, options: Options) -> Task:
-    """Images from noise."""
+    """Draw images."""
     setting = config_f(options, scale)
     model = make_model(side, options, setting).eval()
     torch.manual_seed(1)
@@ -216,7 +70,7 @@ def sampling(scale: int, num: int, side: str, options: Options) -> Task:
 
 def step(network: str, scale: int, num: int, side: str,
          options: Options) -> Task:
-    """One update of a network, without the regularisers."""
+    """Update a network once, without regularisers."""
     setting = config_f(options, scale)
     model = make_model(side, options, setting)
     optimizer = options.optimizer(side, getattr(model, network), (0., 0.99))
@@ -235,7 +89,7 @@ def step(network: str, scale: int, num: int, side: str,
 
 def regulariser(loss: Callable, scale: int, num: int, side: str,
                 options: Options) -> Task:
-    """A penalty with its gradients."""
+    """Compute a penalty and its gradients."""
     setting = config_f(options, scale)
     model = make_model(side, options, setting)
     reals = model.data_preprocessor(batch_of(setting, num), True)
@@ -280,14 +134,15 @@ def path_length(side: str, model: nn.Module,
 
 def iterations(setting: Setting, number: int, num: int, side: str,
                options: Options) -> Task:
-    """Iterations as the training loop makes them, regularisers included.
+    """Run iterations as the training loop does, with regularisers.
 
     Args:
         setting: Networks and scale.
-        number: How many iterations, from the one in which all is due.
-        num: Number of images.
-        side: Whose.
-        options: What is the same for all.
+        number: Number of iterations, starting with one that has all
+            regularisers.
+        num: Batch size.
+        side: 'mmagic' or 'mmpe'.
+        options: Options of all workloads.
     """
     model = make_model(side, options, setting)
     wrappers = OptimWrapperDict(
@@ -317,7 +172,7 @@ def _small_iterations(scale: int, side: str, options: Options) -> Task:
 
 def _iteration_of_config_f(prefix: str, scale: int,
                            num: int) -> List[AnyWorkload]:
-    """Steps and penalties, and the iteration that they add up to."""
+    """Steps and penalties of config-f, and the iteration they add up to."""
     parts: List[AnyWorkload] = [
         Workload(f'{prefix}-d-step', partial(step, 'discriminator', scale,
                                              num)),
@@ -335,7 +190,7 @@ def _iteration_of_config_f(prefix: str, scale: int,
 
 
 def workloads(options: Options) -> WorkloadList:
-    """All of MS-PIE."""
+    """Workloads of MS-PIE."""
     found: WorkloadList = [
         Workload(f'config-f-sample-{64 * (4 + scale)}-b{num}',
                  partial(sampling, scale, num)) for scale in (0, 4)
@@ -350,7 +205,7 @@ def workloads(options: Options) -> WorkloadList:
 
 
 def large_workloads(options: Options) -> WorkloadList:
-    """config-f at all sizes with the rows' batches: for GPUs."""
+    """Workloads for GPUs: config-f at all sizes, with the rows' batches."""
     found: WorkloadList = []
     settings = ((0, 3), (4, 3), (12, 2))
     for scale, num in settings[:1] if options.small else settings:

@@ -25,7 +25,7 @@ _MODULES = {
 
 
 def row_model(row: str) -> ConfigDict:
-    """The model's config of a row in MMagic."""
+    """Model config of a row in MMagic."""
     return Config.fromfile(CONFIGS / f'{row}.py').model
 
 
@@ -33,9 +33,9 @@ def mmagic_class(name: str, width: float = 1.) -> type:
     """A class of MMagic, with its channel counts multiplied by ``width``.
 
     Args:
-        name: Its name in configs.
-        width: The factor; MMagic has no argument for it, so that the numbers
-            in the source are changed.
+        name: Name of the class in configs.
+        width: The multiplier. MMagic has no argument for it, so the numbers
+            in the source code are changed.
     """
     module, name = _MODULES[name]
     module = importlib.import_module(f'{EDITORS}.{module}')

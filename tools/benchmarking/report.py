@@ -10,19 +10,19 @@ _UNITS = ((3600, 'h'), (60, 'min'), (1, 's'), (1e-3, 'ms'))
 
 
 class Row(NamedTuple):
-    """What was measured of a workload; dicts have a value for each side.
+    """Measurements of a workload; dicts have a value for each side.
 
     Args:
         name: Name of the workload.
-        seconds: How long it takes.
+        seconds: Time.
         flops: FLOPs of mmpe's convolutions and matrix products; MMagic's
             useful ones are the same.
-        shares: Part of the machine's convolution rate that is reached.
+        shares: Share of the machine's convolution rate.
         memory: Peak memory in bytes; empty if not measured.
-        difference: Largest difference of the results.
-        worst: Name of that result.
-        tolerance: What the difference may be.
-        notes: What there is to say.
+        difference: Largest difference between the results.
+        worst: Name of the result with this difference.
+        tolerance: Largest difference allowed.
+        notes: Remarks.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Row(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Whether the results are the same up to the tolerance."""
+        """Whether the results agree within the tolerance."""
         return self.difference <= self.tolerance
 
     @property
     def ratio(self) -> Optional[float]:
-        """MMagic's time by mmpe's; None where the results differ."""
+        """MMagic's time divided by mmpe's; None if the results differ."""
         if not self.agrees:
             return None
         return self.seconds['mmagic'].wall / self.seconds['mmpe'].wall
@@ -50,7 +50,7 @@ class Row(NamedTuple):
 
 def derive(workload: Derived, rows: Dict[str, Row],
            rates: Dict[str, float]) -> Row:
-    """The row of a workload whose time follows from others'."""
+    """Row of a workload whose time is derived from others."""
     parts = [(rows[name], factor) for name, factor in workload.parts.items()]
     seconds = {
         side: Seconds(
@@ -72,7 +72,7 @@ def derive(workload: Derived, rows: Dict[str, Row],
 
 def shares(flops: float, seconds: Dict[str, Seconds],
            rates: Dict[str, float]) -> Dict[str, float]:
-    """Part of the convolution rate that each side reaches."""
+    """Share of the convolution rate that each side reaches."""
     return {
         side: flops / value.wall / rates[side]
         for side, value in seconds.items()
@@ -103,7 +103,7 @@ def _cells(row: Row) -> List[str]:
 
 def markdown(rows: Sequence[Row], machine: Dict[str, object],
              rates: Dict[str, float], settings: str) -> str:
-    """The table, under a line about the machine."""
+    """The table, below a line about the machine."""
     lines = [
         '{device}, {cores} cores, {threads} threads, {instructions}, '
         'torch {torch}; '.format(**machine) + settings + '; convolutions: ' +

@@ -1,9 +1,9 @@
-"""SinGAN: training at each scale, the whole schedule, and sampling.
+"""SinGAN: training at each scale, the full schedule, and sampling.
 
-Equal mathematics: both sides have the same weights, noise and photograph.
-MMagic's frozen scales are set to evaluation mode, as mmpe's are. A round is
-three updates of the discriminator and three of the generator, by
-``train_step`` as the training loop calls it.
+Equal work: both sides have the same weights, noise and photograph. MMagic's
+frozen scales are set to evaluation mode, like mmpe's. A round is three updates
+of the discriminator and three of the generator, by ``train_step`` as in the
+training loop.
 """
 from functools import lru_cache, partial
 from typing import List, Tuple
@@ -29,13 +29,13 @@ _ROWS = {
 _BALLOONS = (186, 248)
 _ROUNDS = 2000
 _STEPS = 3
-# Minimum and maximum side, and factor, of the rows' pyramids.
+# Minimum size, maximum size and scale factor of the rows' pyramids.
 _PYRAMID = (25, 300, 0.75)
 
 
 @lru_cache
 def photograph(options: Options) -> np.ndarray:
-    """BGR photograph (H, W, 3); of the balloons' size if none is given."""
+    """BGR photograph (H, W, 3); by default one of the balloons' size."""
     from PIL import Image
 
     from mmpe.datasets import read_photograph
@@ -45,9 +45,9 @@ def photograph(options: Options) -> np.ndarray:
         from skimage.data import rocket
     except ImportError:
         raise ImportError(
-            'Without --image the benchmark uses a photograph of '
-            'scikit-image, which is not installed: `pip install '
-            'scikit-image`.') from None
+            'The default photograph comes from scikit-image, which is not '
+            'installed: run `pip install scikit-image`, or give an --image.'
+        ) from None
     height, width = (40, 52) if options.small else _BALLOONS
     image = Image.fromarray(rocket()).resize((width, height), Image.BICUBIC)
     return np.asarray(image)[..., ::-1].copy()
@@ -58,7 +58,7 @@ def _sizes(options: Options) -> List[Tuple[int, int]]:
 
 
 def _batch(options: Options) -> dict:
-    """What the data loader gives: the pyramid of the photograph."""
+    """Pyramid of the photograph, in the format of the data loader."""
     image = torch.from_numpy(photograph(options)).permute(2, 0, 1).float()
     inputs = {
         f'real_scale{stage}': nn.functional.interpolate(
@@ -79,7 +79,7 @@ def _config(row: str, options: Options) -> ConfigDict:
 
 
 def make_model(side: str, row: str, options: Options) -> nn.Module:
-    """The model of one side, with noises and photograph of all scales."""
+    """Build the model of one side, with noise and photograph at all scales."""
     config = _config(row, options)
     torch.manual_seed(0)
     if side == 'mmpe':
@@ -100,7 +100,7 @@ def make_model(side: str, row: str, options: Options) -> nn.Module:
 
 
 def training(row: str, stage: int, side: str, options: Options) -> Task:
-    """A round of training at a scale."""
+    """Train a round at a scale."""
     model = make_model(side, row, options)
     model.curr_stage = stage
     if side == 'mmagic':
@@ -130,7 +130,7 @@ def training(row: str, stage: int, side: str, options: Options) -> Task:
 
 
 def sampling(row: str, side: str, options: Options) -> Task:
-    """One image of 512 x 512 pixels from given noise."""
+    """Draw an image of 512 x 512 pixels from given noise."""
     model = make_model(side, row, options).eval()
     size = (64, 64) if options.small else (512, 512)
     noises = _noises(model, row, options, size)
@@ -150,7 +150,7 @@ def sampling(row: str, side: str, options: Options) -> Task:
 
 def _noises(model: nn.Module, row: str, options: Options,
             size: Tuple[int, int]) -> List[Tensor]:
-    """Noise for another size, the same on both sides."""
+    """Noise for another size, equal on both sides."""
     from mmpe.functional.pyramid import resized_pyramid
     border = model.fixed_noises[0].shape[-2] - model.reals[0].shape[-2]
     torch.manual_seed(2)
@@ -162,7 +162,7 @@ def _noises(model: nn.Module, row: str, options: Options,
 
 
 def workloads(options: Options) -> WorkloadList:
-    """All of SinGAN."""
+    """Workloads of SinGAN."""
     found: List = []
     for row in _ROWS:
         names = [

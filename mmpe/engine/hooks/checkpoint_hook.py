@@ -1,4 +1,4 @@
-"""Checkpoints that a run can be resumed from exactly."""
+"""Checkpoints for exact resumption."""
 import random
 from typing import List, Optional
 
@@ -20,11 +20,10 @@ __all__ = ['CheckpointHook', 'random_state', 'set_random_state']
 
 
 def random_state() -> dict:
-    """State of the generators of Python, NumPy and PyTorch in this process.
+    """Random states of Python, NumPy and PyTorch in this process.
 
     Returns:
-        Tensors and plain values only, so that a checkpoint that holds them
-        loads with ``weights_only=True``.
+        Tensors and plain values, which load with ``weights_only=True``.
     """
     name, keys, *rest = np.random.get_state()
     state = dict(
@@ -37,10 +36,10 @@ def random_state() -> dict:
 
 
 def set_random_state(state: dict) -> None:
-    """Restore what :func:`random_state` gave.
+    """Restore random states.
 
     Args:
-        state: The state of all generators.
+        state: Result of :func:`random_state`.
     """
     version, internal, gauss = state['python']
     random.setstate((version, tuple(internal), gauss))
@@ -53,24 +52,24 @@ def set_random_state(state: dict) -> None:
 
 @HOOKS.register_module()
 class CheckpointHook(BaseCheckpointHook):
-    """mmengine's hook with random states, and files that are never half.
+    """mmengine's hook, with random states and atomic writes.
 
-    The states of all processes go into each checkpoint. When a run is
-    resumed, each process gets its own back right before the first iteration,
-    so that the run goes on as if it had not been interrupted.
+    Checkpoints contain the random states of all processes. They are restored
+    right before the first iteration of a resumed run, which then continues as
+    if it had not been interrupted.
 
-    A checkpoint with a weight, or a number of an optimiser, that is not finite
-    is not written, and older ones are kept: the training ends, in all
-    processes. An old checkpoint is removed after the new one is complete.
+    A checkpoint with weights or optimiser states that are not finite is not
+    written; instead, the training ends in all processes, and older checkpoints
+    are kept. Old checkpoints are removed only after the new one is complete.
 
     Args:
         args: As for ``mmengine.hooks.CheckpointHook``.
-        backend_args: As there; by default files are written under a
-            temporary name and renamed.
+        backend_args: As for ``mmengine.hooks.CheckpointHook``; by default,
+            files are written under a temporary name and renamed.
         kwargs: As for ``mmengine.hooks.CheckpointHook``.
 
     Raises:
-        NotFiniteError: What would be saved is NaN or infinite.
+        NotFiniteError: A value to save is NaN or infinite.
     """
 
     def __init__(self,
@@ -85,7 +84,7 @@ class CheckpointHook(BaseCheckpointHook):
         self._state_before_val: Optional[dict] = None
 
     def save(self, runner: Runner) -> None:
-        """Write a checkpoint of the iteration that ends, if there is none.
+        """Write a checkpoint of the current iteration, if there is none yet.
 
         Args:
             runner: The runner of the training.
@@ -95,7 +94,7 @@ class CheckpointHook(BaseCheckpointHook):
             self._save_checkpoint(runner)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        # mmengine removes the best one so far before it writes the new one.
+        # mmengine removes the old best checkpoint before writing the new one.
         if self.save_best:
             check_together(runner, problem_of_state(runner, runner.iter))
         super()._save_best_checkpoint(runner, metrics)
@@ -104,8 +103,8 @@ class CheckpointHook(BaseCheckpointHook):
                                    meta: dict) -> None:
         runner.call_hook('before_checkpoint')
         check_together(runner, problem_of_state(runner, step))
-        # Only here are all processes together; the rest is rank 0's work.
-        # A new best score saves the checkpoint again, after the validation.
+        # All processes get here; the rest runs in rank 0 only. With a new best
+        # score, the checkpoint is saved again after the validation.
         self._states = all_gather_object(self._state_before_val
                                          or random_state())
         oldest = self._pop_oldest(step)
@@ -117,9 +116,9 @@ class CheckpointHook(BaseCheckpointHook):
                 self.file_backend.remove(path)
 
     def _pop_oldest(self, step: int) -> Optional[int]:
-        """The checkpoint that the next one replaces.
+        """Iteration of the checkpoint that the new one replaces.
 
-        mmengine would remove it before the next one is written.
+        mmengine would remove it before the new one is written.
         """
         if self.max_keep_ckpts <= 0:
             return None
@@ -134,11 +133,11 @@ class CheckpointHook(BaseCheckpointHook):
         checkpoint['random_states'] = self._states
 
     def before_val(self, runner: Runner) -> None:
-        """Note the random state."""
+        """Store the random state."""
         self._state_before_val = random_state()
 
     def after_val(self, runner: Runner) -> None:
-        """Go on as if there had been no validation: a resumed run has none."""
+        """Restore the random state, as a resumed run skips the validation."""
         set_random_state(self._state_before_val)
         self._state_before_val = None
 
@@ -148,14 +147,14 @@ class CheckpointHook(BaseCheckpointHook):
         self._resumed_states = checkpoint.get('random_states')
 
     def after_rollback(self, runner: Runner) -> None:
-        """Go on with random numbers that follow from seed and rollbacks."""
+        """Seed the random states from the seed and the number of rollbacks."""
         self._resumed_states = None
         number = runner.message_hub.get_info(ROLLBACKS)
         set_random_seed(seed_after(number, runner.seed))
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: DATA_BATCH = None) -> None:
-        """Restore the random states once, if this run has been resumed."""
+        """Restore the random states once, in a resumed run."""
         super().before_train_iter(runner, batch_idx, data_batch)
         states, self._resumed_states = self._resumed_states, None
         if not states or runner.iter == 0:

@@ -13,10 +13,9 @@ __all__ = ['CompileHook']
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Compiles a model's networks before training, where that is possible.
+    """Compiles the networks of a model before the training, if possible.
 
-    What is not possible is a line in the log, and training goes on as without
-    this hook.
+    If not, the reason is logged, and the training runs without compilation.
     """
 
     def before_train(self, runner: Runner) -> None:

@@ -1,4 +1,4 @@
-"""Around models of many images: checks, sample sheets and results."""
+"""Hooks of StyleGAN2 and MS-PIE: checks, sample sheets and results."""
 import json
 from logging import WARNING
 from pathlib import Path
@@ -24,7 +24,7 @@ __all__ = ['CheckHook', 'ResultsHook', 'SampleSheetHook']
 
 def _scales(model: nn.Module) -> list:
     """The model's scales, smallest image first."""
-    # SinGAN shall not wait for the metrics' imports.
+    # Not needed for SinGAN, and slow to import.
     from mmpe.evaluation import evaluation_scales
     return evaluation_scales(model)
 
@@ -33,14 +33,14 @@ def _scales(model: nn.Module) -> list:
 class CheckHook(Hook):
     """Checks that data and checkpoint fit the model.
 
-    A checkpoint of another config is refused, and so is a batch of images of
-    several sizes, which MMagic would pad. Images smaller than the model's
-    largest scale are reported once. Before the training it is also known
-    whether there are as many real images as the validation needs.
+    Rejects checkpoints of another config, and batches with several image
+    sizes, which MMagic would pad. Warns once about images smaller than the
+    model's largest scale. Before the training, it also checks that there are
+    enough real images for the validation.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Count the real images; look up the largest scale."""
+        """Check the number of real images; look up the largest scale."""
         self._largest = _scales(runner.model)[-1].size
         if runner.val_loop is None:
             return
@@ -53,13 +53,13 @@ class CheckHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: DATA_BATCH = None) -> None:
-        """Look at the sizes of the images."""
+        """Check the sizes of the images."""
         samples = data_batch['data_samples']
         sizes = {tuple(sample.gt_img.shape[-2:]) for sample in samples}
         if len(sizes) > 1:
             raise ValueError(
                 'Images of a batch must have one size, but got '
-                f'{sorted(sizes)}; resize them in the pipeline of the '
+                f'{sorted(sizes)}: resize them in the pipeline of the '
                 'dataset.')
         for sample in samples:
             size = sample.metainfo.get('ori_gt_shape', self._largest)[:2]
@@ -67,13 +67,13 @@ class CheckHook(Hook):
                 print_log(
                     f'{sample.metainfo.get("gt_path")!r} has {size[0]} x '
                     f'{size[1]} pixels, less than the largest scale of the '
-                    f'model, {self._largest[0]} x {self._largest[1]}: it is '
-                    'enlarged. Further ones are not reported.', 'current',
+                    f'model, {self._largest[0]} x {self._largest[1]}, and is '
+                    'enlarged. Further images are not reported.', 'current',
                     WARNING)
                 self._largest = (0, 0)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compare the networks' weights with those in a checkpoint."""
+        """Compare the shapes of the weights with those in the checkpoint."""
         state = checkpoint.get('state_dict', checkpoint)
         model = unwrap(runner.model).state_dict()
         for network in ('generator.', 'discriminator.'):
@@ -101,10 +101,10 @@ class SampleSheetHook(Hook):
     come from the moving average of the generator.
 
     Args:
-        interval: Iterations between sheets; there is one at the end, too.
+        interval: Iterations between sheets; there is also one at the end.
         num_samples: Number of latents.
-        seed: Seed of the samples; the training's random numbers are not
-            touched.
+        seed: Seed of the samples; the random state of the training is not
+            changed.
     """
 
     priority = 'LOW'
@@ -123,7 +123,7 @@ class SampleSheetHook(Hook):
                          batch_idx: int,
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
-        """Write the sheet when its turn comes."""
+        """Write the sheet at the interval and at the end."""
         if not (self.every_n_train_iters(runner, self.interval)
                 or self.is_last_train_iter(runner)):
             return
@@ -153,14 +153,14 @@ class SampleSheetHook(Hook):
 
 @HOOKS.register_module()
 class ResultsHook(Hook):
-    """Prints the figures of a test and writes them as JSON.
+    """Prints the figures of a test and writes them to a JSON file.
 
     Args:
-        path: The file.
-        checkpoint: Path of the checkpoint, which is noted in the file.
+        path: Path of the file.
+        checkpoint: Path of the checkpoint, which is recorded in the file.
     """
 
-    priority = 'LOWEST'  # the last line shall be ours, not the log's
+    priority = 'LOWEST'  # print after the log
 
     def __init__(self, path: PathLike, checkpoint: str) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Values for the log, fetched from the device all at once."""
+"""Losses for the log, without synchronising in each iteration."""
 import math
 from collections import deque
 from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
@@ -17,19 +17,23 @@ from mmpe.registry import HOOKS
 
 __all__ = ['RuntimeInfoHook']
 
-# Values of a history that are kept, unless the log looks further back.
-# mmengine keeps a million, and copies all of them for each new value and,
-# several times, for each checkpoint.
+# Length of a history, unless the log needs more. mmengine keeps a million
+# values, and copies them all for each new value and, several times, for each
+# checkpoint.
 _LENGTH = 1000
-# How many iterations the host may be ahead of a GPU. The GPU always has work,
-# and times and signals do not lose touch with what it does.
+# Iterations that the host may be ahead of a GPU: enough to keep the GPU busy,
+# and few enough for times and signals to match what it does.
 _LEAD = 4
 
 
 class _Values(NamedTuple):
-    """What an iteration gave; `waiting` holds numbers that are not here yet.
+    """Values of an iteration.
 
-    `here` has None in their places.
+    Attributes:
+        iteration: Index of the iteration.
+        names: Names of the values.
+        here: Values on the host, or None if they are still on the device.
+        waiting: Values on the device.
     """
 
     iteration: int
@@ -40,31 +44,31 @@ class _Values(NamedTuple):
 
 @HOOKS.register_module()
 class RuntimeInfoHook(BaseRuntimeInfoHook):
-    """mmengine's hook, which does not wait for the device in each iteration.
+    """mmengine's hook, without waiting for the device in each iteration.
 
-    mmengine puts the values of each iteration into the message hub at once,
-    and so waits for the GPU several times in each of them. Here they stay
-    where they are until somebody wants to know: the logger, a checkpoint, the
-    validation, the end; and at the latest after ``interval`` iterations. The
-    histories in the message hub are then those of mmengine, but of the
-    training's only as much is kept as the log needs, and at least the last
-    1,000 values.
+    mmengine reads the losses of each iteration at once, which synchronises
+    with the GPU several times per iteration. This hook keeps them on the
+    device until they are needed by the logger, a checkpoint, the validation or
+    the end of the training, or for ``interval`` iterations at most. The
+    histories in the message hub are then the same as mmengine's, but those of
+    the training are limited to the length that the log needs, at least 1,000
+    values.
 
-    With them it is known whether all losses are finite. One that is not ends
-    the training, in all processes at the same iteration. So does, whenever
-    the logger or ``interval`` asks for values, a weight or a number of an
-    optimiser, which is what a gradient that is not finite leaves.
+    When the losses are fetched, they are checked: a loss that is not finite
+    ends the training, in all processes at the same iteration. At the intervals
+    of the logger and of this hook, weights and optimiser states are checked,
+    too, which reveals gradients that are not finite.
 
-    A hook that reads losses from the message hub in every iteration sees old
-    ones: ``default_hooks.runtime_info.type=mmengine.RuntimeInfoHook`` is for
-    it.
+    Hooks that read losses from the message hub in every iteration get outdated
+    values; use ``default_hooks.runtime_info.type=mmengine.RuntimeInfoHook``
+    with them.
 
     Args:
-        interval: Iterations after which values are fetched at the latest.
+        interval: Maximum number of iterations between fetches.
 
     Raises:
-        NotFiniteError: A value with ``loss`` in its name, a weight or a number
-            of an optimiser is NaN or infinite.
+        NotFiniteError: A value with ``loss`` in its name, a weight or an
+            optimiser state is NaN or infinite.
         ValueError: ``interval`` is below 1.
     """
 
@@ -77,7 +81,7 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
         self._events: Deque[torch.cuda.Event] = deque()
 
     def before_train(self, runner: Runner) -> None:
-        """Find out when the logger wants values, and how many of them."""
+        """Look up the intervals and the window sizes of the logger."""
         super().before_train(runner)
         self._length = _needed_length(runner.log_processor)
         self._intervals = [self.interval] + [
@@ -90,10 +94,10 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
                          batch_idx: int,
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
-        """Keep the values, or fetch them if it is time."""
+        """Keep the values; fetch them if they are due."""
         outputs = outputs or {}
         self._keep(runner.iter, outputs)
-        # What is new gets its place in the log in its first iteration.
+        # New values are logged from their first iteration on.
         known = runner.message_hub.log_scalars
         logs = any(
             (batch_idx + 1) % interval == 0 for interval in self._intervals)
@@ -113,12 +117,12 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
     def before_checkpoint(self, runner: Runner) -> None:
         """Fetch the values before a checkpoint is written.
 
-        mmpe's CheckpointHook calls this in all processes.
+        Called by mmpe's CheckpointHook, in all processes.
         """
         self.fetch(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Complete a checkpoint that another hook writes."""
+        """Add the values to a checkpoint that another hook writes."""
         if self._kept:
             self._move(runner)
             checkpoint['message_hub'] = runner.message_hub.state_dict()
@@ -134,7 +138,7 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
         super().after_train(runner)
 
     def after_rollback(self, runner: Runner) -> None:
-        """Forget what came after the checkpoint."""
+        """Drop the values after the checkpoint."""
         self._kept.clear()
 
     def _keep(self, iteration: int, outputs: Dict[str, Any]) -> None:
@@ -146,7 +150,7 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
             elif isinstance(value, (Tensor, np.ndarray, np.number)):
                 value = value.item()
             here.append(value)
-        # Stacking is copying: a CUDA graph writes to the same place again.
+        # Stacking copies the values, which a CUDA graph would overwrite.
         self._kept.append(
             _Values(iteration, tuple(outputs), here,
                     torch.stack(waiting) if waiting else None))
@@ -154,7 +158,7 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
             self._limit_lead()
 
     def _limit_lead(self) -> None:
-        """Wait for an earlier iteration if the host is far ahead."""
+        """Wait for the device if the host is too far ahead."""
         event = torch.cuda.Event(blocking=True)
         event.record()
         self._events.append(event)
@@ -162,9 +166,9 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
             self._events.popleft().synchronize()
 
     def fetch(self, runner: Runner) -> None:
-        """Put the values that were kept into the message hub.
+        """Move the values to the message hub.
 
-        Where there are several processes, all have to call this.
+        In distributed training, all processes must call this.
 
         Args:
             runner: The runner of the training.
@@ -175,7 +179,7 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
         check_together(runner, self._move(runner))
 
     def _move(self, runner: Runner) -> Optional[str]:
-        """Fetch the values; say which loss is the first that is not finite."""
+        """Move the values; return the first loss that is not finite."""
         kept, self._kept = self._kept, []
         waiting = [x.waiting for x in kept if x.waiting is not None]
         numbers = iter(torch.cat(waiting).tolist() if waiting else ())
@@ -195,7 +199,7 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
 
 
 def _needed_length(processor: LogProcessor) -> Optional[int]:
-    """How much of a history the log needs; None for all of it."""
+    """Length of the histories that the log needs; None for all."""
     windows = [processor.window_size] + [
         x.get('window_size') for x in processor.custom_cfg
     ]
@@ -205,7 +209,7 @@ def _needed_length(processor: LogProcessor) -> Optional[int]:
 
 
 def _extend(hub: MessageHub, name: str, values: List[float]) -> None:
-    """Add values to a history, which is copied once for all of them."""
+    """Append values to a history, copying it only once."""
     if name not in hub.log_scalars:
         hub.update_scalar(name, values[0])
         values = values[1:]
@@ -220,7 +224,7 @@ def _extend(hub: MessageHub, name: str, values: List[float]) -> None:
 
 
 def _waits(value: Any) -> bool:
-    """Whether reading a number would wait for a device."""
+    """Whether reading a value would synchronise with a device."""
     return (isinstance(value, Tensor) and value.is_floating_point()
             and value.device.type != 'cpu')
 

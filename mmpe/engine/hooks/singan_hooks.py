@@ -1,4 +1,4 @@
-"""Pictures of a SinGAN training."""
+"""Images of a SinGAN training."""
 import contextlib
 import math
 from pathlib import Path
@@ -23,25 +23,25 @@ from .tracking_hooks import show, trackers
 
 __all__ = ['SinGANPreviewHook', 'SinGANVisualizationHook']
 
-# Labels and pictures.
+# Labels and images.
 Row = List[Tuple[str, np.ndarray]]
-# The part of a training's time that previews may take.
+# Fraction of the training time that previews may take.
 _PART = 0.05
 
 
 @HOOKS.register_module()
 class SinGANVisualizationHook(Hook):
-    """Writes a sheet of pictures at the end of each scale.
+    """Writes a contact sheet at the end of each scale.
 
-    The sheet ``scales/scale_{i}_{height}x{width}.png`` in the work dir shows
-    the photograph at this scale, its reconstruction and random samples.
-    TensorBoard and the like also get the distances of both to the photograph
-    (see :mod:`mmpe.evaluation.single_image`).
+    ``scales/scale_{i}_{height}x{width}.png`` in the work dir shows the
+    photograph at this scale, its reconstruction and random samples.
+    TensorBoard and other backends also get the distances of both to the
+    photograph (see :mod:`mmpe.evaluation.single_image`).
 
     Args:
         num_samples: Number of random samples.
-        seed: Seed of the samples; the training's random numbers are not
-            touched.
+        seed: Seed of the samples; the random state of the training is not
+            changed.
     """
 
     priority = 'LOW'
@@ -56,7 +56,7 @@ class SinGANVisualizationHook(Hook):
                          batch_idx: int,
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
-        """Write the sheet if the scale ends with this iteration."""
+        """Write the sheet at the end of a scale."""
         model = unwrap(runner.model)
         if (runner.iter + 1) % model.iters_of_scale:
             return
@@ -70,22 +70,22 @@ class SinGANVisualizationHook(Hook):
         show(runner, f'pictures/scale_{stage}', sheet)
         for tracker in trackers(runner):
             tracker.add_scalars(_distances(row), runner.iter + 1)
-        runner.logger.info(f'Scale {stage} is done; pictures are in {path}')
+        runner.logger.info(f'Scale {stage} is done; its sheet is {path}')
 
 
 @HOOKS.register_module()
 class SinGANPreviewHook(SayingHook):
-    """Writes again and again what a training has come to.
+    """Writes a preview of the training at intervals.
 
     ``preview.png`` in the work dir shows the photograph at the current scale,
-    its reconstruction and random samples, all at the size of the finest
-    scale; and below them the scale, the part of the work that is done and the
-    remaining time. The file is replaced as a whole, for viewers that reload
-    it. The training is the same to the bit as without this hook.
+    its reconstruction and random samples, all at the size of the finest scale,
+    with the scale, the progress and the remaining time below. The file is
+    replaced atomically, for viewers that reload it. The hook does not change
+    the training by a bit.
 
     Args:
-        interval: Seconds between two previews; there are more where drawing
-            one takes more than a twentieth of the time.
+        interval: Seconds between previews; longer if drawing them would take
+            more than a twentieth of the time.
         num_samples: Number of random samples.
         seed: Seed of the samples, the same in each preview.
     """
@@ -102,7 +102,7 @@ class SinGANPreviewHook(SayingHook):
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Say where the preview will be."""
+        """Show the path of the preview."""
         self._path = Path(runner.work_dir, 'preview.png')
         self._due = -math.inf
         self.say(f'Watch {self._path}')
@@ -113,7 +113,7 @@ class SinGANPreviewHook(SayingHook):
                          batch_idx: int,
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
-        """Write the preview if it is time for one."""
+        """Write the preview if it is due."""
         start = monotonic()
         if start < self._due:
             return
@@ -123,7 +123,7 @@ class SinGANPreviewHook(SayingHook):
 
     @master_only
     def after_train(self, runner: Runner) -> None:
-        """Write the last one."""
+        """Write the last preview."""
         self._write(runner, runner.iter)
 
     def _write(self, runner: Runner, iters: int) -> None:
@@ -134,13 +134,13 @@ class SinGANPreviewHook(SayingHook):
 
 
 def _distances(row: Row) -> Dict[str, float]:
-    """How near a scale's pictures come to its photograph."""
-    # Nobody shall wait for the metrics' imports without a use for them.
+    """Distances of a scale's images to the photograph."""
+    # Slow to import, and only used with trackers.
     from mmpe.evaluation.single_image import (diversity, patch_swd,
                                               reconstruction)
     photograph, recon, *samples = (picture for _, picture in row)
     figures = {}
-    with contextlib.suppress(ValueError):  # of a scale that is too coarse
+    with contextlib.suppress(ValueError):  # the scale is too coarse
         figures = reconstruction(recon, photograph)
         if len(samples) > 1:
             figures['diversity'] = diversity(samples, photograph)
@@ -150,7 +150,7 @@ def _distances(row: Row) -> Dict[str, float]:
 
 
 def _caption(runner: Runner, iters: int) -> str:
-    """Scale and progress after a number of iterations."""
+    """Caption with the scale and the progress."""
     model, work = unwrap(runner.model), Work(runner)
     height, width = model.pyramid_sizes[model.curr_stage]
     percentage = 100 * work.until(iters) / work.total
@@ -165,10 +165,10 @@ def _caption(runner: Runner, iters: int) -> str:
 @torch.no_grad()
 def _draw(model: nn.Module, num_samples: int,
           seed: int) -> Row:
-    """Labels and pictures of the current scale; the model stays as it is."""
+    """Draw the current scale, without changing the model's state."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
-    # Compiled networks would be compiled anew for batches of another size.
+    # Compiled networks would be recompiled for other batch sizes.
     with torch.random.fork_rng(), eagerly(model):
         torch.manual_seed(seed)
         images = torch.cat([

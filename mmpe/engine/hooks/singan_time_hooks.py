@@ -1,126 +1,38 @@
-"""How long a SinGAN training takes: said before it, and shown during it."""
-from copy import deepcopy
+"""Time of a SinGAN training: estimate, remaining time, progress bar."""
 from functools import partial
-from time import perf_counter
 from typing import Callable, Dict, List, Optional
 
 import numpy as np
-import torch
 from mmagic.engine.hooks import IterTimerHook
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
-from mmengine.logging import MessageHub
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 
+from mmpe.engine.scale_times import measure_scales, scale_costs
 from mmpe.registry import HOOKS
 from mmpe.utils.progress import WORK_FORMAT, ProgressBar
 from mmpe.utils.wrappers import unwrap
 
 __all__ = [
     'TRAINED', 'SayingHook', 'SinGANEstimateHook', 'SinGANProgressHook',
-    'SinGANTimerHook', 'Work', 'measure_scales', 'scale_costs'
+    'SinGANTimerHook', 'Work'
 ]
 
-# The part of a training that an estimate of its time may take.
+# Fraction of the training time that the estimate may take.
 _PART = 0.02
-# Under which name the message hub has the seconds of each scale's iterations.
+# Key in the message hub: seconds per iteration at each scale.
 _SECONDS = 'scale_seconds'
-# And those of all iterations so far, in interrupted runs, too.
+# Key in the message hub: training time so far, including interrupted runs.
 TRAINED = 'trained_seconds'
 
 
-def scale_costs(model: nn.Module) -> List[float]:
-    """Work of one iteration at each scale, up to a common factor.
-
-    Counted are multiplications in convolutions: per round the generator runs
-    forward through all scales six times; the current block of generator and
-    discriminator are also differentiated, the latter twice for the penalty.
-
-    Args:
-        model: A SinGAN that knows the sizes of its pyramid.
-
-    Returns:
-        One number for each scale.
-    """
-
-    def weights(block: nn.Module) -> int:
-        return sum(p.numel() for p in block.parameters() if p.dim() == 4)
-
-    costs, forward = [], 0.0
-    for (height, width), gen, disc in zip(model.pyramid_sizes,
-                                          unwrap(model.generator).blocks,
-                                          unwrap(model.discriminator).blocks):
-        area = height * width
-        forward += area * weights(gen)
-        costs.append(2 * forward + area * (5 * weights(gen) +
-                                           15 * weights(disc)))
-    return costs
-
-
-def measure_scales(model: nn.Module,
-                   optim_wrapper: OptimWrapperDict,
-                   data: dict,
-                   rounds: int = 2) -> List[float]:
-    """Seconds that an iteration takes at each scale, tried on a copy.
-
-    The model, its optimisers and the random numbers stay as they are. Where
-    there are several processes, all have to call this.
-
-    Args:
-        model: A SinGAN, which may be wrapped for distributed training.
-        optim_wrapper: Its optimisers.
-        data: A batch that it is trained on.
-        rounds: Rounds that are measured at each scale, after one that is not.
-
-    Returns:
-        One number for each scale.
-
-    Raises:
-        ValueError: A scale has fewer rounds, or see ``SinGAN.train_step``.
-    """
-    model = unwrap(model)
-    if not 1 <= rounds < model.iters_per_scale:
-        raise ValueError('Argument `rounds` must be at least 1 and below '
-                         f'{model.iters_per_scale}, the rounds of a scale, '
-                         f'but got {rounds}.')
-    hub = MessageHub.get_current_instance()
-    iteration = hub.get_info('iter')
-    model, optim_wrapper = deepcopy((model, optim_wrapper))
-    model.train()
-
-    def run(start: int, stop: int) -> float:
-        for index in range(start, stop):
-            hub.update_info('iter', index)
-            model.train_step(data, optim_wrapper)
-        if model.device.type == 'cuda':
-            torch.cuda.synchronize()
-        return perf_counter()
-
-    seconds = []
-    try:
-        with torch.random.fork_rng():
-            for stage in range(model.num_scales + 1):
-                # What the end of the scale before would have set.
-                model.noise_weights += [model.noise_weight_init] * (
-                    stage + 1 - len(model.noise_weights))
-                first = stage * model.iters_of_scale
-                second = first + model.discriminator_steps
-                end = second + rounds * model.discriminator_steps
-                start = run(first, second)
-                seconds.append((run(second, end) - start) / (end - second))
-    finally:
-        hub.update_info('iter', iteration)
-    return seconds
-
-
 class Work:
-    """Work of a run's iterations, which is more at later scales.
+    """Work of a run's iterations, which grows with the scale.
 
-    It is counted in seconds if :class:`SinGANEstimateHook` has measured them,
-    else up to a common factor.
+    In seconds if :class:`SinGANEstimateHook` has measured them, else in
+    arbitrary units.
 
     Args:
         runner: Runner of a SinGAN whose training has started.
@@ -149,10 +61,10 @@ class Work:
 
 
 class SayingHook(Hook):
-    """A hook that tells people something, in one line.
+    """A hook that shows one-line messages.
 
     Attributes:
-        say: Gets the line; prints it unless it is set to something else.
+        say: Called with each message; prints it by default.
     """
 
     say: Callable[[str], None] = staticmethod(partial(print, flush=True))
@@ -160,16 +72,15 @@ class SayingHook(Hook):
 
 @HOOKS.register_module()
 class SinGANEstimateHook(SayingHook):
-    """Says before a training how long it will take on this machine.
+    """Estimates the training time on this machine before the training.
 
-    Some rounds are tried on a copy at each scale, which takes about a
-    fiftieth of the training (:func:`measure_scales`); the hooks that tell the
-    remaining time begin with what was measured. Where a scale has fewer than
-    100 rounds nothing is tried nor said.
+    Measures some rounds at each scale on a copy (:func:`.measure_scales`),
+    which takes about a fiftieth of the training time. The other hooks base the
+    remaining time on this. Skipped if a scale has fewer than 100 rounds.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Measure, and say what it means."""
+        """Measure, and show the estimate."""
         model = unwrap(runner.model)
         rounds = min(2, int(_PART * model.iters_per_scale) - 1)
         if rounds < 1 or runner.iter >= runner.max_iters:
@@ -204,11 +115,11 @@ def _about(seconds: float) -> str:
 
 @HOOKS.register_module()
 class SinGANTimerHook(IterTimerHook):
-    """Remaining time of the run and of the current scale, and time so far.
+    """Estimates the remaining time of the run and of the current scale.
 
-    Iterations at the last scales take many times as long as at the first, so
-    the time of the scales to come is estimated from the work they are, by a
-    line through the times of the scales so far.
+    Iterations at fine scales take many times as long as at coarse ones. The
+    time of later scales is extrapolated from their work, with a line fitted to
+    the times of the scales so far.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -248,7 +159,7 @@ class SinGANTimerHook(IterTimerHook):
 
     def _seconds_per_iter(self, costs: List[float],
                           round_length: int) -> List[float]:
-        """Measured where there are measurements, estimated elsewhere."""
+        """Measured times, and estimates for scales without."""
         measured = {
             s: _typical(times, round_length)
             for s, times in self._times.items()
@@ -266,10 +177,10 @@ class SinGANTimerHook(IterTimerHook):
 
 
 def _typical(times: List[float], round_length: int) -> float:
-    """Seconds per iteration of a typical round.
+    """Median seconds per iteration, over rounds.
 
-    Only one iteration of a round updates the generator too. The median is not
-    misled by the pause in which a scale ends.
+    Only one iteration of a round also updates the generator. The median
+    ignores the pause at the end of a scale.
     """
     num_rounds = len(times) // round_length
     if not num_rounds:
@@ -280,10 +191,10 @@ def _typical(times: List[float], round_length: int) -> float:
 
 @HOOKS.register_module()
 class SinGANProgressHook(Hook):
-    """A progress bar in the terminal, for work that is watched.
+    """Progress bar in the terminal.
 
-    It advances by the work that is done, not by iterations, so that its
-    estimate of the remaining time holds although later scales are slower.
+    It advances by work instead of iterations, so the remaining time is right
+    although later scales are slower.
     """
 
     @master_only
@@ -292,7 +203,7 @@ class SinGANProgressHook(Hook):
                          batch_idx: int,
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
-        """Advance by one iteration's work."""
+        """Advance by the work of an iteration."""
         model = unwrap(runner.model)
         if not hasattr(self, '_bar'):
             self._work = Work(runner)
@@ -317,6 +228,6 @@ class SinGANProgressHook(Hook):
 
     @master_only
     def after_train(self, runner: Runner) -> None:
-        """Close the bar, if there was an iteration at all."""
+        """Close the bar, if there were iterations."""
         if hasattr(self, '_bar'):
             self._bar.close()

@@ -1,4 +1,4 @@
-"""An end that a cluster asks for."""
+"""Termination by a cluster."""
 import signal
 import sys
 import threading
@@ -17,15 +17,15 @@ from .checkpoint_hook import CheckpointHook
 
 __all__ = ['Terminated', 'TerminationHook']
 
-# EX_TEMPFAIL of sysexits.h: "try again later". 143, what a shell says of a
-# process that SIGTERM has killed, would not tell that a checkpoint is written.
+# EX_TEMPFAIL of sysexits.h, "try again later". 143, the usual code after
+# SIGTERM, would not tell that a checkpoint was written.
 EXIT_CODE = 75
 
 
 class Terminated(SystemExit):
-    """SIGTERM has ended a training whose state is in a checkpoint.
+    """SIGTERM ended a training, after a checkpoint was written.
 
-    Python then ends with the code 75.
+    The exit code of Python is 75.
     """
 
     def __init__(self) -> None:
@@ -36,14 +36,14 @@ class Terminated(SystemExit):
 class TerminationHook(Hook):
     """Writes a checkpoint and ends the training after SIGTERM.
 
-    Clusters send it some seconds before they kill (Slurm at the time limit
-    and at preemption). The iteration is finished, the checkpoint is one like
-    all others, and the training that goes on from it ends in the same weights
-    as one that was not interrupted. A validation is finished, too.
+    Clusters send SIGTERM some seconds before they kill a job (Slurm at the
+    time limit and at preemption). The current iteration or validation is
+    finished first. The checkpoint is a regular one: the resumed training ends
+    with the same weights as an uninterrupted one.
 
-    Processes agree on the iteration although the signal may come to one
-    earlier than to another. What they tell each other in an iteration is
-    looked at in the next one: it has come by then, and no GPU waits for it.
+    The signal may reach processes at different times, so they agree on the
+    iteration to stop after. The result of their communication is read one
+    iteration later, so that no GPU has to wait for it.
 
     Raises:
         Terminated: After the checkpoint, in all processes; the exit code of
@@ -58,7 +58,7 @@ class TerminationHook(Hook):
         self._sent: Optional[Tuple[torch.Tensor, dist.Work]] = None
 
     def before_train(self, runner: Runner) -> None:
-        """Wait for the signal from now on."""
+        """Install the signal handler."""
         self._saver = next(
             (hook for hook in runner.hooks
              if isinstance(hook, CheckpointHook) and not hook.by_epoch), None)
@@ -79,8 +79,8 @@ class TerminationHook(Hook):
                          batch_idx: int,
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
-        """Save and end, if that is asked for."""
-        # After the last iteration the training ends anyway.
+        """Write a checkpoint and end the training after the signal."""
+        # The training ends after the last iteration anyway.
         if (not self._is_on or self.is_last_train_iter(runner)
                 or not self._is_agreed()):
             return
@@ -88,15 +88,15 @@ class TerminationHook(Hook):
         if is_main_process():
             print(
                 f'SIGTERM: stopped after iteration {runner.iter + 1}. The '
-                f'training can go on from {self._saver.last_ckpt}',
+                f'training can be resumed from {self._saver.last_ckpt}',
                 file=sys.stderr)
-        # No process ends before the file is there: a launcher would kill
-        # the others.
+        # Wait for the file: the launcher kills the other processes when one
+        # ends.
         barrier()
         raise Terminated
 
     def _is_agreed(self) -> bool:
-        """Whether a process had the signal an iteration ago."""
+        """Whether a process had got the signal an iteration ago."""
         if self._group is None:
             return self._asked
         sent = self._sent
@@ -110,11 +110,11 @@ class TerminationHook(Hook):
         return bool(asked)
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the signal to others again."""
+        """Restore the previous signal handler."""
         self.after_loop(runner)
 
     def after_loop(self, runner: Runner) -> None:
-        """The same after a training that has failed, in a loop of ours."""
+        """Restore the previous signal handler, after failures, too."""
         if self._is_on:
             signal.signal(signal.SIGTERM, self._previous)
             self._is_on = False

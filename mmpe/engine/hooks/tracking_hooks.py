@@ -1,4 +1,4 @@
-"""What TensorBoard and the like are shown of a training."""
+"""Logging to TensorBoard and other visualization backends."""
 import importlib.util
 from typing import Dict, List, Optional, Tuple
 
@@ -18,25 +18,25 @@ from mmpe.registry import HOOKS
 
 __all__ = ['ScaleLossesHook', 'add_tensorboard', 'show', 'trackers']
 
-# In the values of an iteration, under which name the scale is.
+# Keys of the scale in the outputs of an iteration.
 _SCALES = ('curr_stage', 'scale')
 
 
 def add_tensorboard(config: Config) -> None:
-    """Have a training write event files for TensorBoard.
+    """Make a training write event files for TensorBoard.
 
-    They are beside the log, in ``*/vis_data`` of the work dir: losses, those
-    of each scale, results of validations, and sheets of pictures.
+    They are next to the log, in ``*/vis_data`` of the work dir, and contain
+    losses, losses per scale, validation results and contact sheets.
 
     Args:
-        config: Config of the training, which is changed.
+        config: Config of the training, changed in place.
 
     Raises:
         ImportError: TensorBoard is not installed.
     """
     if importlib.util.find_spec('tensorboard') is None:
-        raise ImportError("The package 'tensorboard' is not installed: `pip "
-                          "install 'mmpe[tensorboard]'`.")
+        raise ImportError("The package 'tensorboard' is not installed: run "
+                          "`pip install 'mmpe[tensorboard]'`.")
     visualizer = config.setdefault('visualizer', ConfigDict(type='Visualizer'))
     visualizer.vis_backends = [
         *visualizer.get('vis_backends', []),
@@ -49,13 +49,13 @@ def add_tensorboard(config: Config) -> None:
 
 
 def trackers(runner: Runner) -> List[BaseVisBackend]:
-    """The visualizer's backends for what has no file in the work dir yet.
+    """The visualizer's backends, except the local ones.
+
+    The local ones get nothing here, as images are written to the work dir
+    anyway.
 
     Args:
         runner: The runner of the training.
-
-    Returns:
-        All but the local ones.
     """
     return [
         backend for backend in runner.visualizer._vis_backends.values()
@@ -64,12 +64,12 @@ def trackers(runner: Runner) -> List[BaseVisBackend]:
 
 
 def show(runner: Runner, name: str, picture: np.ndarray) -> None:
-    """Show the visualizer's backends a picture that is in a file already.
+    """Send an image to :func:`trackers`.
 
     Args:
         runner: The runner of the training.
-        name: What the picture shows.
-        picture: uint8 (H, W, 3), RGB.
+        name: Tag of the image.
+        picture: uint8 (H, W, 3) in RGB order.
     """
     for backend in trackers(runner):
         backend.add_image(name, picture, runner.iter + 1)
@@ -77,21 +77,22 @@ def show(runner: Runner, name: str, picture: np.ndarray) -> None:
 
 @HOOKS.register_module()
 class ScaleLossesHook(Hook):
-    """Tells the visualizer's backends the losses of each scale.
+    """Logs the losses of each scale to the visualizer's backends.
 
-    The log mixes the scales of an MS-PIE training, and tells those of a SinGAN
-    by the iteration only. Here ``loss_gen/scale_2`` is the mean of
-    ``loss_gen`` over those of the last iterations that were at scale 2, as the
-    log numbers it. Models with one size have nothing to tell apart.
+    The log mixes the scales of an MS-PIE training, and separates those of a
+    SinGAN only by iteration. This hook logs, for example, the mean of
+    ``loss_gen`` over the last iterations at scale 2 as ``loss_gen/scale_2``,
+    with scales numbered as in the log. It does nothing for single-scale
+    models.
 
     Args:
-        interval: Number of iterations of which means are taken.
+        interval: Number of iterations to average over.
 
     Raises:
         ValueError: ``interval`` is below 1.
     """
 
-    # Before the logger's hook, which closes the backends.
+    # Before the LoggerHook, which closes the backends.
     priority = 'NORMAL'
 
     def __init__(self, interval: int = 100) -> None:
@@ -107,14 +108,14 @@ class ScaleLossesHook(Hook):
                          batch_idx: int,
                          data_batch: DATA_BATCH = None,
                          outputs: Optional[dict] = None) -> None:
-        """Keep the losses, or tell their means if it is time."""
+        """Keep the losses; log their means at the interval."""
         self._keep(outputs or {})
         if self._kept and (self.every_n_train_iters(runner, self.interval)
                            or self.is_last_train_iter(runner)):
             self._tell(runner)
 
     def after_rollback(self, runner: Runner) -> None:
-        """Forget what came after the checkpoint."""
+        """Drop the losses after the checkpoint."""
         self._kept.clear()
 
     def _keep(self, outputs: dict) -> None:
@@ -124,7 +125,7 @@ class ScaleLossesHook(Hook):
             return
         for name, value in outputs.items():
             if 'loss' in name:
-                # A CUDA graph writes to the same place again.
+                # A CUDA graph would overwrite the value.
                 self._kept.setdefault((name, int(scale)), []).append(
                     torch.as_tensor(value).detach().clone())
 

@@ -1,4 +1,4 @@
-"""Adam in one pass over the parameters."""
+"""Fused Adam by default."""
 from typing import Iterable, Union
 
 import torch
@@ -9,16 +9,16 @@ from mmpe.registry import OPTIMIZERS
 
 __all__ = ['Adam']
 
-# With this version PyTorch has a fused Adam for processors.
+# First version of PyTorch with a fused Adam for CPUs.
 _FUSED_ON_CPU = digit_version(torch.__version__) >= digit_version('2.4')
 
 
 @OPTIMIZERS.register_module()
 class Adam(torch.optim.Adam):
-    """PyTorch's Adam, fused where PyTorch can and the config says nothing.
+    """PyTorch's Adam, fused by default where PyTorch supports it.
 
-    Small networks spend a tenth of their training in an Adam that handles one
-    parameter after the other.
+    Small networks spend a tenth of their training in an Adam that loops over
+    the parameters.
 
     Args:
         params: Parameters, or groups of them.

@@ -13,10 +13,10 @@ __all__ = ['BFloat16OptimWrapper']
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """Computes in bfloat16 where that is safe (``torch.autocast``).
+    """Trains in bfloat16 where it is safe (``torch.autocast``).
 
     Weights and optimiser states stay in float32. Unlike mmengine's
-    ``AmpOptimWrapper`` it runs on CPUs too; it scales no losses, since
+    ``AmpOptimWrapper``, it works on CPUs, too, and does not scale losses, as
     bfloat16 has the range of float32.
 
     Args:

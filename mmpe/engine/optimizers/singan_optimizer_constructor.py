@@ -12,10 +12,10 @@ __all__ = ['SinGANOptimWrapperConstructor', 'SinGANOptimWrapperDict']
 
 
 class SinGANOptimWrapperDict(OptimWrapperDict):
-    """Optimisers named ``{network}_{scale}``, of which two are at work."""
+    """Optimisers named ``{network}_{scale}``; two are active at a time."""
 
     def get_lr(self) -> Dict[str, List[float]]:
-        """Learning rates of the scale that was trained last."""
+        """Learning rates of the current scale."""
         rates = {}
         for name, wrapper in self.optim_wrappers.items():
             network = name.rsplit('_', 1)[0]
@@ -26,7 +26,7 @@ class SinGANOptimWrapperDict(OptimWrapperDict):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class SinGANOptimWrapperConstructor(BaseConstructor):
-    """MMagic's constructor, with a log that is not flooded.
+    """MMagic's constructor, with only the current learning rates in the log.
 
     Args:
         optim_wrapper_cfg: Configs of the optimiser wrappers of ``generator``

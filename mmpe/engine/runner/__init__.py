@@ -1,4 +1,4 @@
-"""Loops and logs."""
+"""Training loops and log processors."""
 from .image_loop import ImageTrainLoop
 from .singan_loop import (SinGANLogProcessor, SinGANTrainLoop,
                           fit_to_photograph)

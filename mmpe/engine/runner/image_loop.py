@@ -1,4 +1,4 @@
-"""Training on many images."""
+"""Training loop for datasets of images."""
 from itertools import chain, repeat
 from typing import Iterator, Optional, Union
 
@@ -17,16 +17,16 @@ __all__ = ['ImageTrainLoop']
 
 @LOOPS.register_module()
 class ImageTrainLoop(TrainLoop):
-    """mmengine's loop; a resumed training does not read old images again.
+    """mmengine's loop, which resumes without reading old images again.
 
-    mmengine reads all images that were trained on before it goes on, which
-    takes hours after a million iterations. With :class:`ResumableSampler`
-    the data loader begins where the training stopped.
+    mmengine first reads all images that were used before, which takes hours
+    after a million iterations. With :class:`ResumableSampler`, the data loader
+    starts where the training stopped.
 
     Args:
         runner: The runner.
-        dataloader: Data loader, or its config; where there is a GPU, images
-            come in pinned memory unless the config says otherwise.
+        dataloader: Data loader, or its config. With a GPU, pinned memory is
+            used unless the config sets it.
         args, kwargs: As for :class:`TrainLoop`.
     """
 
@@ -56,7 +56,7 @@ class ImageTrainLoop(TrainLoop):
             self.dataloader_iterator = self._remaining()
 
     def _remaining(self) -> Iterator[dict]:
-        """Batches after those that were trained on; others after rollbacks."""
+        """Batches from the current iteration on; others after rollbacks."""
         sampler = self.dataloader.sampler
         sampler.start = self._iter * self.dataloader.batch_size
         number = self.runner.message_hub.get_info(ROLLBACKS, 0)
@@ -66,10 +66,10 @@ class ImageTrainLoop(TrainLoop):
 
 
 class _Resumed:
-    """Batches of a resumed training, of which mmengine skips the first.
+    """Batches of a resumed training, with None for those already used.
 
-    It asks for as many as there were iterations; onedl-mmengine has them
-    skipped.
+    mmengine draws one batch per past iteration; onedl-mmengine calls
+    ``skip_iter`` instead.
     """
 
     def __init__(self, num_done: int, remaining: Iterator[dict]) -> None:
@@ -79,6 +79,10 @@ class _Resumed:
         return next(self._batches)
 
     def skip_iter(self, num_iters: int) -> None:
-        """Skip batches."""
+        """Skip batches.
+
+        Args:
+            num_iters: Number of batches.
+        """
         for _ in range(num_iters):
             next(self)

@@ -1,4 +1,4 @@
-"""Length and log of a SinGAN training."""
+"""Training loop and log of SinGAN."""
 import datetime
 from typing import Optional, Tuple, Union
 
@@ -16,12 +16,12 @@ __all__ = ['SinGANLogProcessor', 'SinGANTrainLoop', 'fit_to_photograph']
 
 @LOOPS.register_module()
 class SinGANTrainLoop(TrainLoop):
-    """Trains as long as the scales of the model take.
+    """Trains all scales of the model.
 
     Args:
         runner: The runner.
         dataloader: The data loader, or its config.
-        max_iters: Number of iterations; by default that of all scales.
+        max_iters: Number of iterations; by default those of all scales.
         kwargs: As for :class:`TrainLoop`.
     """
 
@@ -38,11 +38,11 @@ class SinGANTrainLoop(TrainLoop):
 
 @LOG_PROCESSORS.register_module()
 class SinGANLogProcessor(LogProcessor):
-    """Says at which scale the training is, and how long it will stay."""
+    """Logs the current scale and its remaining time."""
 
     def get_log_after_iter(self, runner: Runner, batch_idx: int,
                            mode: str) -> Tuple[dict, str]:
-        """Scale, its size and remaining time before the usual line."""
+        """Put scale, size and remaining time before the usual line."""
         tag, log = super().get_log_after_iter(runner, batch_idx, mode)
         model = unwrap(runner.model)
         height, width = model.pyramid_sizes[model.curr_stage]
@@ -55,20 +55,19 @@ class SinGANLogProcessor(LogProcessor):
 
 
 def fit_to_photograph(cfg: Config) -> Optional[int]:
-    """Fill in ``num_scales`` of a SinGAN config from its photograph.
-
-    Configs of other models are left as they are.
+    """Set ``num_scales`` in a SinGAN config from its photograph.
 
     Args:
         cfg: Config with ``model`` and ``train_dataloader``; changed in place.
 
     Returns:
-        The number of scales, counted from zero, or None for other models.
+        Index of the finest scale; None for other models, whose configs are not
+        changed.
 
     Raises:
         FileNotFoundError: There is no photograph at ``data_root``.
         ValueError: The photograph cannot be read or is too small, or the
-            config states another number of scales.
+            config has another number of scales.
     """
     dataset = cfg.train_dataloader.dataset
     if dataset.type.rsplit('.')[-1] != 'SinGANDataset':
@@ -84,8 +83,8 @@ def fit_to_photograph(cfg: Config) -> Optional[int]:
             raise ValueError(
                 f'{dataset.data_root!r} (min_size={dataset.min_size}, '
                 f'max_size={dataset.max_size}) gives num_scales={num_scales} '
-                f'(counted from zero), but the config of {part.type} says '
-                f'{stated}. Set `model.num_scales={num_scales}`, or None to '
-                'have it computed.')
+                f'(counted from zero), but the config of {part.type} has '
+                f'{stated}: set `model.num_scales={num_scales}`, or None to '
+                'compute it.')
     cfg.model.num_scales = num_scales
     return num_scales

@@ -1,4 +1,4 @@
-"""What the loops of both families have in common."""
+"""Base class of the training loops."""
 import sys
 from typing import Sequence
 
@@ -13,22 +13,22 @@ __all__ = ['TrainLoop']
 
 
 class TrainLoop(IterBasedTrainLoop):
-    """mmengine's loop, which can go back to the last good checkpoint.
+    """mmengine's loop, with rollbacks to the last good checkpoint.
 
-    When a number is not finite (see :class:`mmpe.engine.RuntimeInfoHook` and
-    :class:`mmpe.engine.CheckpointHook`), the training goes on from its last
-    checkpoint with other random numbers, which follow from the seed and the
-    number of the rollback.
+    If a value is not finite (see :class:`mmpe.engine.RuntimeInfoHook` and
+    :class:`mmpe.engine.CheckpointHook`), the training resumes from its last
+    checkpoint with other random numbers, derived from the seed and the number
+    of rollbacks.
 
     Args:
         args: As for mmengine's loop.
-        rollbacks: How often in a training, resumed ones included; by default
-            the training ends at once.
+        rollbacks: Maximum number of rollbacks, including those before the
+            training was resumed. By default, the training ends at once.
         kwargs: As for mmengine's loop.
 
     Raises:
-        NotFiniteError: A number is not finite, and no rollback is left or
-            there is no checkpoint.
+        NotFiniteError: A value is not finite, and there is no rollback left or
+            no checkpoint.
         ValueError: ``rollbacks`` is negative.
     """
 
@@ -51,7 +51,7 @@ class TrainLoop(IterBasedTrainLoop):
             self.runner.call_hook('after_loop')
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
-        """Run an iteration; after a rollback the one after the checkpoint.
+        """Run an iteration; repeat with the next batch after a rollback.
 
         Args:
             data_batch: Batch of the data loader.
@@ -72,10 +72,10 @@ class TrainLoop(IterBasedTrainLoop):
         if number > self.rollbacks or path is None:
             raise error
         if is_main_process():
-            # Not by the logger: some configs want errors alone.
+            # Not logged, as some configs only log errors.
             print(f'{error}: back to it (rollback {number} of '
                   f'{self.rollbacks})', file=sys.stderr)
-        hub.log_scalars.clear()  # of values that the checkpoint has not
+        hub.log_scalars.clear()  # drop values that the checkpoint lacks
         self.runner.resume(path)
         hub.update_info(ROLLBACKS, number)
         self.runner.call_hook('after_rollback')

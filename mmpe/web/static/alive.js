@@ -1,9 +1,8 @@
-// Says in the page when the program has ended, and when it is back; and when
-// the disk is full.
+// Shows a note while the server is down or the disk is full.
 (function () {
-  const GONE = 'The program has ended: start it again with “python demo/web.py”. '
-    + 'What was made is kept, and a training can go on. This page comes back by itself.';
-  const FULL = 'The disk is full: make room before you go on, for nothing can be written.';
+  const GONE = 'The server has stopped: start it again with “python demo/web.py”. '
+    + 'Results are kept, and trainings can be resumed. This page will reconnect.';
+  const FULL = 'The disk is full: free some space, as nothing can be written.';
   let isGone = false;
   function say(text) {
     let note = document.getElementById('mmpe-note');

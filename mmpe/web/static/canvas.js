@@ -1,7 +1,7 @@
-// A picture to draw on: regions that are dragged ('move'), a mask and colours
-// ('brush'), or the frame of a new size ('frame'). Python gives
-// {image, height, width, name, nonce} as the value; what people do comes back as the
-// value and, where it asks for an answer, as an event.
+// A canvas with an image: to select and drag regions ('move'), to paint a mask and
+// colours ('brush'), or to choose a size ('frame'). Python sets the value
+// {image, height, width, name, nonce}; user input comes back as the value and, if it
+// needs an answer, as an event.
 window.mmpeCanvas = function (element, props, trigger, watch, mode, event) {
   const canvas = element.querySelector('canvas');
   const context = canvas.getContext('2d');
@@ -21,7 +21,7 @@ window.mmpeCanvas = function (element, props, trigger, watch, mode, event) {
     try { value = JSON.parse(props.value || 'null'); } catch { return; }
     if (!value || !value.image) return;
     if (value.nonce === state.nonce) {
-      // Gradio may give the same value twice, in place of what was drawn.
+      // Gradio may set the old value again, which would replace a drawing.
       if (mode === 'brush' && element.dataset.ready === String(value.nonce)) report();
       return;
     }

@@ -470,7 +470,7 @@ def test_short_trainings_are_not_estimated(small_config, estimate):
 
 
 def test_stated_num_scales_must_fit(small_config):
-    with pytest.raises(ValueError, match='gives num_scales=2 .*says 7'):
+    with pytest.raises(ValueError, match='gives num_scales=2 .*has 7'):
         small_config('singan-csg_fish', **{'model.num_scales': 7})
     with pytest.raises(ValueError, match='SinGANMSGeneratorPE says 4'):
         small_config('singan-csg_fish', **{'model.generator.num_scales': 4})

@@ -1,0 +1,1 @@
+"""Commands of ``sinGAN_manipulation.py``, and their arguments."""

@@ -1,0 +1,4 @@
+"""Train in the folder given on the command line, for a parent process."""
+from .training import main
+
+main()
