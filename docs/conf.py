@@ -19,7 +19,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Annotations and bases: types of other packages, aliases, private classes.
     ('py:(class|obj)', r'(?!mmpe\.).*'),
-    ('py:func', r'torch\..*'),
+    ('py:(func|exc)', r'(torch|pickle)\..*'),
     # Modules whose names their package exports have no section of their own.
     ('py:mod', r'\w+'),
     ('py:class', r'mmpe\..*\.(_\w+|Call|Change|ConvStack)'),

@@ -94,7 +94,7 @@ class Unpickler(pickle.Unpickler):
         """Look a name up.
 
         Raises:
-            UnpicklingError: The name is not trusted.
+            pickle.UnpicklingError: The name is not trusted.
         """
         module = {'__builtin__': 'builtins'}.get(module, module)
         try:
