@@ -18,7 +18,6 @@ from typing import NamedTuple, Sequence
 
 # What takes time to import, so that forked processes need not. None of it may
 # import mmpe, of which each process has its own.
-import albumentations  # noqa: F401
 import mmengine.runner  # noqa: F401
 import pytest
 import torch._dynamo  # noqa: F401

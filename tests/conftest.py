@@ -2,6 +2,7 @@
 import contextlib
 import gc
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ import mmpe  # noqa: F401
 from .waiting import wait_for
 
 torch.set_num_threads(1)
+# A shell's jobs in the background, and their children, may ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # The same few examples each time, however long one takes.
 settings.register_profile(
     'few', max_examples=40, derandomize=True, database=None, deadline=None)

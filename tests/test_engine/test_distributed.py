@@ -12,8 +12,8 @@ from mmpe.utils.locks import FolderLock
 
 
 @pytest.mark.parametrize('gpus, launcher, message', [
-    (0, 'slurm', "must be \"pytorch\" .* no GPUs, but got 'slurm'"),
-    (1, 'pytorch', 'each of 2 processes .* there are 1'),
+    (0, 'slurm', "must be \"pytorch\" .* without GPUs, but got 'slurm'"),
+    (1, 'pytorch', 'Each of the 2 processes .* there are 1'),
 ])
 def test_processes_without_a_device(monkeypatch, tmp_path, gpus, launcher,
                                     message):

@@ -74,7 +74,7 @@ def test_killed(request, family):
     """While a checkpoint is written, before and after it, and at random."""
     campaign = request.getfixturevalue(family)
     deaths = [
-        Death(kind='open .iter_#.part#.pth', action='1000'),
+        Death(kind='open .iter_#.part#-#.pth', action='1000'),
         Death(kind='os.rename iter_#.pth'),
         Death(kind='open last_checkpoint', action='1'),
         campaign.random_moment(random.Random(0))
@@ -102,7 +102,7 @@ def fails_and_goes_on(campaign, death, message, repair):
 
 
 @pytest.mark.parametrize('family', ['singan', 'mspie'])
-@pytest.mark.parametrize('kind, number', [('open .iter_#.part#.pth', 1),
+@pytest.mark.parametrize('kind, number', [('open .iter_#.part#-#.pth', 1),
                                           (SAVED, 0)])
 def test_full_disk(request, family, kind, number, mount):
     campaign = request.getfixturevalue(family)

@@ -143,7 +143,7 @@ def test_unknown_config(train):
 def test_config_that_trains_nothing(train, tmp_path):
     config = tmp_path / 'config.py'
     config.write_text('train_cfg = dict(max_iters=1)')
-    with pytest.raises(SystemExit, match='lacks optim_wrapper'):
+    with pytest.raises(SystemExit, match='has no optim_wrapper'):
         train(config=config)
 
 

@@ -412,7 +412,7 @@ def estimate(monkeypatch):
         return method
 
     monkeypatch.setattr(f'{hooks}._PART', 1)
-    monkeypatch.setattr(f'{hooks}.perf_counter', lambda: now[0])
+    monkeypatch.setattr('mmpe.engine.scale_times.perf_counter', lambda: now[0])
     for name in ('train_generator', 'train_discriminator'):
         monkeypatch.setattr(SinGAN, name, timed(getattr(SinGAN, name)))
     said = []
@@ -465,14 +465,14 @@ def test_short_trainings_are_not_estimated(small_config, estimate):
     assert runner.message_hub.get_info('scale_seconds') is None
     assert not estimate
     with pytest.raises(ValueError, match='`rounds` must be at least 1 and '
-                       'below 1, the rounds of a scale, but got 1'):
+                       'below 1, the rounds per scale, but got 1'):
         measure_scales(runner.model, runner.optim_wrapper, {}, 1)
 
 
 def test_stated_num_scales_must_fit(small_config):
     with pytest.raises(ValueError, match='gives num_scales=2 .*has 7'):
         small_config('singan-csg_fish', **{'model.num_scales': 7})
-    with pytest.raises(ValueError, match='SinGANMSGeneratorPE says 4'):
+    with pytest.raises(ValueError, match='SinGANMSGeneratorPE has 4'):
         small_config('singan-csg_fish', **{'model.generator.num_scales': 4})
 
 

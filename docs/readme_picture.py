@@ -5,7 +5,7 @@ The photograph is scikit-image's `rocket` (NASA, public domain). The model is
 there says.
 
 Example:
-    python .dev_scripts/readme_picture.py consistent/iter_27000.pth
+    python docs/readme_picture.py consistent/iter_27000.pth
 """
 import argparse
 from pathlib import Path
