@@ -39,7 +39,7 @@ class Top(Tab):
                worked: float) -> tuple:
         """Show a photograph in all tabs, at the size of a model."""
         if not photograph:
-            return (*[gr.skip()] * 4, empty(), '', *[gr.skip()] * 5)
+            return (*[gr.skip()] * 4, empty(), '', *[gr.skip()] * 6)
         choices = self.model_choices(photograph)
         if drawn_by not in [x for _, x in choices]:
             drawn_by = PATCHES
@@ -54,6 +54,7 @@ class Top(Tab):
                             value=drawn_by), value, value, value, empty(), '',
                 gr.Slider(maximum=max(1, last), value=0),
                 gr.Slider(maximum=max(2, last), value=middle),
+                gr.Slider(maximum=max(2, last), value=max(2, last)),
                 gr.Slider(maximum=max(1, last), value=1),
                 gr.Number(value=height), gr.Number(value=width))
 
@@ -102,8 +103,8 @@ def make_page(studio: Studio) -> gr.Blocks:
             FacesTab(studio).build()
         everywhere = [
             drawn_by, move['canvas'], new['canvas'], edit['canvas'], state,
-            move['results'], new['scale'], edit['low'], animate_scale,
-            new['height'], new['width']
+            move['results'], new['scale'], edit['low'],
+            edit['high'], animate_scale, new['height'], new['width']
         ]
         choose = functools.partial(
             on, page.choose, source, everywhere, show_progress='hidden')

@@ -89,7 +89,7 @@ class EditTab(Tab):
                     height=190,
                     elem_id='picture-file')
                 mask = gr.File(
-                    label='Mask, white where the picture was changed',
+                    label='Mask, white where changed',
                     height=190,
                     elem_id='mask-file')
                 draw = gr.Button('Run', variant='primary', elem_id='do-edit')
@@ -98,4 +98,4 @@ class EditTab(Tab):
         on(self.edit,
            [*source, kind, canvas, picture, mask, low, high, seed, colours],
            [results], draw.click)
-        return dict(canvas=canvas, low=low)
+        return dict(canvas=canvas, low=low, high=high)
