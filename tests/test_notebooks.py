@@ -5,6 +5,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.tools
 ROOT = Path(__file__).resolve().parent.parent
 # The settings of each notebook, and how many pictures it shows.
 NOTEBOOKS = {
