@@ -128,7 +128,7 @@ def assert_same_weights(first, second):
 
 def test_folder_has_all_that_sampling_takes(result):
     # two scales of three rounds, each of one iteration
-    assert result.checkpoint.endswith('trained0/photo/iter_6.pth')
+    assert result.checkpoint.endswith('/photo/iter_6.pth')
     sampler = load(result.config, result.checkpoint)
     assert sampler.sample(1, seed=0)[0].shape == (32, 40, 3)
     assert result.size == (32, 40) and result.scales == 2
