@@ -12,6 +12,7 @@ import os
 import pkgutil
 import re
 import textwrap
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +31,7 @@ _REFERENCE = re.compile(r'^<!-- reference: (\S+) -->$', re.MULTILINE)
 
 
 # ---------------------------------------------------------------------- links
+@cache
 def pages() -> Dict[Path, Path]:
     """The page of each file that is one, or that a page includes."""
     found = {}
@@ -109,6 +111,7 @@ def reference(name: str) -> str:
     return '\n'.join(parts)
 
 
+@cache
 def with_page() -> Set[str]:
     """The packages that a page is the reference of."""
     return {

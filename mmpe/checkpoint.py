@@ -35,6 +35,7 @@ __all__ = [
     'to_current_layout'
 ]
 
+
 class CheckpointError(ValueError):
     """A file is not a checkpoint, is damaged, or is not trusted."""
 

@@ -1,13 +1,13 @@
 """Arguments of the commands of ``sinGAN_manipulation.py``."""
 from pathlib import Path
 
+from mmpe.engine.photographs import QUICK_CONFIG
 from mmpe.functional.grids import GROWTHS
 from mmpe.inference.layout import FLIPS
 from mmpe.utils import arguments
 from mmpe.utils.arguments import (CFG_OPTIONS, MAX_SIZE, NUM, Argument, OneOf,
                                   at_least, positive)
 
-QUICK_CONFIG = 'configs/singan_fast/singan_csg_fast.py'
 MODEL = Argument(
     'model',
     metavar='MODEL',

@@ -41,7 +41,7 @@ class Run(NamedTuple):
         config: Path of its config.
         checkpoints: Paths of its checkpoints, the last one last.
         sampler: Model of the last checkpoint.
-        folder: Its work dir, if known.
+        seconds: Time of an iteration in training, if known.
     """
 
     row: str
@@ -49,7 +49,7 @@ class Run(NamedTuple):
     config: str
     checkpoints: List[str]
     sampler: StyleGAN2Sampler
-    folder: Optional[Path] = None
+    seconds: Optional[float] = None
 
     @property
     def sizes(self) -> List[Size]:
@@ -57,17 +57,21 @@ class Run(NamedTuple):
         return self.sampler.sizes
 
     def minutes(self, iteration: Optional[int]) -> Optional[float]:
-        """Training time in minutes, from the seconds per iteration logged."""
-        seconds = [
-            values['time'] for path in sorted(
-                self.folder.glob('*/vis_data/scalars.json')
-                if self.folder else ())
-            for values in map(json.loads, path.read_text().splitlines())
-            if 'time' in values
-        ]
-        if not (seconds and iteration):
+        """Training time in minutes, if it is known."""
+        if not (self.seconds and iteration):
             return None
-        return median(seconds) * iteration / 60
+        return self.seconds * iteration / 60
+
+
+def _logged_seconds(folder: Path) -> Optional[float]:
+    """Median time of an iteration in the logs of a work dir."""
+    seconds = [
+        values['time']
+        for path in sorted(folder.glob('*/vis_data/scalars.json'))
+        for values in map(json.loads, path.read_text().splitlines())
+        if 'time' in values
+    ]
+    return median(seconds) if seconds else None
 
 
 def find_runs(models: Sequence[Sequence[str]],
@@ -100,7 +104,8 @@ def find_runs(models: Sequence[Sequence[str]],
                 key=iteration_of)
             runs.append(
                 Run(row, folder.absolute().name, str(config), checkpoints,
-                    _load(str(config), str(latest), sizes, device), folder))
+                    _load(str(config), str(latest), sizes, device),
+                    _logged_seconds(folder)))
     names = [(run.row, run.name) for run in runs]
     for row, name in names:
         if names.count((row, name)) > 1:

@@ -5,14 +5,13 @@ from typing import Dict, Optional
 
 from mmengine.config import Config
 
+from mmpe.engine.photographs import QUICK_CONFIG
 from mmpe.utils.command_line import open_config
 from mmpe.zoo import root
 from .action import command_line
 from .actions import PHOTOGRAPHS
 
 __all__ = ['settings_of', 'train_command', 'train_config', 'train_lines']
-
-_CONFIG = 'configs/singan_fast/singan_csg_fast.py'
 
 
 def settings_of(rounds: int,
@@ -41,7 +40,7 @@ def train_config(max_size: int, rounds: int) -> Config:
         rounds: Number of rounds per scale.
     """
     return open_config(
-        str(root() / _CONFIG), settings_of(rounds, max_size))
+        str(root() / QUICK_CONFIG), settings_of(rounds, max_size))
 
 
 def train_command(photograph: Path, max_size: int, rounds: int, seed: int,
@@ -76,7 +75,7 @@ def train_lines(photograph: str, max_size: int, rounds: int, seed: int,
     return '\n'.join([
         'from mmpe.engine.photographs import train_photograph',
         'from mmpe.utils.command_line import open_config', '',
-        f'config = open_config({_CONFIG!r}, '
+        f'config = open_config({QUICK_CONFIG!r}, '
         f'{settings_of(rounds, max_size)!r})',
         f'train_photograph(config, {photograph!r}, {str(folder)!r}, '
         f'seed={seed})'

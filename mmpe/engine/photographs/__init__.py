@@ -14,15 +14,15 @@ training is finished. ``mmpe.inference.load(folder)`` loads the model.
 ``python -m mmpe.engine.photographs FOLDER`` trains in a folder.
 """
 from .estimate import estimate_seconds
-from .plan import (CONFIG, Training, bundled_photograph, plan_training,
-                   training_in, write_config)
+from .plan import (CONFIG, QUICK_CONFIG, Training, bundled_photograph,
+                   plan_training, training_in, write_config)
 from .results import TrainingResult, finished, summary_table
 from .running import run_training, run_trainings, train_photographs
 from .training import train_photograph
 
 __all__ = [
-    'CONFIG', 'Training', 'TrainingResult', 'bundled_photograph',
-    'estimate_seconds', 'finished', 'plan_training', 'run_training',
-    'run_trainings', 'summary_table', 'train_photograph', 'train_photographs',
-    'training_in', 'write_config'
+    'CONFIG', 'QUICK_CONFIG', 'Training', 'TrainingResult',
+    'bundled_photograph', 'estimate_seconds', 'finished', 'plan_training',
+    'run_training', 'run_trainings', 'summary_table', 'train_photograph',
+    'train_photographs', 'training_in', 'write_config'
 ]

@@ -1,4 +1,5 @@
 """Train in the folder given on the command line, for a parent process."""
 from .training import main
 
-main()
+if __name__ == '__main__':
+    main()

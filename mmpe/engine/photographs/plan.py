@@ -23,6 +23,8 @@ __all__ = [
 
 CONFIG = 'config.py'
 BUNDLED = 'coins'
+# Config of a training that takes minutes, from the repository's root.
+QUICK_CONFIG = 'configs/singan_fast/singan_csg_fast.py'
 # The parts of a config that determine what is learned.
 _DECISIVE = ('photograph_sha256', 'model', 'train_dataloader',
              'optim_wrapper', 'train_cfg', 'randomness')
