@@ -195,7 +195,8 @@ class EffLite0Features(FeatureNetwork):
         module = EfficientNetLite0()
         module.load_state_dict(
             torch.load(file, map_location='cpu', weights_only=True))
-        return module
+        # Depthwise convolutions on a CPU are faster in this order.
+        return module.to(memory_format=torch.channels_last)
 
     def extract(self, images: Tensor) -> Tensor:
         """Features (N, C) of RGB images (N, 3, H, W) in [0, 255]."""

@@ -3,6 +3,7 @@ from typing import Dict, Iterable, List, Optional, Tuple
 
 import torch
 from mmengine.dist import get_rank
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmpe.functional.distances import (laplacian_pyramid, patch_descriptors,
@@ -101,7 +102,8 @@ class SlicedWassersteinDistance(FeatureMetric):
     are reflected.
 
     Args:
-        fake_nums: Number of generated and of real images.
+        fake_nums: Number of generated and of real images; with fewer real
+            ones, all of them and as many generated ones.
         image_shape: (C, H, W) as in MMagic; sets ``real_size``.
         fake_key: Key of the fakes in the samples, 'fake_img' if None.
         real_key: Key of the real images in the data samples.
@@ -164,6 +166,13 @@ class SlicedWassersteinDistance(FeatureMetric):
         """
         self.network = _PatchExtractor(self.patch_size, self.patches_per_image,
                                        self.seed)
+        num_images = len(dataloader.dataset)
+        if 0 < num_images < self.real_nums:
+            print_log(
+                f'{self.name} compares {num_images} images instead of '
+                f'{self.real_nums}, since there are no more real ones.',
+                'current')
+            self.real_nums = num_images
         super().prepare(module, dataloader)
 
     def figures(self, fake: Tensor) -> Dict[str, float]:
@@ -171,7 +180,8 @@ class SlicedWassersteinDistance(FeatureMetric):
         sizes = self.network.level_sizes()
         shape = (-1, len(sizes), self.patches_per_image, 3, self.patch_size,
                  self.patch_size)
-        real, fake = self.real_features.view(shape), fake.view(shape)
+        real = self.real_features.view(shape)
+        fake = fake.view(shape)[:len(real)]
         values = [
             1000 * sliced_wasserstein_distance(
                 normalised_patches(real[:, level].flatten(0, 1)),

@@ -259,6 +259,26 @@ def test_sliced_wasserstein_tells_smooth_images_from_noise(tmp_path):
     assert evaluate(reals) == same
 
 
+def test_sliced_wasserstein_of_fewer_real_images(folder, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmpe.evaluation.sliced_wasserstein.print_log',
+                        lambda line, *args: said.append(line))
+    loader = make_loader(folder)  # 14 images
+    fakes = torch.rand(20, 3, 16, 16) * 255
+
+    def evaluate(fake_nums):
+        metric = SlicedWassersteinDistance(fake_nums, real_size=(16, 16))
+        metric.prepare(TinyGAN(), loader)
+        metric.process({}, [dict(fake_img=image) for image in fakes])
+        assert len(metric.fake_results) == fake_nums
+        return metric.evaluate()
+
+    few = evaluate(14)
+    assert not said
+    assert evaluate(20) == pytest.approx(few, rel=.2)
+    assert len(said) == 1 and 'compares 14 images instead of 20' in said[0]
+
+
 def test_sliced_wasserstein_needs_equal_sizes(model, loader):
     metric = SlicedWassersteinDistance(5)
     with pytest.raises(ValueError, match=r'same size, but got \(24, 24\)'):

@@ -69,6 +69,8 @@ def kernel_distance(real: Tensor,
                          f'{subset_size}.')
     check_features('real', real, min_num=subset_size)
     check_features('fake', fake, min_num=subset_size)
+    if subset_size == len(real) == len(fake):
+        num_subsets = 1  # all subsets are equal
     generator = torch.Generator().manual_seed(seed)
 
     def draw(x: Tensor) -> Tensor:
