@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmpe.models import ContextSinGAN
 from .layout import LayoutEdit
 from .singan import SinGANSampler
 
@@ -16,14 +17,15 @@ Size = Tuple[int, int]
 class ContextSinGANSampler(SinGANSampler):
     """A trained :class:`~mmpe.models.ContextSinGAN`."""
 
+    model: ContextSinGAN
+
     def layout(self,
                edits: Sequence[LayoutEdit],
                size: Optional[Size] = None,
                growth: Optional[str] = None,
                seed: Optional[int] = None) -> np.ndarray:
         """See :meth:`.PhotographSampler.layout`."""
-        positions = self.position_map(size, growth or self._own_growth(),
-                                      edits).whole()
+        positions = self._position_map(size, growth, edits).whole()
         noises = self._noises(self.model.noise_shapes(size), [seed or 0])
         if seed is not None:
             return self._images(noises, positions=positions)[0]
@@ -39,7 +41,7 @@ class ContextSinGANSampler(SinGANSampler):
               seed: Optional[int]) -> Tensor:
         # The image is not the photograph, so it needs new noise.
         noises = self._noises(self.model.noise_shapes(size), [seed or 0])
-        return self.model.sample(
+        return self._run(
             noises=[x.to(image) for x in noises],
             start_scale=start_scale,
             input_sample=image,

@@ -2,7 +2,7 @@
 import json
 import os
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -58,7 +58,8 @@ def read_edits(path: PathLike, size: Size) -> List[LayoutEdit]:
         raise ValueError(f'{str(path)!r}: {error}') from None
 
 
-def write_edits(path: PathLike, edits: Sequence[dict], size: Size) -> Path:
+def write_edits(path: PathLike, edits: Sequence[Dict[str, Any]],
+                size: Size) -> Path:
     """Write a file of edits.
 
     Args:
@@ -112,7 +113,7 @@ def _parse_edit(edit: object, size: Size, factors: np.ndarray) -> LayoutEdit:
                          f'{", ".join(_KEYS)}.')
     if 'region' in edit and 'outline' in edit:
         raise ValueError('An edit cannot have both "region" and "outline".')
-    options: dict = {}
+    options: Dict[str, Any] = {}
     for name, length in _NUMBERS.items():
         if edit.get(name) is not None:
             options[name] = _numbers(name, edit[name], length)
@@ -154,7 +155,7 @@ def _inside(outline: object, size: Size, factors: np.ndarray) -> np.ndarray:
     return mask.astype(bool)
 
 
-def _numbers(name: str, value: object, length: int) -> object:
+def _numbers(name: str, value: object, length: int) -> Any:
     """Check a number, or a list of ``length`` numbers."""
     numbers = value if length else [value]
     if (not isinstance(numbers, list) or len(numbers) != (length or 1)

@@ -71,8 +71,8 @@ class LayoutEdit:
     displacement: Optional[np.ndarray] = None
 
     def __post_init__(self) -> None:
-        if np.ndim(self.scale) == 0:
-            self.scale = (self.scale, self.scale)
+        height, width = np.broadcast_to(self.scale, 2).tolist()
+        self.scale = height, width
         if min(self.scale) <= 0:
             raise ValueError('Argument `scale` must be above 0, but got '
                              f'{self.scale}.')
@@ -109,7 +109,7 @@ class LayoutEdit:
     def moves(self) -> bool:
         """Whether the content of the region is moved or transformed."""
         return bool(
-            any(self.shift) or tuple(self.scale) != (1, 1) or self.angle
+            any(self.shift) or self.scale != (1, 1) or self.angle
             or self.flip)
 
     def change(self, size: Size, cell: float) -> Change:
@@ -138,7 +138,7 @@ class LayoutEdit:
             source = self._displaced(region, size)
             return Change(source, None, draws=False, fills=False)
         fills = region is not None and not self.keep
-        if fills:
+        if region is not None and fills:
             region.check_surroundings()
         return Change(
             self._source(region, size), region, not self.remove, fills)
@@ -151,7 +151,7 @@ class LayoutEdit:
         turn = torch.tensor([[math.cos(angle), math.sin(angle)],
                              [-math.sin(angle), math.cos(angle)]])
         factors = torch.tensor(self.scale) * torch.tensor(
-            FLIPS.get(self.flip, (1, 1)))
+            FLIPS.get(self.flip or '', (1, 1)))
         shift = torch.tensor(self.shift)
 
         def source(places: Tensor) -> Tensor:
@@ -170,10 +170,10 @@ class LayoutEdit:
         if not np.isfinite(values).all():
             raise ValueError('Argument `displacement` must be finite, but '
                              'holds NaN or infinite values.')
-        values = torch.from_numpy(values)
+        offsets = torch.from_numpy(values)
 
         def field(places: Tensor) -> Tensor:
             weights = region.weights(places) if region else 1
-            return places + weights * look_up(values, places, 'border')
+            return places + weights * look_up(offsets, places, 'border')
 
         return field

@@ -1,7 +1,7 @@
 """Loading of models for sampling."""
 import mimetypes
 from pathlib import Path
-from typing import Optional, Tuple, Union
+from typing import Any, Optional, Tuple, Union
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -75,7 +75,7 @@ def load(row_or_config: Union[PathLike, Config],
             row_or_config).is_dir():
         row_or_config, latest = find_training(Path(row_or_config))
         checkpoint = checkpoint or latest
-    model_config = _read_config(row_or_config).get('model')
+    model_config: Any = _read_config(row_or_config).get('model')
     if not isinstance(model_config, dict) or 'type' not in model_config:
         raise ValueError(f'The config {str(row_or_config)!r} has no model.')
     model_config = model_config.copy()

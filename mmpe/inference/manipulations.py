@@ -1,7 +1,7 @@
 """Applications of a model of one photograph (SinGAN, Sec. 4.2)."""
 import math
 from abc import ABC, abstractmethod
-from typing import Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import cv2
 import mmcv
@@ -21,10 +21,24 @@ class Manipulations(ABC):
 
     Attributes:
         model: The model, with ``pyramid_sizes``.
-        size: (H, W) of the photograph in the model.
-        last_scale: Index of the finest scale.
-        training_image: The photograph, or its reconstruction.
     """
+
+    model: Any
+
+    @property
+    @abstractmethod
+    def last_scale(self) -> int:
+        """Index of the finest scale."""
+
+    @property
+    @abstractmethod
+    def training_image(self) -> np.ndarray:
+        """The photograph, or its reconstruction if the model has none."""
+
+    @property
+    def size(self) -> Size:
+        """(H, W) of the photograph in the model."""
+        return self.model.pyramid_sizes[self.last_scale]
 
     def edit(self,
              image: np.ndarray,
@@ -113,10 +127,10 @@ class Manipulations(ABC):
         check_rgb(image)
         self.check_scale(start_scale, 1)
         area = math.prod(self.size) / math.prod(image.shape[:2])
-        size = tuple(round(x * math.sqrt(area)) for x in image.shape[:2])
+        height, width = (round(x * math.sqrt(area)) for x in image.shape[:2])
         if colours:
             image = quantise(image, self.training_image, colours)
-        return self._inject(image, start_scale, seed, size)
+        return self._inject(image, start_scale, seed, (height, width))
 
     def super_resolution(self,
                          factor: float,

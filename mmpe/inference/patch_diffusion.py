@@ -1,7 +1,7 @@
 """Sampling from the patches of a photograph, without training."""
 import math
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import mmcv
@@ -13,7 +13,7 @@ from torch import Tensor
 from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.patch_diffusion import vote
 from mmpe.functional.upsample import upsample
-from mmpe.models.patch_diffusion import PhotographLevel
+from mmpe.models.patch_diffusion import PatchDiffusion, PhotographLevel
 from mmpe.models.patch_diffusion.known import (known_pyramid, match_tone,
                                                pixels_at)
 from mmpe.utils.files import PathLike
@@ -53,6 +53,8 @@ class PatchSampler(PhotographSampler):
         model: A :class:`~mmpe.models.PatchDiffusion` with a photograph.
     """
 
+    model: PatchDiffusion
+
     @property
     def last_scale(self) -> int:
         """Index of the finest scale."""
@@ -78,7 +80,7 @@ class PatchSampler(PhotographSampler):
 
     def _sample(self, seeds: Sequence[int], size: Optional[Size],
                 start_scale: int, growth: Optional[str]) -> List[np.ndarray]:
-        options = dict(size=size)
+        options: Dict[str, Any] = dict(size=size)
         if growth is not None:
             options['positions'] = self.position_maps(size, growth)
         if start_scale > 0:
@@ -97,7 +99,8 @@ class PatchSampler(PhotographSampler):
                      growth: Optional[str] = None) -> Path:
         """See :meth:`.PhotographSampler.draw_to_file`."""
         self.check_scale(start_scale)
-        positions = growth and self.position_maps(size, growth)
+        positions = None if growth is None else self.position_maps(
+            size, growth)
         scales = PatchScales(self.model, size or self.size, seed, start_scale,
                              positions)
         return draw_scales(scales, path, tile)
@@ -125,7 +128,7 @@ class PatchSampler(PhotographSampler):
         return self._image(self._draw_plan(image, plan, seed, options))
 
     def _draw_plan(self, image: Tensor, plan: Plan, seed: Optional[int],
-                   options: dict) -> Tensor:
+                   options: Dict[str, Any]) -> Tensor:
         """Draw the pixels that a plan does not determine."""
         rigid, clean = plan.clean & plan.is_rigid, plan.clean
         if seed is not None:
@@ -178,10 +181,11 @@ class PatchSampler(PhotographSampler):
 
     # ----------------------------------------------------------------- details
     def _own_growth(self) -> str:
-        if not self.has_positions:
+        encoding: Any = self.model.encoding
+        if encoding is None:
             raise ValueError('This model has no explicit positions: use a '
                              'config with `positions` (CSG or SPE).')
-        return self.model.encoding.growth
+        return encoding.growth
 
     def _first_stage(self, kept: Optional[Tensor],
                      sizes: Sequence[Size]) -> int:
@@ -199,7 +203,7 @@ class PatchSampler(PhotographSampler):
         return start
 
     def _photograph_at(self, start_scale: int,
-                       size: Optional[Size] = None) -> dict:
+                       size: Optional[Size] = None) -> Dict[str, Any]:
         """Options to start from the photograph, at a scale of at least 1."""
         image = self.model.levels[start_scale - 1].image
         matches = self.model.finer_matches(
@@ -228,7 +232,7 @@ class PatchSampler(PhotographSampler):
         image blurred by the same factor (Freedman and Fattal, "Image and Video
         Upscaling from Local Self-Examples", TOG 2011).
         """
-        old = tuple(image.shape[2:])
+        old = image.shape[2], image.shape[3]
         reduced = tuple(
             max(1, round(a * a / b)) for a, b in zip(old, size))
         blurred = upsample(
@@ -256,7 +260,7 @@ class PatchSampler(PhotographSampler):
         return max(1, round(math.log(factor) / math.log(_EXAMPLE_STEP)))
 
     def _noise_options(self, seed: Optional[int],
-                       sizes: Sequence[Size]) -> dict:
+                       sizes: Sequence[Size]) -> Dict[str, Any]:
         if seed is not None:
             return dict(seed=seed)
         return dict(

@@ -89,13 +89,13 @@ class PatchScales:
     @cached_property
     def _first(self) -> Tensor:
         """The coarsest scale, small enough to be drawn at once."""
-        windows = [range(length) for length in self.sizes[0]]
+        rows, cols = (range(length) for length in self.sizes[0])
         return _join(*self.model.draw(
             0,
-            self.model.noise(self.seed, 0, *windows),
+            self.model.noise(self.seed, 0, rows, cols),
             None,
             None,
-            self.model.prior(0, self.positions, self.sizes, *windows),
+            self.model.prior(0, self.positions, self.sizes, rows, cols),
             is_first=True))
 
 
@@ -119,7 +119,7 @@ def to_pixels(batch: Tensor) -> np.ndarray:
     return pixels.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
-def own_places(size: Size) -> Tensor:
+def own_places(size: Sequence[int]) -> Tensor:
     """Row and column indices of the pixels of an image.
 
     Args:

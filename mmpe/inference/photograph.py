@@ -30,11 +30,6 @@ class PhotographSampler(Manipulations):
 
     @property
     @abstractmethod
-    def last_scale(self) -> int:
-        """Index of the finest scale."""
-
-    @property
-    @abstractmethod
     def has_positions(self) -> bool:
         """Whether the model has explicit positions."""
 
@@ -42,11 +37,6 @@ class PhotographSampler(Manipulations):
     @abstractmethod
     def photograph(self) -> Optional[np.ndarray]:
         """The photograph at the model's size, or None if it has none."""
-
-    @property
-    def size(self) -> Size:
-        """(H, W) of the photograph in the model."""
-        return self.model.pyramid_sizes[self.last_scale]
 
     @property
     def training_image(self) -> np.ndarray:

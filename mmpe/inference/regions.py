@@ -55,7 +55,7 @@ class Change:
 
     def gone(self, places: Tensor) -> Tensor:
         """Weight by which the old content is gone, (1, h, w) in [0, 1]."""
-        if not self._fills:
+        if self._region is None or not self._fills:
             return torch.zeros_like(places[:1])
         return self._region.weights(places)
 
@@ -86,8 +86,9 @@ class Region:
             raise ValueError('A mask must have the size of the output, '
                              f'{size[0]} x {size[1]} (height x width), but '
                              f'got {mask.shape[0]} x {mask.shape[1]}.')
-        soft = is_inside(mask).astype(np.float32)
-        self.middle = sum(_bounds(soft)) / 2
+        soft: np.ndarray = is_inside(mask).astype(np.float32)
+        first, last = _bounds(soft)
+        self.middle = (first + last) / 2
         if margin > 0:
             soft = cv2.dilate(
                 soft,
@@ -111,7 +112,8 @@ class Region:
                              'can continue into it: use `keep`, or no region.')
 
     def _room(self, axis: int) -> bool:
-        return self.first[axis] > 0 or self.last[axis] < self.size[axis] - 1
+        return bool(self.first[axis] > 0
+                    or self.last[axis] < self.size[axis] - 1)
 
     def beside(self, places: Tensor) -> Tensor:
         """Places mirrored out of the region, from its left and right half.
@@ -154,7 +156,7 @@ def look_up(values: Tensor, places: Tensor, padding_mode: str) -> Tensor:
         align_corners=True)[0]
 
 
-def _box_mask(box: Box, size: Size) -> np.ndarray:
+def _box_mask(box: Union[Box, np.ndarray], size: Size) -> np.ndarray:
     numbers = np.asarray(box)
     if numbers.shape != (4, ):
         raise ValueError('A region must be a box (top, left, bottom, right) '

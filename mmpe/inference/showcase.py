@@ -69,7 +69,7 @@ def draw_moved(sampler: PhotographSampler, region: Box,
     Returns:
         A row of a contact sheet.
     """
-    outline = sampler.photograph.copy()
+    outline = sampler.training_image.copy()
     top, left, bottom, right = region
     cv2.rectangle(outline, (left, top), (right - 1, bottom - 1),
                   (255, 255, 255))

@@ -1,6 +1,6 @@
 """Sampling from a trained SinGAN."""
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple, cast
 
 import mmcv
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.pyramid import resized_pyramid
 from mmpe.functional.upsample import upsample
+from mmpe.models import SinGAN
 from mmpe.utils.files import PathLike
 from mmpe.utils.images import to_rgb
 from .inputs import check_rgb
@@ -20,6 +21,7 @@ from .singan_tiles import draw_tiled
 __all__ = ['SinGANSampler']
 
 Size = Tuple[int, int]
+Shape = Tuple[int, int, int, int]
 
 
 class SinGANSampler(PhotographSampler):
@@ -28,6 +30,8 @@ class SinGANSampler(PhotographSampler):
     Args:
         model: The model, in evaluation mode.
     """
+
+    model: SinGAN
 
     @property
     def last_scale(self) -> int:
@@ -52,7 +56,7 @@ class SinGANSampler(PhotographSampler):
 
     def reconstruct(self) -> np.ndarray:
         """Reconstruction of the training image."""
-        return self._image(self.model.sample(mode='recon'))
+        return self._image(self._run(mode='recon'))
 
     def _sample(self, seeds: Sequence[int], size: Optional[Size],
                 start_scale: int, growth: Optional[str]) -> List[np.ndarray]:
@@ -80,8 +84,7 @@ class SinGANSampler(PhotographSampler):
                seed: Optional[int] = None) -> np.ndarray:
         """See :meth:`.PhotographSampler.layout`."""
         shapes = self.model.noise_shapes(size)
-        growth = growth or self._own_growth()
-        positions = self.position_map(size, growth, edits).whole()
+        positions = self._position_map(size, growth, edits).whole()
         if seed is None:
             noises = [torch.zeros(shape) for shape in shapes]
             noises[0] = self._noise_at(positions, shapes[0])
@@ -111,6 +114,11 @@ class SinGANSampler(PhotographSampler):
         """
         if growth is None and not edits:
             return None
+        return self._position_map(size, growth, edits)
+
+    # ----------------------------------------------------------------- details
+    def _position_map(self, size: Optional[Size], growth: Optional[str],
+                      edits: Sequence[LayoutEdit]) -> PositionMap:
         own = self._own_growth()
         grid, border = self.model.position_grid()
         return PositionMap(
@@ -121,10 +129,9 @@ class SinGANSampler(PhotographSampler):
             edits,
             border=border)
 
-    # ----------------------------------------------------------------- details
     def _own_growth(self) -> str:
         self.model.encode_positions(torch.zeros(2, 2, 2))
-        return self.model.growth
+        return cast(str, self.model.growth)
 
     def _center(self) -> List[Tensor]:
         return self.model.fixed_noises
@@ -161,23 +168,27 @@ class SinGANSampler(PhotographSampler):
         noises = [torch.zeros(1).expand(shape) for shape in shapes]
         if seed is not None:
             noises = self._noises(shapes, [seed])
-        return self.model.sample(
+        return self._run(
             noises=[x.to(image) for x in noises],
             start_scale=start_scale,
             input_sample=image)
+
+    def _run(self, **options: Any) -> Tensor:
+        """Images of the model, which returns more only on request."""
+        return cast(Tensor, self.model.sample(**options))
 
     def _images(self,
                 noises: List[Tensor],
                 start_scale: int = 0,
                 positions: Optional[Tensor] = None,
-                **options) -> List[np.ndarray]:
+                **options: Any) -> List[np.ndarray]:
         noises = [x.to(self.model.device) for x in noises]
         if positions is not None:
             positions = positions.to(self.model.device)
         start = None
         if start_scale > 0:
             start = self._upsample(
-                self.model.sample(mode='recon', curr_scale=start_scale - 1),
+                self._run(mode='recon', curr_scale=start_scale - 1),
                 self.model.generator.image_size(noises[start_scale],
                                                 start_scale))
             start = start.expand(len(noises[0]), -1, -1, -1)
@@ -190,7 +201,7 @@ class SinGANSampler(PhotographSampler):
                 **options))
         return [to_rgb(x.fake_img) for x in samples]
 
-    def _noises(self, shapes: List[tuple],
+    def _noises(self, shapes: List[Shape],
                 seeds: Sequence[int]) -> List[Tensor]:
         """Noise (N, C, H, W) of each scale, with a seed per image."""
         return [
@@ -200,7 +211,7 @@ class SinGANSampler(PhotographSampler):
             ]) for stage, (_, channels, height, width) in enumerate(shapes)
         ]
 
-    def _noise_at(self, positions: Tensor, shape: tuple) -> Tensor:
+    def _noise_at(self, positions: Tensor, shape: Shape) -> Tensor:
         """The reconstruction's noise at positions; new noise beyond it."""
         known = self.model.fixed_noises[0].cpu()
         y, x = positions.round().long()

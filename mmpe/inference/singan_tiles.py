@@ -6,7 +6,7 @@ depend on the tiles.
 """
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 import torch
@@ -85,7 +85,7 @@ class _Scales:
                 'Argument `start_scale` must be from 0 to '
                 f'{model.curr_stage} for this model, but got {start_scale}.')
         self.model = model
-        self.generator = unwrap(model.generator)
+        self.generator: Any = unwrap(model.generator)
         if model.with_ema_gen:
             self.generator = model.generator_ema.module
         self.channels = self.generator.out_channels
@@ -103,8 +103,9 @@ class _Scales:
         """Input of the first random scale, of any size."""
         if self.start_scale == 0:
             return torch.zeros(1, self.channels, 1, 1)
-        return self.model.sample(
+        image = self.model.sample(
             mode='recon', curr_scale=self.start_scale - 1)
+        return cast(Tensor, image)  # a dict only on request
 
     def draw(self, stage: int, coarser: 'MapFile', rows: range,
              cols: range) -> Tensor:
@@ -147,19 +148,19 @@ class _Scales:
         noise = partial(self._noise, stage)
         x = noise(rows, cols) if self.generator.noise_with_pad else pad(noise)
         x = x * self.model.noise_weights[stage]
-        return x if self._has_positions(stage) else x + pad(image)
+        return x if self._positions_of(stage) else x + pad(image)
 
     def _noise(self, stage: int, rows: range, cols: range) -> Tensor:
         """A window of the noise, (1, C, rows, cols), with positions added."""
         noise = coordinate_noise(self.seed, stage, self.noise_shapes[stage][1],
                                  rows, cols)[None]
-        if self._has_positions(stage):
-            noise = noise + self.model.encode_positions(
-                self.positions(rows, cols))
+        positions = self._positions_of(stage)
+        if positions is not None:
+            noise = noise + self.model.encode_positions(positions(rows, cols))
         return noise
 
-    def _has_positions(self, stage: int) -> bool:
-        return stage == 0 and self.positions is not None
+    def _positions_of(self, stage: int) -> Optional[Positions]:
+        return self.positions if stage == 0 else None
 
     def _own_positions(self) -> Optional[Positions]:
         if self.model.growth is None:
@@ -190,7 +191,10 @@ class _ContextScales(_Scales):
     Sizes and windows include the context.
     """
 
-    def __init__(self, *args) -> None:
+    model: ContextSinGAN
+    positions: Positions
+
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._images = self.sizes
         self._margins = self.generator.margins(self.last)
@@ -235,8 +239,8 @@ class _ContextScales(_Scales):
                  window: Sequence[range]) -> Tuple[Tensor, Tensor]:
         """Carried noise of a window, and positions in the first scale."""
         model, size = self.model, self.noise_shapes[0][2:]
-        first = model.first_window(stage, window, self._images)
-        first = with_halo(*first, 0, size)
+        rows, cols = model.first_window(stage, window, self._images)
+        first = with_halo(rows, cols, 0, size)
         source = with_halo(*first, model.jitter_reach, size)
         device = model.device
         told = model.told_positions(

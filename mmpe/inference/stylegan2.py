@@ -1,5 +1,5 @@
 """Sampling from a trained StyleGAN2 or MS-PIE model."""
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class StyleGAN2Sampler:
         """The largest training size, the default size of images."""
         return self.sizes[-1]
 
-    def options(self, size: Optional[Size] = None) -> dict:
+    def options(self, size: Optional[Size] = None) -> Dict[str, Any]:
         """Arguments of the generator for a size.
 
         Args:
@@ -74,7 +74,8 @@ class StyleGAN2Sampler:
             ValueError: The model cannot draw this size; the message has the
                 nearest size that it can draw.
         """
-        size = self.size if size is None else tuple(size)
+        height, width = self.size if size is None else size
+        size = height, width
         if isinstance(self.model, MSPIEStyleGAN2):
             return self.model.kwargs_for_size(size)
         if size != self.size:
@@ -218,7 +219,7 @@ class StyleGAN2Sampler:
         return list(self._draw(codes, truncation, self.options(size)))
 
     def _draw(self, codes: Tensor, truncation: float,
-              options: dict) -> Iterator[np.ndarray]:
+              options: Dict[str, Any]) -> Iterator[np.ndarray]:
         for part in codes.split(self.batch_size):
             images = self.generator(
                 part,

@@ -127,9 +127,9 @@ class MapFile:
     @classmethod
     def of(cls, folder: Path, image: Tensor) -> 'MapFile':
         """Write an image (1, C, H, W) to a new file."""
-        size = tuple(image.shape[2:])
-        file = cls(folder, size, image.shape[1])
-        file.write(*[range(length) for length in size], image)
+        _, channels, height, width = image.shape
+        file = cls(folder, (height, width), channels)
+        file.write(range(height), range(width), image)
         return file
 
     def write(self, rows: range, cols: range, values: Tensor) -> None:
@@ -144,7 +144,7 @@ class MapFile:
         lines = np.empty((len(rows), len(cols), self._channels), np.float32)
         for row, line in zip(rows, lines):
             self._seek(row, cols.start)
-            self._file.readinto(line)
+            self._file.readinto(line.data)
         return torch.from_numpy(lines).permute(2, 0, 1)[None]
 
     def _seek(self, row: int, col: int) -> None:
@@ -163,9 +163,10 @@ def with_halo(rows: range, cols: range, halo: int,
     Returns:
         Rows and columns.
     """
-    return tuple(
+    rows, cols = (
         range(max(cells.start - halo, 0), min(cells.stop + halo, length))
         for cells, length in zip((rows, cols), size))
+    return rows, cols
 
 
 def without_halo(window: Tensor, rows: range, cols: range,
@@ -188,7 +189,7 @@ def _check_space(path: Path, sizes: List[Size], channels: int) -> None:
 
 
 def _windows(size: Size, tile: int) -> Iterator[Tuple[range, range]]:
-    return itertools.product(*[_ranges(length, tile) for length in size])
+    return itertools.product(_ranges(size[0], tile), _ranges(size[1], tile))
 
 
 def _ranges(length: int, tile: int) -> List[range]:
