@@ -1,7 +1,7 @@
 """All measures of all layers of a network."""
 import math
 from fractions import Fraction
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from torch import Tensor
 
@@ -17,6 +17,7 @@ __all__ = ['OUTPUT', 'analyse', 'decibels', 'plain']
 
 # Name of the network's output in tables.
 OUTPUT = 'output'
+Size = Tuple[int, int]
 Figures = Dict[str, Any]
 
 
@@ -95,13 +96,14 @@ def analyse(subject: Subject,
 
 
 def _features(subject: Subject, mode: str, num: int, seed: int,
-              sizes: dict) -> Dict[str, Tensor]:
+              sizes: Dict[str, Size]) -> Dict[str, Tensor]:
     with pad_with(subject.model, mode, subject.margin, subject.first_map):
         return collect(subject.model, lambda: subject.run(num, seed),
                        list(sizes), sizes)
 
 
-def _ratios(subject: Subject, seed: int, sizes: dict) -> Dict[str, Fraction]:
+def _ratios(subject: Subject, seed: int,
+            sizes: Dict[str, Size]) -> Dict[str, Fraction]:
     """Cells of each layer per cell of the smallest input or first map."""
     heights: List[int] = []
 
@@ -124,8 +126,8 @@ def _ratios(subject: Subject, seed: int, sizes: dict) -> Dict[str, Fraction]:
     }
 
 
-def _shifted(subject: Subject, mode: str, num: int, seed: int, sizes: dict,
-             step: int) -> Dict[str, Tensor]:
+def _shifted(subject: Subject, mode: str, num: int, seed: int,
+             sizes: Dict[str, Size], step: int) -> Dict[str, Tensor]:
     """Features of inputs shifted by ``step`` cells of the smallest input."""
 
     def shift(x: Tensor, ratio: int) -> Tensor:

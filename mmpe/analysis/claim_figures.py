@@ -1,16 +1,18 @@
 """Figures of the claims; colours of paddings are those of ``report``."""
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (Any, Dict, List, NamedTuple, Optional, Sequence, Tuple,
+                    Union)
 
 import numpy as np
 
 from mmpe.utils.files import PathLike
-from .claims import GANS, SINGAN, Row, encoding_relations, get, spread
+from .claims import GANS, SINGAN, Records, Row, encoding_relations, get, spread
 from .patches import SPREADS
 from .report import COLOURS
 
 __all__ = ['draw_claim']
 
-Records = Dict[str, List[dict]]
+# (N, H, W, 3), or of several sizes.
+Images = Union[np.ndarray, Sequence[np.ndarray]]
 Samples = Dict[str, List[Dict[str, np.ndarray]]]
 
 _ZERO, _NONE, _REFLECT = (COLOURS[mode]
@@ -25,7 +27,7 @@ class _Variant(NamedTuple):
 
     label: str
     colour: str
-    images: Sequence[np.ndarray]
+    images: Images
     bars: Sequence[Sequence[float]]  # for each bar, one figure per seed
     pale: bool = False
 
@@ -51,7 +53,7 @@ def draw_claim(letter: str, rows: Sequence[Row], records: Records,
 # --- pictures with bars ------------------------------------------------------
 
 
-def _montage(images: Sequence[np.ndarray], gap: int = 2) -> np.ndarray:
+def _montage(images: Images, gap: int = 2) -> np.ndarray:
     """Images side by side on white, aligned at the top."""
     height = max(x.shape[0] for x in images)
     parts = []
@@ -257,7 +259,7 @@ def _line(ax: Any, x: Sequence[float], runs: Sequence[Sequence[Any]],
                     lw=0)
 
 
-def _of_deepest(records: Records, name: str, key: str) -> List[list]:
+def _of_deepest(records: Records, name: str, key: str) -> List[List[Any]]:
     return [record['deepest'][key] for record in records[name]]
 
 

@@ -13,8 +13,11 @@ __all__ = [
 ]
 
 HOLDS, PARTLY, NOT = 'holds', 'holds partly', 'does not hold here'
+Record = Dict[str, Any]
 # One record per seed, by name of the training.
-Records = Dict[str, List[dict]]
+Records = Dict[str, List[Record]]
+# Distances between codes, by size and offset.
+Relations = Dict[str, List[Dict[str, float]]]
 
 SINGAN = 'SinGAN'
 _NOTHING = -100.  # in dB; anything below is rounding
@@ -132,7 +135,7 @@ def _layout_of_gans(records: Records) -> List[Row]:
     return rows
 
 
-def _reach(record: dict) -> float:
+def _reach(record: Record) -> float:
     """Fraction of distances to the border where padding changes the image."""
     profile = record['output']['padding_db_profile']
     return float(np.mean([float(x) > _NOTHING for x in profile]))
@@ -164,11 +167,11 @@ def _fidelity(records: Records) -> List[Row]:
 # largest at the border. So balance is measured by the change per step.
 
 
-def _at_border(record: dict) -> float:
+def _at_border(record: Record) -> float:
     return record['deepest']['relation_profile'][0]
 
 
-def _in_middle(record: dict) -> float:
+def _in_middle(record: Record) -> float:
     """Mean over the inner half of the distances to the border."""
     values = record['deepest']['relation_profile']
     return float(np.mean(values[len(values) // 2:]))
@@ -203,14 +206,14 @@ def _vague(records: Records) -> List[Row]:
     ]
 
 
-def _inner_errors(records: List[dict]) -> List[List[float]]:
+def _inner_errors(records: List[Record]) -> List[List[float]]:
     """Errors in the inner half of the distances to the border."""
     rings = [x['deepest']['ring_errors'] for x in records]
     return [[x for x in errors[len(errors) // 2:] if x is not None]
             for errors in rings]
 
 
-def imbalance(record: dict) -> float:
+def imbalance(record: Record) -> float:
     """Absolute log2 of the ratio of the steps at the border and inside."""
     return float(
         abs(np.log2(max(_at_border(record), 1e-3) /
@@ -240,7 +243,7 @@ def _balanced(records: Records) -> List[Row]:
     return rows
 
 
-def _variation(record: dict) -> float:
+def _variation(record: Record) -> float:
     """Coefficient of variation of the profile of steps."""
     values = np.array(record['deepest']['relation_profile'], float)
     return float(values.std() / max(values.mean(), 1e-9))
@@ -253,7 +256,7 @@ def encoding_relations(
         size: int = 20,
         factors: Sequence[float] = (1., 1.5, 2.),
         offsets: Sequence[int] = tuple(range(1, 13))
-) -> Dict[str, Dict[str, List[dict]]]:
+) -> Dict[str, Relations]:
     """Distances between the codes of places in a row of a map.
 
     Args:
@@ -266,8 +269,9 @@ def encoding_relations(
         (root mean square over channels and places) and its ``variation`` over
         places (coefficient of variation).
     """
-    encodings = dict(CSG=CartesianGrid(), SPE=SinusoidalPositionalEmbedding(8))
-    relations: Dict[str, Dict[str, List[dict]]] = {}
+    encodings: Dict[str, Any] = dict(
+        CSG=CartesianGrid(), SPE=SinusoidalPositionalEmbedding(8))
+    relations: Dict[str, Relations] = {}
     for name, encoding in encodings.items():
         relations[name] = {}
         for factor in factors:
@@ -281,7 +285,7 @@ def encoding_relations(
     return relations
 
 
-def _distance(steps: torch.Tensor) -> dict:
+def _distance(steps: torch.Tensor) -> Dict[str, float]:
     lengths = steps.square().mean(0).sqrt()
     return dict(
         distance=float(lengths.mean()),
@@ -292,10 +296,10 @@ def _relations(records: Records) -> List[Row]:
     relations = encoding_relations()
     spe, csg = relations['SPE'], relations['CSG']
 
-    def variation(codes: dict) -> float:
+    def variation(codes: Relations) -> float:
         return max(x['variation'] for x in codes['1.0'])
 
-    def stretch(codes: dict) -> float:
+    def stretch(codes: Relations) -> float:
         return codes['2.0'][0]['distance'] / codes['1.0'][0]['distance']
 
     same = 'largest variation over places of the distance of codes'

@@ -15,6 +15,7 @@ _KEYS = ('row', 'run', 'checkpoint', 'iteration', 'minutes', 'seconds',
 _COLOURS = ('#2e86ab', '#d1495b', '#3a9d5d', '#b08040', '#8d6cab', '#555555',
             '#e08e45', '#47a8a0')
 _DRAWN = ('SWD', 'EffLite0-KID x 1000')
+Entry = Dict[str, Any]
 # For each figure, its values for all runs of a row.
 Values = Dict[str, List[float]]
 
@@ -46,7 +47,7 @@ class Measurements:
                  settings: Optional[Dict[str, Any]]) -> None:
         self.path = path
         self.settings = settings
-        self.entries: List[Dict[str, Any]] = []
+        self.entries: List[Entry] = []
         if path is None or not Path(path).is_file():
             return
         kept = _read(Path(path))
@@ -56,7 +57,7 @@ class Measurements:
                              'another file.')
         self.settings, self.entries = kept['settings'], kept['checkpoints']
 
-    def entry(self, row: str, run: str, checkpoint: str) -> Dict[str, Any]:
+    def entry(self, row: str, run: str, checkpoint: str) -> Entry:
         """Entry of a checkpoint, created empty if it is missing.
 
         Args:
@@ -90,9 +91,9 @@ class Measurements:
             with atomic_write(self.path) as temporary:
                 temporary.write_text(text + '\n')
 
-    def rows(self) -> Dict[str, Dict[str, List[Dict[str, Any]]]]:
+    def rows(self) -> Dict[str, Dict[str, List[Entry]]]:
         """Entries by row and run, sorted by iteration."""
-        rows: Dict[str, Dict[str, List[Dict[str, Any]]]] = {}
+        rows: Dict[str, Dict[str, List[Entry]]] = {}
         for entry in sorted(self.entries, key=_iteration):
             rows.setdefault(entry['row'], {}).setdefault(
                 entry['run'], []).append(entry)
@@ -100,7 +101,7 @@ class Measurements:
             entry['row'] for entry in self.entries)}
 
 
-def _iteration(entry: Dict[str, Any]) -> int:
+def _iteration(entry: Entry) -> int:
     return entry['iteration'] or 0
 
 
@@ -154,7 +155,7 @@ def tables(measured: Measurements, last: int) -> List[str]:
     return lines
 
 
-def _last(runs: Dict[str, list], num: int) -> Dict[str, list]:
+def _last(runs: Dict[str, List[Entry]], num: int) -> Dict[str, List[Entry]]:
     return {run: entries[-num:] for run, entries in runs.items()}
 
 
@@ -163,7 +164,7 @@ def _area(label: str) -> Tuple[int, ...]:
     return height * width, height
 
 
-def _how(runs: List[list], label: str) -> str:
+def _how(runs: List[List[Entry]], label: str) -> str:
     """Note on a size at which the model was not trained."""
     trained = runs[0][-1]['trained']
     if label in trained:
@@ -171,17 +172,17 @@ def _how(runs: List[list], label: str) -> str:
     return ', untrained' if len(trained) > 1 else ', resized'
 
 
-def _distances_at(label: str) -> Callable[[dict], Dict[str, float]]:
+def _distances_at(label: str) -> Callable[[Entry], Dict[str, float]]:
     return lambda entry: entry['distances'].get(label, {})
 
 
-def _times(entry: Dict[str, Any]) -> Dict[str, float]:
+def _times(entry: Entry) -> Dict[str, float]:
     times = dict(training=entry['minutes'], evaluation=entry['seconds'] / 60)
     return {name: value for name, value in times.items() if value is not None}
 
 
-def _averages(runs: List[list], figures: Callable[[dict], Dict[str, float]]
-              ) -> Values:
+def _averages(runs: List[List[Entry]],
+              figures: Callable[[Entry], Dict[str, float]]) -> Values:
     """Means over the checkpoints of each run."""
     values: Values = {}
     for run in runs:
@@ -276,7 +277,7 @@ def _colours() -> Iterator[str]:
         yield from _COLOURS
 
 
-def _curve(ax: Any, entries: List[dict], label: str, name: str, colour: str,
+def _curve(ax: Any, entries: List[Entry], label: str, name: str, colour: str,
            row: Optional[str]) -> None:
     points = [(x['iteration'], x['distances'][label][name]) for x in entries
               if x['iteration'] and label in x['distances']]

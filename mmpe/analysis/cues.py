@@ -1,6 +1,6 @@
 """Training generators without some of their spatial cues."""
 import contextlib
-from typing import Optional
+from typing import Any, Dict
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -35,7 +35,7 @@ def change_cues(model: nn.Module,
     if padding == 'none':
         raise ValueError("Argument `padding` must not be 'none' for training: "
                          "use 'reflect'.")
-    stack = contextlib.ExitStack()  # never closed
+    stack: Any = contextlib.ExitStack()  # never closed
     stack.enter_context(pad_with(model, padding))
     if flat_first_map:
         stack.enter_context(change_inputs(model, _mean_of_places))
@@ -56,12 +56,13 @@ class CuesHook(Hook):
     def __init__(self,
                  padding: str = 'zeros',
                  flat_first_map: bool = False) -> None:
-        self._cues = dict(padding=padding, flat_first_map=flat_first_map)
+        self._cues: Dict[str, Any] = dict(
+            padding=padding, flat_first_map=flat_first_map)
 
     def before_run(self, runner: Runner) -> None:
         """Change the generator and its moving average."""
-        model = unwrap(runner.model)
-        average: Optional[nn.Module] = getattr(model, 'generator_ema', None)
+        model: Any = unwrap(runner.model)
+        average = getattr(model, 'generator_ema', None)
         for generator in (model.generator, average and average.module):
             if generator is not None and not hasattr(generator,
                                                      'cues_changed'):

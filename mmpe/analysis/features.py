@@ -56,7 +56,7 @@ def collect(model: nn.Module,
                 raise ValueError('Argument `layers` must be names of modules '
                                  f'of the network, but got {name!r}.')
 
-            def keep(module: nn.Module, args: tuple, out: Any,
+            def keep(module: nn.Module, args: Tuple[Any, ...], out: Any,
                      name: str = name) -> None:
                 x = _features(out)
                 if x is None:
@@ -102,11 +102,11 @@ def feature_layers(model: nn.Module,
     hooks = []
     for name, module in _outermost(model):
 
-        def note(module: nn.Module, args: tuple, out: Any,
+        def note(module: nn.Module, args: Tuple[Any, ...], out: Any,
                  name: str = name) -> None:
             x = _features(out)
             if x is not None and min(x.shape[2:]) >= min_size:
-                sizes[name] = tuple(x.shape[2:])
+                sizes[name] = x.shape[2], x.shape[3]
 
         hooks.append(module.register_forward_hook(note))
     try:
@@ -124,7 +124,7 @@ def feature_layers(model: nn.Module,
 def _outermost(model: nn.Module) -> List[Tuple[str, nn.Module]]:
     """Blocks, convolutions outside of blocks, and the network."""
     named = [('', model)]
-    blocks = ()
+    blocks: Tuple[str, ...] = ()
     for name, module in model.named_modules():
         if isinstance(module, (*_BLOCKS, *_CONVS)) and not (
                 blocks and name.startswith(blocks)):

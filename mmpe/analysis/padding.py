@@ -7,7 +7,7 @@ convolutions, filters and pooling: extend the input, run the layer, crop.
 """
 import contextlib
 from functools import partial
-from typing import (Any, Callable, Iterator, List, NamedTuple, Optional,
+from typing import (Any, Callable, Dict, Iterator, List, NamedTuple, Optional,
                     Sequence, Tuple)
 
 import torch
@@ -26,6 +26,9 @@ from mmpe.models.stylegan2.base_generator import BaseStyleGenerator
 
 __all__ = ['MODES', 'change_inputs', 'continue_map', 'crop', 'pad_with']
 
+Compute = Callable[..., Tensor]
+# Positional and keyword arguments of a network.
+Arguments = Tuple[Tuple[Any, ...], Dict[str, Any]]
 MODES = ('zeros', 'reflect', 'replicate', 'circular', 'none')
 _CONVS = (nn.Conv2d, nn.ConvTranspose2d)
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
@@ -128,13 +131,12 @@ def _window(name: str, module: nn.Module) -> Optional[_Window]:
 
 def _sliding_window(name: str, module: nn.Module) -> Optional[_Window]:
     """Window of a convolution or pooling, with any rectangular kernel."""
+    padding: Any = module.padding
     if isinstance(module, nn.Conv2d):
         if module.padding_mode != 'zeros':
             return None
-        padding = module._reversed_padding_repeated_twice
-        padding = padding if module.padding == 'same' else module.padding
-    else:
-        padding = module.padding
+        if padding == 'same':
+            padding = module._reversed_padding_repeated_twice
     padding = 0 if padding == 'valid' else max(_pair(padding))
     if not padding:
         return None
@@ -178,11 +180,11 @@ def _attribute(module: nn.Module) -> str:
     return 'forward'
 
 
-def _continued(compute: Callable, window: _Window, mode: str) -> Callable:
+def _continued(compute: Compute, window: _Window, mode: str) -> Compute:
     """Wrap a layer to pad in another mode."""
     margin, up, down = window
 
-    def run(x: Tensor, *args, **kwargs) -> Tensor:
+    def run(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if x.shape[-2:] == (1, 1):  # a latent that becomes a map
             return compute(x, *args, **kwargs)
         # Simpler than deriving the size for each kind of layer.
@@ -242,7 +244,8 @@ def pad_with(model: nn.Module,
 def _changes(model: nn.Module, mode: str) -> List[Tuple[Any, str, Any]]:
     """Attributes to set: owner, name and value."""
     _check_known(model)
-    changes, inside = [], set()
+    changes: List[Tuple[Any, str, Any]] = []
+    inside = set()
     for name, module in model.named_modules():
         head = getattr(module, 'head_padding', None)
         if isinstance(head, BorderPadding) and head.mode == 'constant':
@@ -262,7 +265,7 @@ def _changes(model: nn.Module, mode: str) -> List[Tuple[Any, str, Any]]:
     return changes
 
 
-def _resizing(module: ModulatedConv2d, window: _Window, mode: str) -> Callable:
+def _resizing(module: Any, window: _Window, mode: str) -> Compute:
     """Wrap the convolution only, not the interpolation."""
     convolve = _continued(
         partial(ModulatedConv2d.convolve, module), window, mode)
@@ -339,8 +342,8 @@ def change_inputs(model: nn.Module,
                          f'of the network, but got {first_map!r}.')
     waiting = [False]
 
-    def before(module: nn.Module, args: tuple,
-               kwargs: dict) -> Optional[Tuple[tuple, dict]]:
+    def before(module: nn.Module, args: Tuple[Any, ...],
+               kwargs: Dict[str, Any]) -> Optional[Arguments]:
         maps = [] if first_map else _maps((args, kwargs))
         waiting[0] = not maps
         if not maps:
@@ -356,7 +359,8 @@ def change_inputs(model: nn.Module,
         return _replaced((args, kwargs),
                          lambda x: change(x, x.shape[-1] // least[1]))
 
-    def after(module: nn.Module, args: tuple, out: Any) -> Optional[Tensor]:
+    def after(module: nn.Module, args: Tuple[Any, ...],
+              out: Any) -> Optional[Tensor]:
         if not (waiting[0] and _is_map(out)):
             return None
         waiting[0] = False
@@ -388,14 +392,14 @@ def change_inputs(model: nn.Module,
 def _enlarge(stack: contextlib.ExitStack, model: nn.Module, margin: int,
              first_map: Optional[str]) -> None:
     """Extend inputs, and crop outputs by the same amount."""
-    sizes = []
+    sizes: List[int] = []
 
     def enlarge(x: Tensor, ratio: int) -> Tensor:
         if ratio == 1:
             sizes[:] = x.shape[-2:]
         return continue_map(x, margin * ratio, 'reflect')
 
-    def cut(module: nn.Module, args: tuple, out: Any) -> Any:
+    def cut(module: nn.Module, args: Tuple[Any, ...], out: Any) -> Any:
         def part(x: Tensor) -> Tensor:
             return crop(x, [
                 side * cells // (cells + 2 * margin)
@@ -409,8 +413,8 @@ def _enlarge(stack: contextlib.ExitStack, model: nn.Module, margin: int,
     stack.callback(model.register_forward_hook(cut).remove)
 
 
-def _continued_positions(model: nn.Module, margin: int,
-                         sizes: list) -> Iterator[Tuple[str, Callable]]:
+def _continued_positions(model: Any, margin: int,
+                         sizes: List[int]) -> Iterator[Tuple[str, Compute]]:
     """Extended positions of MS-PIE or SinGAN, if they have explicit ones."""
     head = getattr(model, 'head', None)
     if isinstance(head, EncodingHead):
@@ -426,7 +430,7 @@ def _continued_positions(model: nn.Module, margin: int,
             encoding, [side - 2 * margin for side in noise.shape[-2:]], margin)
 
 
-def _positions_around(encoding: nn.Module, size: Sequence[int],
+def _positions_around(encoding: Any, size: Sequence[int],
                       margin: int) -> Tensor:
     """Encoding (1, C, H', W') of a grid and the cells around it."""
     y, x = (torch.arange(-margin, cells + margin) for cells in size)

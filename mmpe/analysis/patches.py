@@ -1,5 +1,5 @@
 """Effect of explicit positions in patch diffusion, without any padding."""
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 from mmengine.config import Config
@@ -15,12 +15,13 @@ __all__ = ['SPREADS', 'measure_patches']
 SPREADS = (0.03, 0.06, 0.1, 0.2, 0.4, 0.8)
 _CODES = dict(
     CSG=dict(type='CSG'), SPE=dict(type='SPE', embedding_dim=4))
+Figures = Dict[str, float]
 _MAX_SIZE = 112
 _SAMPLES = 8
 
 
 def measure_patches(photograph: PathLike, seed: int
-                    ) -> Tuple[Dict[str, dict], Dict[str, np.ndarray]]:
+                    ) -> Tuple[Dict[str, Figures], Dict[str, np.ndarray]]:
     """Measure patch diffusion of a photograph at several spreads.
 
     Args:
@@ -47,11 +48,12 @@ def measure_patches(photograph: PathLike, seed: int
 
 
 def _sampled(photograph: PathLike, code: Optional[str],
-             spread: Optional[float], seed: int) -> Tuple[dict, np.ndarray]:
+             spread: Optional[float], seed: int) -> Tuple[Figures, np.ndarray]:
     model = dict(type='PatchDiffusion', positions=code and _CODES[code])
     if spread is not None:
         model['spread'] = [spread, float('inf')]
-    sampler = load(Config(dict(model=model)), photograph, max_size=_MAX_SIZE)
+    sampler: Any = load(
+        Config(dict(model=model)), photograph, max_size=_MAX_SIZE)
     # Samples of different seeds do not overlap.
     images = sampler.sample(_SAMPLES, None, seed * _SAMPLES)
     real = sampler.photograph

@@ -1,11 +1,10 @@
 """Figures of a model of one photograph, from its pictures."""
 from functools import partial
-from typing import Callable, Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional, Union
 
 import numpy as np
 
 from mmpe.evaluation import single_image
-from mmpe.evaluation.networks import FeatureNetwork
 from mmpe.evaluation.perceptual import (AlexNetLPIPS, EffLite0SIFIDFeatures,
                                         SIFIDFeatures, sifid)
 
@@ -117,7 +116,7 @@ def _patches(pictures: Pictures) -> Figures:
     }
 
 
-def _features(name: str, network: FeatureNetwork,
+def _features(name: str, network: Union[SIFIDFeatures, EffLite0SIFIDFeatures],
               pictures: Pictures) -> Figures:
     """SIFID in the features of a network."""
     return {name: sifid(pictures.samples, pictures.photograph, network)}

@@ -60,8 +60,9 @@ class _Ridge:
         cross = (moments[0][1] + moments[1][1]) / 2
         scale = gram.diagonal().mean() + 1e-30
         errors = [sum(
-            self._error(other, self._solve(*fitted, ridge * scale))
-            for fitted, other in (moments, moments[::-1]))
+            (self._error(other, self._solve(*fitted, ridge * scale))
+             for fitted, other in (moments, moments[::-1])),
+            torch.zeros(()))
             for ridge in _RIDGES]
         ridge = _RIDGES[torch.stack(errors).sum(1).argmin()]
         self.weight = self._solve(gram, cross, ridge * scale).to(x)
@@ -143,7 +144,7 @@ def read_place(features: Tensor,
     targets = targets[:, mask].float()
     train, test = _halves(features[..., mask].float())
     error = _Ridge(train, targets)(test) - targets
-    results = {}
+    results: Dict[str, Optional[ProbeResult]] = {}
     for index, name in enumerate(TARGETS):
         spread = targets[index].var(unbiased=False)
         if not spread > 0:

@@ -1,12 +1,11 @@
 """Measurements of trained models, for the claims."""
 from copy import deepcopy
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from mmpe.evaluation.networks import EffLite0Features
 from mmpe.evaluation.perceptual import EffLite0SIFIDFeatures, sifid
@@ -61,7 +60,7 @@ class Folder:
         self.network = EffLite0Features()
         self._dataset(1)
 
-    def _dataset(self, size: int) -> Dataset:
+    def _dataset(self, size: int) -> Any:
         settings = deepcopy(self._settings)
         for step in settings.pipeline:
             if step.type == 'Resize':
@@ -102,12 +101,17 @@ def measure(trained: Trained,
     Returns:
         Figures in JSON types, and a few samples by name, uint8 RGB
         (N, H, W, 3).
+
+    Raises:
+        ValueError: The folder is missing.
     """
     subject = from_checkpoint(trained.config, trained.checkpoint)
     if 'singan' in trained.name:
         record, pictures = _of_photograph(subject, trained)
-    else:
+    elif folder is not None:
         record, pictures = _of_folder(subject, trained, folder)
+    else:
+        raise ValueError('Argument `folder` is required except for SinGANs.')
     return {**record, **measure_features(subject)}, pictures
 
 
@@ -143,7 +147,7 @@ def measure_features(subject: Subject,
             dict(name=name, size=list(x.shape[2:]), share=share, error=error))
     deep = [name for name, x in features.items() if name and x.shape[1] > 4]
     named = dict(deepest=deep[-1], output='')
-    record = dict(layers=layers)
+    record: Record = dict(layers=layers)
     unpadded = _unpadded(subject, num, seed, {
         name: sizes[name] for name in named.values()
     })
@@ -191,7 +195,7 @@ def _padding(padded: Tensor, unpadded: Tensor) -> Record:
 def _of_layer(x: Tensor) -> Record:
     """Figures of one layer."""
     share = location_share(x)
-    record = dict(
+    record: Record = dict(
         size=list(x.shape[2:]),
         share_profile=share.profile.tolist(),
         share_map=share.part.float().tolist())
@@ -253,7 +257,7 @@ def _of_folder(subject: Subject, trained: Trained,
     """Layout and fidelity, compared with the data."""
     name = trained.name
     base = subject.run(1, 0).shape[-1]
-    options = {}
+    options: Record = {}
     if name.startswith(('mspie', 'stylegan2')):
         options['injected_noise'] = None  # the model's own
     sizes, pictures = {}, {}
@@ -283,7 +287,7 @@ def _pixels(images: Tensor) -> np.ndarray:
     return pixels.flip(1).permute(0, 2, 3, 1).numpy().astype(np.uint8)
 
 
-def _drawn(subject: Subject, **options) -> Tensor:
+def _drawn(subject: Subject, **options: Any) -> Tensor:
     return subject.run(_FAKES, 0, **options).clamp(-1, 1)
 
 
@@ -315,13 +319,14 @@ def _fidelity(images: Tensor, folder: Folder, size: int) -> Record:
 def _of_photograph(subject: Subject,
                    trained: Trained) -> Tuple[Record, Pictures]:
     """Layout and fidelity, compared with the photograph, at several sizes."""
-    sampler = load(trained.config, trained.checkpoint)
+    sampler: Any = load(trained.config, trained.checkpoint)
     photograph, (height, width) = sampler.photograph, sampler.size
     sizes, pictures = {}, dict(photograph=photograph[None])
     growth = None
     if isinstance(sampler.model, ContextSinGAN):
         # The encoding's own growth, not the config's.
-        growth = subject.model.generator.head_position_encode.growth
+        generator: Any = subject.model.generator
+        growth = generator.head_position_encode.growth
     for factor in FACTORS:
         size = (round(height * factor), round(width * factor))
         images = sampler.sample(_SAMPLES, size, 0, growth=growth)
@@ -351,6 +356,6 @@ def _sizes(images: Sequence[np.ndarray], photograph: np.ndarray) -> Record:
         kept=_mean_layout([x[:height, :width] for x in images], photograph))
 
 
-def _mean_layout(images: Sequence[np.ndarray],
+def _mean_layout(images: Iterable[np.ndarray],
                  photograph: np.ndarray) -> float:
     return float(np.mean([layout_correlation(x, photograph) for x in images]))

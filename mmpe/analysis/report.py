@@ -6,7 +6,7 @@ import numpy as np
 
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.tables import markdown_table
-from .analyse import OUTPUT
+from .analyse import OUTPUT, Figures
 from .padding import MODES
 
 __all__ = ['COLOURS', 'draw_figures', 'tables']
@@ -25,7 +25,7 @@ _WIDTH = 8.6  # inches, 100 pixels each
 _MAX_COLUMNS = 4
 
 # Figures by padding and layer.
-Results = Dict[str, Dict[str, dict]]
+Results = Dict[str, Dict[str, Figures]]
 # Results of all seeds, by name of the model.
 AllResults = Dict[str, List[Results]]
 
@@ -36,7 +36,7 @@ def _number(value: Any) -> float:
 
 
 def _values(runs: Sequence[Results], mode: str, layer: str,
-            figure: Callable[[dict], Any]) -> np.ndarray:
+            figure: Callable[[Figures], Any]) -> np.ndarray:
     """A figure of all seeds, (seeds, ), or a profile, (seeds, distances)."""
     rows = [figure(run[mode][layer]) for run in runs]
     return np.array([[_number(x) for x in row] if isinstance(row, list)
@@ -44,13 +44,13 @@ def _values(runs: Sequence[Results], mode: str, layer: str,
 
 
 def _of_layers(runs: Sequence[Results], mode: str,
-               figure: Callable[[dict], Any]) -> np.ndarray:
+               figure: Callable[[Figures], Any]) -> np.ndarray:
     """A figure of all seeds and layers, (seeds, layers)."""
     columns = [_values(runs, mode, layer, figure) for layer in runs[0][mode]]
     return np.stack(columns, axis=1)
 
 
-def _read(zone: str, target: str, key: str = 'r2') -> Callable[[dict], Any]:
+def _read(zone: str, target: str, key: str = 'r2') -> Callable[[Figures], Any]:
     """Getter of a probe's result."""
     return lambda layer: (layer['probe'][zone][target] or {}).get(key)
 

@@ -4,7 +4,7 @@ import re
 from itertools import combinations
 from pathlib import Path
 from statistics import median
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 Size = Tuple[int, int]
+# Both metrics, and the state of the generator that draws places of patches.
+Metrics = Tuple[Any, Any, Tensor]
 
 
 def iteration_of(checkpoint: str) -> Optional[int]:
@@ -91,20 +93,22 @@ def find_runs(models: Sequence[Sequence[str]],
     """
     runs = []
     for config, *paths in models:
-        folder = Path(paths[-1]).absolute().parent.name
+        name = Path(paths[-1]).absolute().parent.name
         runs.append(
             Run(
-                Path(config).stem, folder, config, paths,
+                Path(config).stem, name, config, paths,
                 _load(config, paths[-1], sizes, device)))
     for row, *folders in trainings:
         for folder in map(Path, folders):
-            config, latest = find_training(folder)
-            checkpoints = sorted(
-                filter(iteration_of, map(str, folder.glob('iter_*.pth'))),
-                key=iteration_of)
+            found, latest = find_training(folder)
+            checkpoints = [
+                x for x in map(str, folder.glob('iter_*.pth'))
+                if iteration_of(x)
+            ]
+            checkpoints.sort(key=lambda x: iteration_of(x) or 0)
             runs.append(
-                Run(row, folder.absolute().name, str(config), checkpoints,
-                    _load(str(config), str(latest), sizes, device),
+                Run(row, folder.absolute().name, str(found), checkpoints,
+                    _load(str(found), str(latest), sizes, device),
                     _logged_seconds(folder)))
     names = [(run.row, run.name) for run in runs]
     for row, name in names:
@@ -139,11 +143,12 @@ class Reals:
                  num: Optional[int]) -> None:
         self.config = config
         self.data_root = data_root
-        self.num_found = len(self.loader().dataset)
+        dataset: Any = self.loader().dataset
+        self.num_found = len(dataset)
         self.num = num or self.num_found
-        self._metrics: Dict[Size, tuple] = {}
+        self._metrics: Dict[Size, Metrics] = {}
 
-    def loader(self, size: Size = (1, 1)) -> DataLoader:
+    def loader(self, size: Size = (1, 1)) -> DataLoader[Any]:
         """Loader of the images, at a size or larger."""
         dataloader = open_config(self.config).get('test_dataloader')
         if not dataloader:
@@ -156,7 +161,7 @@ class Reals:
     def distances(self, fakes: Tensor,
                   sampler: StyleGAN2Sampler) -> Dict[str, float]:
         """Distances to the real images at the size of the fakes."""
-        size = tuple(fakes.shape[-2:])
+        size = fakes.shape[-2], fakes.shape[-1]
         if size not in self._metrics:
             self._metrics[size] = self._prepared(size, sampler)
         swd, network, places = self._metrics[size]
@@ -175,10 +180,11 @@ class Reals:
                                                 'EffLite0-recall')}
         }
 
-    def _prepared(self, size: Size, sampler: StyleGAN2Sampler) -> tuple:
-        options = dict(fake_nums=self.num, real_size=size)
-        swd = SlicedWassersteinDistance(**options)
-        network = EffLite0Distances(
+    def _prepared(self, size: Size, sampler: StyleGAN2Sampler) -> Metrics:
+        options: Dict[str, Any] = dict(
+            fake_nums=self.num, real_size=size)
+        swd: Any = SlicedWassersteinDistance(**options)
+        network: Any = EffLite0Distances(
             real_nums=self.num, figures=['KID', 'PR'], **options)
         loader = self.loader(size)
         for metric in (swd, network):
@@ -192,8 +198,8 @@ def draw(sampler: StyleGAN2Sampler, size: Size, num: int,
     is_drawn = size in sampler.sizes or len(sampler.sizes) > 1
     images = np.stack(
         sampler.sample(num, size if is_drawn else sampler.size, seed))
-    images = torch.from_numpy(images[..., ::-1].copy())
-    return resize_images(images.permute(0, 3, 1, 2).float(), size)
+    batch = torch.from_numpy(images[..., ::-1].copy())
+    return resize_images(batch.permute(0, 3, 1, 2).float(), size)
 
 
 def label(size: Size) -> str:

@@ -1,8 +1,9 @@
 """Trainings, records and figures of the claims, in one folder."""
 import json
 import os
+from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def study(letters: Sequence[str],
           data_root: Optional[PathLike],
           photograph: Optional[PathLike],
           folder: PathLike,
-          options: Optional[dict] = None) -> str:
+          options: Optional[Record] = None) -> str:
     """Train, measure and draw everything that claims need.
 
     Finished trainings and figures of earlier calls in the same folder are
@@ -73,7 +74,7 @@ def study(letters: Sequence[str],
     names = trainings_of(letters)
     # Check the inputs before any long work.
     if photograph is not None:
-        read_photograph(photograph)
+        read_photograph(str(photograph))
     images = None
     for name in names:
         if 'singan' not in name and images is None:
@@ -109,7 +110,7 @@ def _measured(trained: Sequence[Trained], images: Optional[Folder],
         record, pictures = _kept(
             folder / f'{x.name}-{x.seed}',
             [__version__, state.st_size, state.st_mtime_ns],
-            lambda x=x: measure(x, images))
+            partial(measure, x, images))
         records.setdefault(x.name, []).append(record)
         samples.setdefault(x.name, []).append(pictures)
     return records, samples
@@ -123,12 +124,14 @@ def _add_patches(records: Dict[str, List[Record]], samples: Samples,
         record, pictures = _kept(
             folder / f'patches-{seed}',
             [__version__, str(photograph), state.st_size, state.st_mtime_ns],
-            lambda seed=seed: measure_patches(photograph, seed))
+            partial(measure_patches, photograph, seed))
         records.setdefault('patches', []).append(record)
         samples.setdefault('patches', []).append(pictures)
 
 
-def _kept(path: Path, settings: list, compute: Callable[[], tuple]) -> tuple:
+def _kept(path: Path, settings: List[Any],
+          compute: Callable[[], Tuple[Record, Pictures]]
+          ) -> Tuple[Record, Pictures]:
     """Compute a record and images, or read those of an earlier call."""
     table, arrays = path.with_suffix('.json'), path.with_suffix('.npz')
     if table.is_file() and arrays.is_file():
@@ -138,14 +141,14 @@ def _kept(path: Path, settings: list, compute: Callable[[], tuple]) -> tuple:
                 return found['record'], dict(file)
     record, pictures = compute()
     with atomic_write(arrays) as temporary, open(temporary, 'wb') as file:
-        np.savez_compressed(file, **pictures)
+        np.savez_compressed(file, **cast(Record, pictures))
     with atomic_write(table) as temporary:
         temporary.write_text(
             json.dumps(dict(settings=settings, record=record)) + '\n')
     return record, pictures
 
 
-def _as_json(rows: Dict[str, List[Row]]) -> dict:
+def _as_json(rows: Dict[str, List[Row]]) -> Dict[str, List[Record]]:
     return {
         letter: [dict(row._asdict(), holds=row.holds) for row in mine]
         for letter, mine in rows.items()

@@ -2,7 +2,7 @@
 import contextlib
 import importlib
 from copy import deepcopy
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, cast
 
 import torch
 from mmengine.config import Config
@@ -20,13 +20,13 @@ from mmpe.models.stylegan2.generator import StyleGAN2Generator
 from mmpe.registry import MODELS, build_from
 from mmpe.weights import Weights
 from .cues import change_cues
-from .padding import pad_with
+from .padding import Arguments, pad_with
 
 __all__ = [
     'ARCHITECTURES', 'Subject', 'from_checkpoint', 'from_factory', 'untrained'
 ]
 
-Arguments = Tuple[tuple, dict]
+Draw = Callable[[int, torch.Generator], Arguments]
 _BATCH = 16
 _MARGINS = (4, 8, 16, 32, 64)
 _STYLES = 64
@@ -48,11 +48,11 @@ class Subject(NamedTuple):
     """
 
     model: nn.Module
-    draw: Callable[[int, torch.Generator], Arguments]
+    draw: Draw
     margin: int
     first_map: Optional[str] = None
 
-    def run(self, num: int, seed: int, **options) -> Tensor:
+    def run(self, num: int, seed: int, **options: Any) -> Tensor:
         """Sample the network; a seed always gives the same latents.
 
         Args:
@@ -72,7 +72,7 @@ class Subject(NamedTuple):
         return torch.cat(outputs)
 
 
-def _vectors(channels: int, **kwargs) -> Callable:
+def _vectors(channels: int, **kwargs: Any) -> Draw:
     """Make a function that draws latents (N, channels)."""
 
     def draw(num: int, generator: torch.Generator) -> Arguments:
@@ -88,8 +88,9 @@ def _of_stylegan2(model: BaseStyleGenerator) -> Subject:
         model, _vectors(model.noise_size, injected_noise=noise), margin=6)
 
 
-def _of_singan(model: SinGANMultiScaleGenerator, shapes: list,
-               weights: list) -> Subject:
+def _of_singan(model: SinGANMultiScaleGenerator,
+               shapes: Sequence[Sequence[int]],
+               weights: Sequence[float]) -> Subject:
 
     def draw(num: int, generator: torch.Generator) -> Arguments:
         noises = [
@@ -104,9 +105,10 @@ def _of_singan(model: SinGANMultiScaleGenerator, shapes: list,
     return Subject(model, draw, margin=2 * model.pad_head)
 
 
-def _singan(size: int, positional_encoding: Optional[dict] = None) -> Subject:
+def _singan(size: int,
+            positional_encoding: Optional[Dict[str, Any]] = None) -> Subject:
     sizes = [size // 2, size]
-    model = SinGANMSGeneratorPE(
+    model: Any = SinGANMSGeneratorPE(
         3, 3, len(sizes) - 1, positional_encoding=positional_encoding)
     shapes = [(3, side, side) for side in sizes]
     if positional_encoding:
@@ -115,7 +117,7 @@ def _singan(size: int, positional_encoding: Optional[dict] = None) -> Subject:
     return _of_singan(model, shapes, [1.] + [0.1] * (len(sizes) - 1))
 
 
-def _mspie(size: int, head: Optional[dict]) -> Subject:
+def _mspie(size: int, head: Optional[Dict[str, Any]]) -> Subject:
     return _of_stylegan2(
         MSStyleGANv2Generator(
             size, _STYLES, num_mlps=2, width=1 / 16, head_pos_encoding=head))
@@ -253,11 +255,12 @@ class _ContextSampler(nn.Module):
 
     def forward(self, *noises: Tensor) -> Tensor:
         """Images (N, 3, H, W) from noises (N, C, h, w) of all scales."""
-        return self._model[0]._generate(
+        images = self._model[0]._generate(
             self.generator,
             list(noises),
             'recon',
             curr_scale=len(noises) - 1)
+        return cast(Tensor, images)
 
 
 def _of_context_singan(model: ContextSinGAN) -> Subject:

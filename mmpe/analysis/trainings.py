@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from mmengine.config import Config
 
@@ -42,7 +42,7 @@ def train_all(names: Sequence[str],
               data_root: PathLike,
               photograph: PathLike,
               folder: PathLike,
-              options: Optional[dict] = None) -> List[Trained]:
+              options: Optional[Dict[str, Any]] = None) -> List[Trained]:
     """Run all trainings that are not finished, one by one.
 
     Each training has its own folder. Finished ones are reused, interrupted
@@ -89,7 +89,7 @@ class _Training:
     """One training, in its folder."""
 
     def __init__(self, name: str, seed: int, images: str, folder: Path,
-                 options: Optional[dict]) -> None:
+                 options: Optional[Dict[str, Any]]) -> None:
         self.name, self.seed, self.images = name, seed, images
         self.config = config_of(name)
         self.folder = folder / f'{name}-{seed}'
@@ -142,12 +142,12 @@ class _Training:
             finally:
                 process.terminate()  # must not outlive this process
                 process.wait()
-        if code:
+        latest = latest_checkpoint(self.folder)
+        if code or latest is None:
             lines = log.read_text().strip().splitlines() or ['']
             raise OSError(f'The training {self.folder.name!r} failed, see '
                           f'{str(log)!r}: {lines[-1]}')
-        _write(self.folder / _FINISHED,
-               dict(checkpoint=latest_checkpoint(self.folder).name))
+        _write(self.folder / _FINISHED, dict(checkpoint=latest.name))
 
     def result(self) -> Trained:
         """The finished training."""
@@ -156,7 +156,7 @@ class _Training:
                        str(self.folder / finished['checkpoint']))
 
 
-def _options_of(cfg: Config, options: dict) -> Dict[str, object]:
+def _options_of(cfg: Config, options: Dict[str, Any]) -> Dict[str, Any]:
     """Options whose keys a config has."""
     known = {}
     for key, value in options.items():
