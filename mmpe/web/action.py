@@ -3,7 +3,8 @@ import os.path as osp
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (Any, Dict, Iterator, List, NamedTuple, Optional, Sequence,
+                    Tuple)
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Name(NamedTuple):
     def __str__(self) -> str:
         return self.name
 
-    def value(self, names: Dict[str, object]) -> object:
+    def value(self, names: Dict[str, Any]) -> Any:
         """Look the name up."""
         first, *rest = self.name.split('.')
         value = names[first]
@@ -68,7 +69,7 @@ class Call(NamedTuple):
             for name, x in self.options.items())
         return f'{self.name}({options})'
 
-    def value(self, names: Dict[str, object]) -> object:
+    def value(self, names: Dict[str, Any]) -> Any:
         """Run the call."""
         function = Name(self.name).value(names)
         return function(
@@ -78,11 +79,13 @@ class Call(NamedTuple):
             })
 
 
-def call(name: str, **options) -> Call:
+def call(name: str, **options: Any) -> Call:
     """A call without the options that are None."""
     return Call(name, {k: v for k, v in options.items() if v is not None})
 
 
+# File names, and the call that draws their pictures.
+Calls = List[Tuple[List[str], Call]]
 _READERS = dict(read_edits=read_edits, read_mask=read_mask, read_rgb=read_rgb)
 _MODULES = dict(
     read_edits='mmpe.inference',
@@ -107,8 +110,8 @@ class Action:
 
     model: Model
     script: str
-    options: List[str]
-    calls: List[Tuple[List[str], Call]] = field(default_factory=list)
+    options: List[Any]
+    calls: Calls = field(default_factory=list)
     fps: Optional[float] = None
     film: bool = False
 
@@ -170,7 +173,7 @@ class Action:
             lines.append(f'save_mp4({film!r}, frames, fps={self.fps!r})')
         return lines
 
-    def run(self, sampler: object, folder: Path) -> Iterator[Path]:
+    def run(self, sampler: Any, folder: Path) -> Iterator[Path]:
         """Draw.
 
         Args:
@@ -187,7 +190,8 @@ class Action:
         for names, step in self.calls:
             value = step.value(dict(_READERS, sampler=sampler))
             if self.fps:
-                yield from self._save_frames(list(value), folder / names[0])
+                yield from self._save_frames(
+                    list(value), folder / names[0], self.fps)
             elif isinstance(value, Path):  # written in tiles
                 yield value
             else:
@@ -197,11 +201,11 @@ class Action:
                 for name, image in zip(names, images):
                     yield save_image(folder / name, image)
 
-    def _save_frames(self, frames: List[np.ndarray],
-                     path: Path) -> Iterator[Path]:
-        yield save_gif(path, frames, 1 / self.fps)
+    def _save_frames(self, frames: List[np.ndarray], path: Path,
+                     fps: float) -> Iterator[Path]:
+        yield save_gif(path, frames, 1 / fps)
         if self.film:
-            yield save_mp4(path.with_suffix('.mp4'), frames, self.fps)
+            yield save_mp4(path.with_suffix('.mp4'), frames, fps)
 
 
 def command_line(script: str, options: Sequence[object],

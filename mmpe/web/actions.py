@@ -1,9 +1,9 @@
 """What can be drawn in the page."""
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 from mmpe.inference.stylegan2 import NUM_COARSE, TRUNCATIONS
-from .action import Action, Call, Model, Name, call
+from .action import Action, Call, Calls, Model, Name, call
 
 __all__ = [
     'FACE_KINDS', 'animate', 'edit', 'enlarge', 'faces', 'layout', 'paint',
@@ -153,7 +153,7 @@ def animate(model: Model, frames: int, fps: float, alpha: float, beta: float,
         film=True)
 
 
-def _size_options(size: Optional[Size], growth: Optional[str]) -> list:
+def _size_options(size: Optional[Size], growth: Optional[str]) -> List[Any]:
     return [
         *(['--size', *size] if size else []),
         *(['--positions', growth] if growth else [])
@@ -197,19 +197,19 @@ def _draw(num: int, seed: int, size: Size, truncation: float) -> Call:
 
 
 def _random(num: int, seed: int, size: Size, truncation: float, steps: int,
-            sizes: Sequence[Size]):
+            sizes: Sequence[Size]) -> Calls:
     names = [f'random_{x}.png' for x in range(seed, seed + num)]
     return [(names, _draw(num, seed, size, truncation))]
 
 
 def _truncation(num: int, seed: int, size: Size, truncation: float, steps: int,
-                sizes: Sequence[Size]):
+                sizes: Sequence[Size]) -> Calls:
     return [([f'truncation_{x:g}.png'], _draw(1, seed, size, x))
             for x in TRUNCATIONS]
 
 
 def _mixing(num: int, seed: int, size: Size, truncation: float, steps: int,
-            sizes: Sequence[Size]):
+            sizes: Sequence[Size]) -> Calls:
     fine = range(seed, seed + num)
     coarse = range(fine.stop, fine.stop + NUM_COARSE)
     mixed = call(
@@ -224,13 +224,13 @@ def _mixing(num: int, seed: int, size: Size, truncation: float, steps: int,
 
 
 def _sizes(num: int, seed: int, size: Size, truncation: float, steps: int,
-           sizes: Sequence[Size]):
+           sizes: Sequence[Size]) -> Calls:
     return [([f'size_{x[0]}x{x[1]}.png'], _draw(1, seed, x, truncation))
             for x in sorted({*sizes, size})]
 
 
 def _interpolation(num: int, seed: int, size: Size, truncation: float,
-                   steps: int, sizes: Sequence[Size]):
+                   steps: int, sizes: Sequence[Size]) -> Calls:
     return [(['interpolation.gif'],
              call(
                  'sampler.interpolate',

@@ -2,7 +2,7 @@
 import functools
 import os.path as osp
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Any, Iterator, List, Optional, Tuple
 
 import gradio as gr
 
@@ -24,10 +24,10 @@ class Top(Tab):
         """Initial choice of the photograph."""
         choices = self.photograph_choices()
         known = [x for _, x in choices]
-        value = chosen if chosen in known else (known or [None])[0]
+        value = chosen if chosen in known else next(iter(known), None)
         return gr.Dropdown(choices=choices, value=value)
 
-    def upload(self, path: Optional[str]) -> Iterator[tuple]:
+    def upload(self, path: str) -> Iterator[Tuple[Any, ...]]:
         """Keep an uploaded photograph, and clear the field."""
         yield gr.skip(), None
         kept = self.studio.keep_photograph(path, osp.basename(path))
@@ -36,7 +36,7 @@ class Top(Tab):
             choices=self.photograph_choices(), value=str(kept)), gr.skip()
 
     def choose(self, photograph: Optional[str], drawn_by: Optional[str],
-               worked: float) -> tuple:
+               worked: float) -> Tuple[Any, ...]:
         """Show a photograph in all tabs, at the size of a model."""
         if not photograph:
             return (*[gr.skip()] * 4, empty(), '', *[gr.skip()] * 6)
@@ -87,7 +87,7 @@ def make_page(studio: Studio) -> gr.Blocks:
                                        elem_id='drawn-by')
             worked = gr.Radio(
                 _WORKED, value=250, label='Drawn at', elem_id='worked')
-        source = [photograph, drawn_by, worked]
+        source: List[Any] = [photograph, drawn_by, worked]
         state = gr.State(empty())
         with gr.Tab('Move things'):
             move = MoveTab(studio).build(source, state)

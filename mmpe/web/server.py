@@ -3,11 +3,12 @@ import os
 import shutil
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Sequence, Tuple
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.staticfiles import StaticFiles
-    from starlette.types import ASGIApp, Receive, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from .studio import Studio
 
@@ -72,7 +73,8 @@ def make_app(studio: 'Studio') -> 'ASGIApp':
     from .page import make_page
     from .studio import MOST_BYTES
     from .style import HEAD, STYLE, THEME
-    silent = dict(docs_url=None, redoc_url=None, openapi_url=None)
+    silent: Dict[str, Any] = dict(
+        docs_url=None, redoc_url=None, openapi_url=None)
     app = FastAPI(**silent)
     app.get('/alive')(lambda: dict(is_full=_is_full(studio.folder)))
     app.mount('/files', _files(studio.folder))
@@ -115,7 +117,8 @@ def _files(folder: Path) -> 'StaticFiles':
 
     class Files(StaticFiles):
 
-        async def get_response(self, path: str, scope: dict):
+        async def get_response(self, path: str,
+                               scope: 'Scope') -> 'Response':
             parts = Path(path).parts
             if (not parts or parts[0] not in _SHOWN
                     or any(x.startswith('.') for x in parts)
@@ -136,7 +139,7 @@ class Guard:
     def __init__(self, app: 'ASGIApp') -> None:
         self._app = app
 
-    async def __call__(self, scope: dict, receive: 'Receive',
+    async def __call__(self, scope: 'Scope', receive: 'Receive',
                        send: 'Send') -> None:
         """Handle a request."""
         if scope['type'] != 'http':
@@ -150,7 +153,7 @@ class Guard:
             await send(dict(type='http.response.body', body=b''))
             return
 
-        async def answer(message: dict) -> None:
+        async def answer(message: 'Message') -> None:
             if message['type'] == 'http.response.start':
                 message['headers'] = [
                     *message.get('headers', ()),

@@ -10,8 +10,8 @@ import re
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import (BinaryIO, Dict, Iterator, List, Optional, Sequence, Tuple,
-                    Union)
+from typing import (Any, BinaryIO, Dict, Iterator, List, Optional, Sequence,
+                    Tuple, Union)
 
 import numpy as np
 from PIL import Image
@@ -55,7 +55,7 @@ class Studio:
                  folder: Path,
                  faces: Sequence[Tuple[str, str]] = ()) -> None:
         check_folder(folder)
-        self._samplers: OrderedDict[tuple, object] = OrderedDict()
+        self._samplers: OrderedDict[Tuple[Any, ...], Any] = OrderedDict()
         self._lock = threading.RLock()
         self.faces: Dict[str, Model] = {}
         for config, checkpoint in faces:
@@ -135,7 +135,8 @@ class Studio:
             raise ValueError('The drawing cannot be read.') from None
         return self._keep('inputs', _small(file, 'drawing'))
 
-    def keep_edits(self, edits: Sequence[dict], size: Size) -> Path:
+    def keep_edits(self, edits: Sequence[Dict[str, Any]],
+                   size: Size) -> Path:
         """Write a file of edits, for ``layout --edits``."""
         code = _code(repr((edits, size)).encode())
         return write_edits(self.folder / 'edits' / f'{code}.json', edits, size)
@@ -148,8 +149,8 @@ class Studio:
     # ----------------------------------------------------------------- listing
     def photographs(self) -> List[str]:
         """Paths of all photographs, newest first."""
-        paths = (self.folder / 'photographs').glob('*.png')
-        paths = [x for x in paths if not x.name.startswith('.')]
+        found = (self.folder / 'photographs').glob('*.png')
+        paths = [x for x in found if not x.name.startswith('.')]
         return [str(x) for x in sorted(paths, key=_changed, reverse=True)]
 
     def trained(self,
@@ -169,7 +170,7 @@ class Studio:
         ]
 
     # ----------------------------------------------------------------- drawing
-    def sampler(self, model: Model) -> object:
+    def sampler(self, model: Model) -> Any:
         """Load a model; the last few ones are kept in memory."""
         with self._lock:
             key = (*model, osp.getmtime(model.path)
@@ -241,7 +242,7 @@ def _read(path: str, name: str) -> np.ndarray:
 
 def _small(file: Union[str, BinaryIO], name: str) -> np.ndarray:
     image = open_rgb(file, name, MOST_PIXELS)
-    image.thumbnail((_KEPT_SIZE, _KEPT_SIZE), Image.LANCZOS)
+    image.thumbnail((_KEPT_SIZE, _KEPT_SIZE), Image.Resampling.LANCZOS)
     return np.asarray(image)
 
 

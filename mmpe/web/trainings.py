@@ -43,7 +43,7 @@ def train_config(max_size: int, rounds: int) -> Config:
         str(root() / QUICK_CONFIG), settings_of(rounds, max_size))
 
 
-def train_command(photograph: Path, max_size: int, rounds: int, seed: int,
+def train_command(photograph: str, max_size: int, rounds: int, seed: int,
                   folder: Path) -> str:
     """Command that runs a training.
 

@@ -1,5 +1,5 @@
 """The tab "Enlarge, animate"."""
-from typing import Iterator, Optional
+from typing import Any, Iterator, List, Optional
 
 import gradio as gr
 
@@ -35,8 +35,8 @@ class AnimateTab(Tab):
             action, self.studio.folder_of('animation', model, action.options))
 
     def tiled(self, photograph: Optional[str], drawn_by: Optional[str],
-              worked: float, height: float, width: float, growth: str,
-              seed: float) -> str:
+              worked: float, height: float, width: float,
+              growth: Optional[str], seed: float) -> str:
         """Draw a large picture in tiles."""
         model = self.model(photograph, drawn_by, worked)
         size = size_of(height, width, _MOST_TILED)
@@ -48,7 +48,7 @@ class AnimateTab(Tab):
                 f'{self.link(path)}</p>' +
                 same(action.command(folder), action.lines(folder)))
 
-    def build(self, source: list) -> gr.Slider:
+    def build(self, source: List[Any]) -> gr.Slider:
         """Build the components of the tab and connect them."""
         with gr.Row():
             with gr.Column():
@@ -98,7 +98,7 @@ class AnimateTab(Tab):
             worked: float,
             height: float,
             width: float,
-            growth: str,
+            growth: Optional[str],
             seed: float,
             progress: gr.Progress = gr.Progress(  # noqa: B008
                 track_tqdm=True)

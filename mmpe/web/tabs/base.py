@@ -6,7 +6,8 @@ import json
 import os.path as osp
 import urllib.parse
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import (Any, Callable, Dict, Iterator, List, Optional, Sequence,
+                    Tuple)
 
 import gradio as gr
 
@@ -36,6 +37,7 @@ _DRAG = 'Now drag it to its new place, or use the controls on the right.'
 PATCHES = 'the photograph itself, at once'
 # Largest side in pixels: a matter of patience and of memory.
 MOST_SIZE = 2048
+Handler = Callable[..., Any]
 _NONCES = itertools.count()
 
 
@@ -92,16 +94,17 @@ class Tab:
                 name=name,
                 nonce=next(_NONCES)))
 
-    def check_photograph(self, photograph: Optional[str]) -> None:
-        """Check that a photograph of the studio is selected."""
-        if photograph not in self.studio.photographs():
+    def check_photograph(self, photograph: Optional[str]) -> str:
+        """Check that a photograph of the studio is selected; returns it."""
+        if photograph is None or photograph not in self.studio.photographs():
             raise ValueError('Drop a photograph at the top of the page first.')
+        return photograph
 
     def model(self, photograph: Optional[str], drawn_by: Optional[str],
               worked: float) -> Model:
         """The selected model."""
-        self.check_photograph(photograph)
-        if drawn_by in (None, PATCHES):
+        photograph = self.check_photograph(photograph)
+        if drawn_by is None or drawn_by == PATCHES:
             return Model(photograph, max_size=int(worked))
         folders = [
             str(x.training.folder) for x in self.studio.trained(photograph)
@@ -114,16 +117,18 @@ class Tab:
     def model_choices(
             self,
             photograph: Optional[str],
-            states: Optional[List[TrainingState]] = None) -> List[Tuple]:
+            states: Optional[List[TrainingState]] = None
+    ) -> List[Tuple[str, str]]:
         """Models of a photograph: its patches, and trained SinGANs."""
         choices = [(PATCHES, PATCHES)]
         for x in self.studio.trained(photograph or '', states):
-            size = 'x'.join(map(str, x.result.size))
+            result: Any = x.result  # not None, as it is trained
+            size = 'x'.join(map(str, result.size))
             name = x.training.folder.parent.name
             choices.append((f'SinGAN {size} ({name})', str(x.training.folder)))
         return choices
 
-    def photograph_choices(self) -> List[Tuple]:
+    def photograph_choices(self) -> List[Tuple[str, str]]:
         """Photographs, newest first."""
         return [(Path(x).stem, x) for x in self.studio.photographs()]
 
@@ -169,7 +174,7 @@ def make_canvas(mode: str, name: str) -> gr.HTML:
         elem_id=name)
 
 
-def told(function: Callable, num_outputs: int) -> Callable:
+def told(function: Handler, num_outputs: int) -> Handler:
     """Show the errors of an event handler in plain words.
 
     The outputs are left unchanged in this case.
@@ -180,7 +185,7 @@ def told(function: Callable, num_outputs: int) -> Callable:
     """
 
     @functools.wraps(function)
-    def call(*args, **kwargs):
+    def call(*args: Any, **kwargs: Any) -> Iterator[Any]:
         try:
             result = function(*args, **kwargs)
             if hasattr(result, '__next__'):
@@ -202,8 +207,8 @@ def told(function: Callable, num_outputs: int) -> Callable:
 _DRAWS = dict(concurrency_limit=1, concurrency_id='draw')
 
 
-def on(function: Callable, inputs: list, outputs: list, event: Callable,
-       **options) -> None:
+def on(function: Handler, inputs: List[Any], outputs: List[Any],
+       event: Handler, **options: Any) -> None:
     """Connect an event to its handler.
 
     Args:
@@ -242,7 +247,7 @@ def same(command: str, lines: str) -> str:
         f'{html.escape(lines)}</pre></details>')
 
 
-def empty() -> dict:
+def empty() -> Dict[str, Any]:
     """State without edits."""
     return dict(edits=[], undone=[])
 
@@ -256,13 +261,13 @@ def duration(seconds: float) -> str:
     return f'{max(1, round(seconds))} seconds'
 
 
-def loads(value: Optional[str]) -> dict:
+def loads(value: Optional[str]) -> Dict[str, Any]:
     """Read a JSON object; an empty one if it cannot be read."""
     try:
-        value = json.loads(value or '{}')
+        content = json.loads(value or '{}')
     except ValueError:
-        value = {}
-    return value if isinstance(value, dict) else {}
+        content = {}
+    return content if isinstance(content, dict) else {}
 
 
 def size_of(height: float, width: float, most: int) -> Tuple[int, int]:

@@ -1,6 +1,6 @@
 """The tab "Edit, harmonize, paint"."""
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import gradio as gr
 
@@ -55,7 +55,7 @@ class EditTab(Tab):
         kept = self.studio.keep_picture(path)
         return self.canvas_value(kept, read_rgb(kept).shape[:2])
 
-    def build(self, source: list) -> dict:
+    def build(self, source: List[Any]) -> Dict[str, Any]:
         """Build the components of the tab and connect them."""
         with gr.Row():
             with gr.Column(scale=3):

@@ -1,5 +1,5 @@
 """The tab "Faces"."""
-from typing import Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import gradio as gr
 
@@ -13,7 +13,7 @@ __all__ = ['FacesTab']
 class FacesTab(Tab):
     """The tab."""
 
-    def size_bounds(self, name: str) -> List[dict]:
+    def size_bounds(self, name: str) -> List[Dict[str, Any]]:
         """Options of the sliders for height and width."""
         sampler = self.studio.sampler(self.studio.faces[name])
         if not hasattr(sampler.model, 'num_upblocks'):  # a single size
@@ -27,7 +27,7 @@ class FacesTab(Tab):
             for x in sampler.size
         ]
 
-    def show_faces(self, name: Optional[str]) -> tuple:
+    def show_faces(self, name: Optional[str]) -> Tuple[Any, ...]:
         """Adapt the sliders to another model."""
         if name not in self.studio.faces:
             return gr.skip(), gr.skip()

@@ -1,6 +1,6 @@
 """The tab "Learn"."""
 import html
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import gradio as gr
 
@@ -17,14 +17,14 @@ class LearnTab(Tab):
     def estimate(self, photograph: Optional[str], max_size: float,
                  rounds: float) -> str:
         """Estimate the time of a training."""
-        self.check_photograph(photograph)
+        photograph = self.check_photograph(photograph)
         seconds = self.studio.estimate(photograph, int(max_size), int(rounds))
         return f'About **{duration(seconds)}** on this machine.'
 
     def start(self, photograph: Optional[str], max_size: float, rounds: float,
               seed: float) -> Tuple[str, str]:
         """Add a training to the queue."""
-        self.check_photograph(photograph)
+        photograph = self.check_photograph(photograph)
         what = photograph, int(max_size), int(rounds), int(seed)
         training = self.studio.plan(*what)
         self.studio.queue.add(training)
@@ -39,7 +39,7 @@ class LearnTab(Tab):
             str(x.training.folder): x
             for x in self.studio.queue.states()
         }
-        state = states.get(asked.get('folder'))
+        state = states.get(asked.get('folder', ''))
         if state and asked.get('do') == 'stop':
             self.studio.queue.stop(state.training.folder)
         elif state and asked.get('do') == 'resume':
@@ -69,12 +69,12 @@ class LearnTab(Tab):
         if x.status == 'training':
             notes.append(f'about {duration(x.seconds_left)} to go' if x.
                          seconds_left is not None else html.escape(x.said))
-        if x.result and x.result.error:
-            notes = [html.escape(x.result.error)]
-        elif x.result:
+        result: Any = x.result
+        if result and result.error:
+            notes = [html.escape(result.error)]
+        elif result:
             notes = [
-                f'{duration(x.result.seconds)}, PSNR '
-                f'{x.result.psnr:.1f} dB'
+                f'{duration(result.seconds)}, PSNR {result.psnr:.1f} dB'
             ]
         button = ''
         if x.status in ('waiting', 'training'):
@@ -92,7 +92,8 @@ class LearnTab(Tab):
                 f'{", ".join(filter(None, notes))}<br>{shown}</td>'
                 f'<td>{preview or ""}</td></tr>')
 
-    def look(self, photograph: Optional[str], before: List[str]) -> tuple:
+    def look(self, photograph: Optional[str],
+             before: List[str]) -> Tuple[Any, ...]:
         """Update the table and the list of models."""
         states = self.studio.queue.states()
         table = self._table(states)
@@ -102,8 +103,7 @@ class LearnTab(Tab):
             return table, gr.skip(), gr.skip()
         return table, gr.Dropdown(choices=choices), names
 
-    def build(self, photograph: Optional[str],
-              drawn_by: Optional[str]) -> None:
+    def build(self, photograph: gr.Dropdown, drawn_by: gr.Dropdown) -> None:
         """Build the components of the tab and connect them."""
         with gr.Row():
             with gr.Column(scale=2):

@@ -2,7 +2,7 @@
 import json
 import os.path as osp
 from pathlib import Path
-from typing import Iterable, Iterator, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import gradio as gr
 
@@ -13,15 +13,19 @@ from .base import Tab, make_canvas, loads, on, make_results, make_seed
 
 __all__ = ['MoveTab']
 
+State = Dict[str, Any]
+# Canvas, results and state.
+Shown = Tuple[Any, ...]
+
 
 class MoveTab(Tab):
     """The tab."""
 
     def move(self, photograph: Optional[str], drawn_by: Optional[str],
-             worked: float, state: dict, event: Optional[dict], down: float,
-             right: float, tall: float, wide: float, turn: float, flip: str,
-             keep: bool, remove: bool, num: float,
-             seed: float) -> Iterator[tuple]:
+             worked: float, state: State, event: Optional[Dict[str, Any]],
+             down: float, right: float, tall: float, wide: float, turn: float,
+             flip: str, keep: bool, remove: bool, num: float,
+             seed: float) -> Iterator[Shown]:
         """Add an edit; draw all edits."""
         event = event or {}
         selection = event.get('selection')
@@ -48,8 +52,8 @@ class MoveTab(Tab):
                                dict(edits=edits, undone=[]), num, seed)
 
     def undo(self, photograph: Optional[str], drawn_by: Optional[str],
-             worked: float, state: dict, num: float,
-             seed: float) -> Iterator[tuple]:
+             worked: float, state: State, num: float,
+             seed: float) -> Iterator[Shown]:
         """Undo the last edit."""
         if not state['edits']:
             raise ValueError('There is nothing to undo.')
@@ -58,8 +62,8 @@ class MoveTab(Tab):
         return self.show_edits(photograph, drawn_by, worked, state, num, seed)
 
     def redo(self, photograph: Optional[str], drawn_by: Optional[str],
-             worked: float, state: dict, num: float,
-             seed: float) -> Iterator[tuple]:
+             worked: float, state: State, num: float,
+             seed: float) -> Iterator[Shown]:
         """Redo the last undone edit."""
         if not state['undone']:
             raise ValueError('There is nothing to redo.')
@@ -69,7 +73,7 @@ class MoveTab(Tab):
 
     def open_edits(self, photograph: Optional[str], drawn_by: Optional[str],
                    worked: float, path: Optional[str], num: float,
-                   seed: float) -> Iterable:
+                   seed: float) -> Iterable[Any]:
         """Open a file of edits."""
         if path is None:
             return (*[gr.skip()] * 3, )
@@ -91,8 +95,8 @@ class MoveTab(Tab):
         return self.show_edits(photograph, drawn_by, worked, state, num, seed)
 
     def show_edits(self, photograph: Optional[str], drawn_by: Optional[str],
-                   worked: float, state: dict, num: float,
-                   seed: float) -> Iterator[tuple]:
+                   worked: float, state: State, num: float,
+                   seed: float) -> Iterator[Shown]:
         """Draw the edits; gives canvas, results and state."""
         model = self.model(photograph, drawn_by, worked)
         sampler = self.studio.sampler(model)
@@ -111,7 +115,7 @@ class MoveTab(Tab):
             else:
                 yield gr.skip(), shown, state
 
-    def build(self, source: list, state: gr.State) -> dict:
+    def build(self, source: List[Any], state: gr.State) -> Dict[str, Any]:
         """Build the components of the tab and connect them."""
         with gr.Row():
             with gr.Column(scale=3):
@@ -153,13 +157,13 @@ class MoveTab(Tab):
             down, right, tall, wide, turn, flip, keep, remove, num, seed
         ]
 
-        def dragged(event: gr.EventData, *values):
-            *first, state = values[:4]
-            return self.move(*first, state, event._data, *values[4:])
+        def dragged(event: gr.EventData, *values: Any) -> Iterator[Shown]:
+            given = [*values[:4], event._data, *values[4:]]
+            return self.move(*given)
 
-        def applied(*values):
-            *first, state, value = values[:5]
-            return self.move(*first, state, loads(value), *values[5:])
+        def applied(*values: Any) -> Iterator[Shown]:
+            given = [*values[:4], loads(values[4]), *values[5:]]
+            return self.move(*given)
 
         on(dragged, [*source, state, *controls],
            outputs,

@@ -1,5 +1,5 @@
 """The tab "New pictures"."""
-from typing import Iterator, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import gradio as gr
 
@@ -16,7 +16,7 @@ class NewTab(Tab):
 
     def sample(self, photograph: Optional[str], drawn_by: Optional[str],
                worked: float, num: float, seed: float, height: float,
-               width: float, growth: str, start_scale: float,
+               width: float, growth: Optional[str], start_scale: float,
                is_photograph: bool) -> Iterator[str]:
         """Draw random pictures, or the photograph at another size."""
         model = self.model(photograph, drawn_by, worked)
@@ -34,12 +34,12 @@ class NewTab(Tab):
             action,
             self.studio.folder_of(action.options[0], model, action.options))
 
-    def framed(self, event: gr.EventData) -> tuple:
+    def framed(self, event: gr.EventData) -> Tuple[Any, ...]:
         """Size of the frame."""
         size = (event._data or {}).get('size')
         return tuple(size) if size else (gr.skip(), gr.skip())
 
-    def build(self, source: list) -> dict:
+    def build(self, source: List[Any]) -> Dict[str, Any]:
         """Build the components of the tab and connect them."""
         with gr.Row():
             with gr.Column(scale=3):
