@@ -181,8 +181,7 @@ class Reals:
         }
 
     def _prepared(self, size: Size, sampler: StyleGAN2Sampler) -> Metrics:
-        options: Dict[str, Any] = dict(
-            fake_nums=self.num, real_size=size)
+        options: Dict[str, Any] = dict(fake_nums=self.num, real_size=size)
         swd: Any = SlicedWassersteinDistance(**options)
         network: Any = EffLite0Distances(
             real_nums=self.num, figures=['KID', 'PR'], **options)
