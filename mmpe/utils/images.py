@@ -2,7 +2,7 @@
 import math
 import os
 from pathlib import Path
-from typing import List, Sequence, Tuple, Union
+from typing import Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -128,7 +128,7 @@ def resize_image(image: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     return np.asarray(resized)
 
 
-def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]],
+def contact_sheet(rows: Sequence[Sequence[Tuple[str, np.ndarray]]],
                   caption: str = '') -> np.ndarray:
     """Arrange labelled images in rows on white.
 
