@@ -135,8 +135,7 @@ class _Finder(MetaPathFinder):
 class _Loader(SourceFileLoader):
     """Executes a module in a context."""
 
-    def __init__(self, name: str, path: str,
-                 help_: Help) -> None:
+    def __init__(self, name: str, path: str, help_: Help) -> None:
         super().__init__(name, path)
         self._help = help_
 

@@ -146,8 +146,8 @@ class TrainingQueue:
             progress = Progress()
         left = self._seconds_left(progress.part) if is_current else None
         said = progress.said[-1] if progress.said else ''
-        return TrainingState(training, status, progress.part, left, said,
-                             preview=shown)
+        return TrainingState(
+            training, status, progress.part, left, said, preview=shown)
 
     def _seconds_left(self, part: float) -> Optional[float]:
         with self._changed:

@@ -3,8 +3,7 @@ import copy
 import hashlib
 import math
 from pathlib import Path
-from typing import (Any, Dict, Iterator, List, Optional, Sequence,
-                    Tuple)
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn as nn

@@ -36,10 +36,8 @@ class EvaluationScale(NamedTuple):
         return height * width
 
 
-def evaluation_scales(
-        model: nn.Module,
-        scales: Scales = 'all'
-) -> List[EvaluationScale]:
+def evaluation_scales(model: nn.Module,
+                      scales: Scales = 'all') -> List[EvaluationScale]:
     """Scales at which to evaluate a model.
 
     A multi-scale model has ``multi_input_scales``, its configured scales, and
@@ -89,8 +87,9 @@ def evaluation_sizes(model: nn.Module, sizes: Sequence[Tuple[int, int]]
     gan = unwrap(model)
     sizes = [(height, width) for height, width in sizes]
     if getattr(gan, 'multi_input_scales', None):
-        return [EvaluationScale(gan.kwargs_for_size(size), size)
-                for size in sizes]
+        return [
+            EvaluationScale(gan.kwargs_for_size(size), size) for size in sizes
+        ]
     own = _only_scale(gan, 'all').size
     return [EvaluationScale({}, size, size != own) for size in sizes]
 

@@ -43,8 +43,8 @@ class _NoiseBiasAct(torch.autograd.Function):
     """In-place ``leaky_relu(x + basis @ coefficients)``."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, basis: Tensor,
-                coefficients: Tensor, slope: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, basis: Tensor, coefficients: Tensor,
+                slope: float) -> Tensor:
         ctx.mark_dirty(x)
         ctx.slope = slope
         # Bias and noise are a product of rank 1 or 2: [N, HW, R] @ [N, R, C].
@@ -54,8 +54,7 @@ class _NoiseBiasAct(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any,
-                 grad: Tensor) -> Tuple[Optional[Tensor], ...]:
+    def backward(ctx: Any, grad: Tensor) -> Tuple[Optional[Tensor], ...]:
         out, basis = ctx.saved_tensors
         grad = in_map_format(grad)
         # The sign of the output is that of the input, so only `out` is kept.
@@ -110,7 +109,6 @@ def noise_bias_act_(x: Tensor,
     if noise is not None:
         noise = noise.to(x.dtype).flatten(1).unsqueeze(2)  # [1 or N, HW, 1]
         basis = torch.cat((basis, noise.expand_as(basis)), dim=2)  # [N, HW, 2]
-        # `noise` comes with `noise_weight`.
-        coefficients = torch.stack(
-            (bias, noise_weight), dim=1)  # type: ignore[arg-type] # [N, 2, C]
+        coefficients = torch.stack(  # [N, 2, C]; `noise` comes with a weight
+            (bias, noise_weight), dim=1)  # type: ignore[arg-type]
     return _NoiseBiasAct.apply(x, basis, coefficients.to(x.dtype), slope)

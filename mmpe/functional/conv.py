@@ -60,8 +60,8 @@ class _Conv(torch.autograd.Function):
     """Output of a convolution, from input and weight."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor,
-                bias: Optional[Tensor], geometry: _Geometry) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Optional[Tensor],
+                geometry: _Geometry) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.geometry = geometry._replace(is_exact=False)
         stride, padding, is_exact = geometry
@@ -86,8 +86,8 @@ class _InputGrad(torch.autograd.Function):
     """Gradient of the input, from the output's gradient and the weight."""
 
     @staticmethod
-    def forward(ctx: Any, grad: Tensor, weight: Tensor,
-                shape: Sequence[int], geometry: _Geometry) -> Tensor:
+    def forward(ctx: Any, grad: Tensor, weight: Tensor, shape: Sequence[int],
+                geometry: _Geometry) -> Tensor:
         ctx.save_for_backward(grad, weight)
         ctx.geometry = geometry
         if geometry.padding <= 2 and winograd_is_faster(
@@ -113,8 +113,8 @@ class _WeightGrad(torch.autograd.Function):
     """Gradient of the weight, from the input and the output's gradient."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, grad: Tensor,
-                shape: Sequence[int], geometry: _Geometry) -> Tensor:
+    def forward(ctx: Any, x: Tensor, grad: Tensor, shape: Sequence[int],
+                geometry: _Geometry) -> Tensor:
         ctx.save_for_backward(x, grad)
         ctx.geometry = geometry
         if winograd_is_faster(x, shape, geometry.stride, weight_grad=True):
@@ -133,8 +133,7 @@ class _WeightGrad(torch.autograd.Function):
                 _output(ctx, 1, x, weight), None, None)
 
 
-def _output(ctx: Any, index: int,
-            *args: Any) -> Optional[Tensor]:
+def _output(ctx: Any, index: int, *args: Any) -> Optional[Tensor]:
     """:class:`_Conv`, if this argument needs a gradient."""
     if not ctx.needs_input_grad[index]:
         return None

@@ -65,8 +65,8 @@ class _FIR(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, pads: Pads,
-                up: int, down: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, pads: Pads, up: int,
+                down: int) -> Tensor:
         out = _filter(x, kernel, pads, up, down)
         # A copy, as wrappers for distributed training may write into buffers.
         ctx.kernel = kernel.flip(0, 1)
@@ -126,8 +126,7 @@ def _spread_and_filter(x: Tensor, weight: Tensor, pads: Pads,
     groups = x.shape[1]
     weight = weight.contiguous()
     if min(before) >= 0 and min(extra) >= 0 and max(extra) < up:
-        return F.conv_transpose2d(
-            x, weight, None, up, before, extra, groups)
+        return F.conv_transpose2d(x, weight, None, up, before, extra, groups)
     x = F.conv_transpose2d(x, weight, stride=up, groups=groups)
     return F.pad(x, (-before[1], -after[1], -before[0], -after[0]))
 

@@ -82,8 +82,7 @@ class TerminationHook(Hook):
         """Write a checkpoint and end the training after the signal."""
         # The training ends after the last iteration anyway.
         if (not self._is_on or self._saver is None
-                or self.is_last_train_iter(runner)
-                or not self._is_agreed()):
+                or self.is_last_train_iter(runner) or not self._is_agreed()):
             return
         self._saver.save(runner)
         if is_main_process():
