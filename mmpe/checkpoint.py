@@ -130,7 +130,7 @@ def last_checkpoint(folder: PathLike) -> Optional[str]:
     if named and Path(named).is_file():
         return named
     latest = latest_checkpoint(folder)
-    return latest and str(latest)
+    return str(latest) if latest else None
 
 
 def to_current_layout(state_dict: Dict[str, Any]) -> Dict[str, Any]:
@@ -152,7 +152,7 @@ def to_current_layout(state_dict: Dict[str, Any]) -> Dict[str, Any]:
     if not isinstance(state_dict, dict) or not all(
             isinstance(name, str) for name in state_dict):
         raise CheckpointError('The checkpoint has no weights by name.')
-    renamed = type(state_dict)()
+    renamed: Any = type(state_dict)()
     for name, value in state_dict.items():
         for pattern, replacement in _RENAMED:
             name = pattern.sub(replacement, name)

@@ -24,10 +24,13 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from itertools import chain
 from types import ModuleType
-from typing import (Callable, ContextManager, Dict, Iterable, Iterator,
-                    Optional, Tuple)
+from typing import (Any, Callable, ContextManager, Dict, Iterable, Iterator,
+                    Mapping, Optional, Sequence, Tuple)
 
 __all__ = ['install']
+
+# Makes what a module needs while it is imported.
+Help = Callable[[], ContextManager]
 
 _EDITORS = 'mmagic.models.editors'
 _CHECKPOINT = 'mmengine.runner.checkpoint'
@@ -84,8 +87,9 @@ def _mmagic_works() -> bool:
 
 
 def _has_compiled_ops() -> bool:
-    mmcv = importlib.util.find_spec('mmcv').submodule_search_locations
-    return PathFinder.find_spec('mmcv._ext', mmcv) is not None
+    mmcv = importlib.util.find_spec('mmcv')
+    return mmcv is not None and PathFinder.find_spec(
+        'mmcv._ext', mmcv.submodule_search_locations) is not None
 
 
 def _is_installed(module: str) -> bool:
@@ -109,13 +113,13 @@ class _Finder(MetaPathFinder):
     """Finds the modules that need help."""
 
     def __init__(self, stand_aside: bool) -> None:
-        self.helps = {_CHECKPOINT: _safe_loading}
+        self.helps: Dict[str, Help] = {_CHECKPOINT: _safe_loading}
         if not stand_aside:
             self.helps.update(_HELPS)
 
     def find_spec(self,
                   fullname: str,
-                  path: Optional[list] = None,
+                  path: Optional[Sequence[str]] = None,
                   target: Optional[ModuleType] = None) -> Optional[ModuleSpec]:
         """Give modules that need help a loader that provides it."""
         parent = fullname.rpartition('.')[0]
@@ -131,8 +135,7 @@ class _Finder(MetaPathFinder):
 class _Loader(SourceFileLoader):
     """Executes a module in a context."""
 
-    def __init__(self, name: str, path: str,
-                 help_: Callable[[], ContextManager]) -> None:
+    def __init__(self, name: str, path: str, help_: Help) -> None:
         super().__init__(name, path)
         self._help = help_
 
@@ -168,23 +171,23 @@ def _newer_mmcv_accepted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _numpy_1_alias() -> Iterator[None]:
-    import numpy as np
     if _version('numpy') < (2, 0):
         yield
         return
-    np.bool8 = np.bool_
+    numpy: Any = importlib.import_module('numpy')
+    numpy.bool8 = numpy.bool_
     try:
         yield
     finally:
-        del np.bool8
+        del numpy.bool8
 
 
 @contextlib.contextmanager
-def _modules(stand_ins: Dict[str, Optional[ModuleType]]) -> Iterator[None]:
+def _modules(stand_ins: Mapping[str, Any]) -> Iterator[None]:
     """Replace modules and their submodules for a while; None hides one."""
     prefixes = tuple(f'{name}.' for name in stand_ins)
 
-    def pop() -> Dict[str, Optional[ModuleType]]:
+    def pop() -> Dict[str, ModuleType]:
         return {
             name: sys.modules.pop(name)
             for name in list(sys.modules) if f'{name}.'.startswith(prefixes)
@@ -199,7 +202,7 @@ def _modules(stand_ins: Dict[str, Optional[ModuleType]]) -> Iterator[None]:
         sys.modules.update(replaced)
 
 
-def _empty_modules(*names: str) -> Dict[str, ModuleType]:
+def _empty_modules(*names: str) -> Dict[str, Any]:
     """Empty modules, each an attribute of its parent."""
     modules = {name: ModuleType(name) for name in names}
     for name, module in modules.items():
@@ -265,7 +268,7 @@ def _without_compiled_ops() -> ContextManager:
 
         return operator
 
-    operators = ModuleType('mmcv._ext')
+    operators: Any = ModuleType('mmcv._ext')
     operators.__getattr__ = missing
     return _modules({'mmcv._ext': operators})
 
@@ -279,7 +282,7 @@ def _known_devices() -> Iterator[None]:
     """
     import torch
     if not hasattr(torch.Tensor, 'is_musa'):
-        torch.Tensor.is_musa = False
+        torch.Tensor.is_musa = False  # type: ignore[attr-defined]
     yield
 
 
@@ -307,7 +310,7 @@ def _with_torchvision_later() -> ContextManager:
 
 # Help for each module while it is imported, including its submodules; `.*`
 # matches direct children.
-_HELPS = {
+_HELPS: Dict[str, Help] = {
     'mmagic': _newer_mmcv_accepted,
     'mmagic.utils.img_utils': _with_torchvision_later,
     'mmagic.utils.trans_utils': _numpy_1_alias,

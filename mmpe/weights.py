@@ -215,7 +215,7 @@ def _read(path: Path) -> Dict[str, Any]:
     return state_dict
 
 
-def _networks(model: nn.Module) -> Dict[str, nn.Module]:
+def _networks(model: Any) -> Dict[str, nn.Module]:
     """The networks that are needed for sampling."""
     networks = dict(generator=unwrap(model.generator))
     if model.with_ema_gen:

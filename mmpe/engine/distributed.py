@@ -8,7 +8,7 @@ import shutil
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 import torch
 from mmengine.dist import (all_gather_object, barrier, broadcast,
@@ -52,7 +52,8 @@ class MMSeparateDistributedDataParallel(SeparateDistributedDataParallel):
         super().__init__(module, device_ids=device_ids, **kwargs)
         for network in module.children():
             if isinstance(network, DistributedDataParallel):
-                network.state_dict = network.module.state_dict
+                network.state_dict = (  # type: ignore[method-assign]
+                    network.module.state_dict)
 
 
 # Folders in a work dir that hooks write to.
@@ -78,6 +79,7 @@ class Runner(BaseRunner):
     _lock: Optional[FolderLock] = None
     _log_dir: Optional[str] = None
     _has_begun = False
+    _load_from: Optional[str]
 
     def __init__(self, model: Union[nn.Module, dict], work_dir: PathLike,
                  *args, **kwargs) -> None:
@@ -287,7 +289,7 @@ def _check_gpus() -> None:
 
 def _init_gloo(timeout: Optional[float] = None, **dist_cfg) -> None:
     """Create the process group from torchrun's environment variables."""
-    options = {}
+    options: Dict[str, Any] = {}
     if timeout is not None:
         options['timeout'] = datetime.timedelta(seconds=timeout)
     torch.distributed.init_process_group('gloo', **options)

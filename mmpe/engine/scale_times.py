@@ -1,7 +1,7 @@
 """Work and time of a SinGAN's iterations at each scale."""
 from copy import deepcopy
 from time import perf_counter
-from typing import List
+from typing import TYPE_CHECKING, List
 
 import torch
 from mmengine.logging import MessageHub
@@ -10,10 +10,13 @@ from torch import nn
 
 from mmpe.utils.wrappers import unwrap
 
+if TYPE_CHECKING:
+    from mmpe.models import SinGAN
+
 __all__ = ['measure_scales', 'scale_costs']
 
 
-def scale_costs(model: nn.Module) -> List[float]:
+def scale_costs(model: 'SinGAN') -> List[float]:
     """Relative work of an iteration at each scale.
 
     Counts multiplications in convolutions. In a round, the generator runs
@@ -42,7 +45,7 @@ def scale_costs(model: nn.Module) -> List[float]:
     return costs
 
 
-def measure_scales(model: nn.Module,
+def measure_scales(model: 'SinGAN',
                    optim_wrapper: OptimWrapperDict,
                    data: dict,
                    rounds: int = 2) -> List[float]:

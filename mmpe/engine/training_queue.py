@@ -122,7 +122,7 @@ class TrainingQueue:
     def _state(self, training: Training) -> TrainingState:
         folder = training.folder
         preview = folder / PREVIEW
-        shown = dict(preview=preview if preview.is_file() else None)
+        shown = preview if preview.is_file() else None
         with self._changed:
             is_current = (self._current is not None
                           and self._current.folder == folder)
@@ -135,19 +135,19 @@ class TrainingQueue:
         if status == 'stopped':
             if failed:
                 return TrainingState(
-                    training, 'failed', result=failed, **shown)
+                    training, 'failed', result=failed, preview=shown)
             result = _result_of(training)
             if result:
                 return TrainingState(
-                    training, 'trained', 1., 0., result=result, **shown)
+                    training, 'trained', 1., 0., result=result, preview=shown)
         try:
             progress = Progress.read(folder)
         except (OSError, ValueError, TypeError):
             progress = Progress()
         left = self._seconds_left(progress.part) if is_current else None
         said = progress.said[-1] if progress.said else ''
-        return TrainingState(training, status, progress.part, left, said,
-                             **shown)
+        return TrainingState(
+            training, status, progress.part, left, said, preview=shown)
 
     def _seconds_left(self, part: float) -> Optional[float]:
         with self._changed:

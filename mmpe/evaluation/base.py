@@ -3,8 +3,7 @@ import copy
 import hashlib
 import math
 from pathlib import Path
-from typing import (Any, Callable, Dict, Iterator, List, Optional, Sequence,
-                    Tuple)
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn as nn
@@ -100,7 +99,10 @@ class FakeImageMetric(GenerativeMetric):
             check_at_least(real_nums=(real_nums, 1))
         super().__init__(fake_nums, real_nums, fake_key, real_key or 'gt_img',
                          need_cond_input, sample_model, collect_device, prefix)
-        self.real_size = None if real_size is None else tuple(real_size)
+        self.real_size: Optional[Size] = None
+        if real_size is not None:
+            height, width = real_size
+            self.real_size = height, width
         self.resizes_fakes = False
         self._set_sampling(sample_kwargs or {})
 
@@ -147,7 +149,7 @@ class FakeImageMetric(GenerativeMetric):
             return super().get_metric_sampler(model, dataloader, metrics)
         return _Batches(
             max(metric.fake_nums_per_device for metric in metrics),
-            dataloader.batch_size,
+            dataloader.batch_size or 1,
             sample_model=self.sample_model,
             sample_kwargs=self.sample_kwargs)
 
@@ -168,10 +170,10 @@ class FakeImageMetric(GenerativeMetric):
         missing = self.fake_nums_per_device - len(self.fake_results)
         images = [self.fake_image(sample) for sample in data_samples[:missing]]
         if images:
-            images = torch.stack(images)
-            if self.resizes_fakes:
-                images = resize_images(images, self.real_size)
-            self.fake_results += self.rows_of(images).split(1)
+            stacked = torch.stack(images)
+            if self.resizes_fakes and self.real_size is not None:
+                stacked = resize_images(stacked, self.real_size)
+            self.fake_results += self.rows_of(stacked).split(1)
 
     def rows_of(self, images: Tensor) -> Tensor:
         """Data to keep of images (N, C, H, W): rows (N, ...) on the CPU."""
@@ -202,7 +204,7 @@ class FeatureMetric(FakeImageMetric):
 
     def __init__(self,
                  *args,
-                 network: Callable[[Tensor], Tensor],
+                 network: Any,
                  reference_file: Optional[str] = None,
                  cache_dir: str = DEFAULT_CACHE_DIR,
                  auto_save: bool = True,
@@ -244,7 +246,8 @@ class FeatureMetric(FakeImageMetric):
         """
         self.device = next(module.parameters()).device
         self.network.to(self.device)
-        indices = chosen_indices(len(dataloader.dataset), self.real_nums)
+        dataset: Any = dataloader.dataset
+        indices = chosen_indices(len(dataset), self.real_nums)
         key, path = self._reference_place(dataloader, indices)
         if self._read(path, key):
             return

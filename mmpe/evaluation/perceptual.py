@@ -182,9 +182,9 @@ class AlexNetLPIPS(FeatureNetwork):
             raise ValueError('Arguments `x` and `y` must have the same shape, '
                              f'but got {x.shape} and {y.shape}.')
         _check_size(self.min_size, x, y)
-        x, y = (to_tensor(image).to(self.device) / 127.5 - 1
+        pair = (to_tensor(image).to(self.device) / 127.5 - 1
                 for image in (x, y))
-        return float(self.module(x, y))
+        return float(self.module(*pair))
 
     def diversity(self, images: Sequence[np.ndarray]) -> float:
         """Mean distance between consecutive images.

@@ -8,7 +8,7 @@ import hashlib
 import json
 from logging import WARNING
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -166,7 +166,7 @@ def _warn_if_enlarged(images: RealImages) -> None:
             'compare with blurred images.', 'current', WARNING)
 
 
-def dataset_identity(dataset: Dataset) -> Optional[str]:
+def dataset_identity(dataset: Any) -> Optional[str]:
     """Digest of a dataset's files, their sizes and modification times.
 
     Args:
@@ -210,9 +210,10 @@ def write_reference(path: Path, key: str, arrays: Arrays) -> None:
         key: Key of what the arrays depend on.
         arrays: The arrays.
     """
+    content: Dict[str, Any] = dict(key=np.array(key), **arrays)
     with atomic_write(path) as temporary:
         with open(temporary, 'wb') as file:
-            np.savez(file, key=np.array(key), **arrays)
+            np.savez(file, **content)
 
 
 def read_reference(path: Path, key: str) -> Arrays:

@@ -1,5 +1,5 @@
 """Scales and sizes at which a model is evaluated."""
-from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch.nn as nn
 
@@ -8,6 +8,7 @@ from mmpe.utils.wrappers import unwrap
 __all__ = ['EvaluationScale', 'evaluation_scales', 'evaluation_sizes']
 
 Scale = Union[int, Tuple[int, int]]
+Scales = Union[str, Scale, Sequence[Scale]]
 
 
 class EvaluationScale(NamedTuple):
@@ -28,11 +29,15 @@ class EvaluationScale(NamedTuple):
         """Label such as '256x384', height first."""
         return 'x'.join(map(str, self.size or ('?', '?')))
 
+    @property
+    def area(self) -> int:
+        """Number of pixels, 0 if unknown."""
+        height, width = self.size or (0, 0)
+        return height * width
 
-def evaluation_scales(
-        model: nn.Module,
-        scales: Union[str, Scale, Sequence[Scale]] = 'all'
-) -> List[EvaluationScale]:
+
+def evaluation_scales(model: nn.Module,
+                      scales: Scales = 'all') -> List[EvaluationScale]:
     """Scales at which to evaluate a model.
 
     A multi-scale model has ``multi_input_scales``, its configured scales, and
@@ -59,7 +64,7 @@ def evaluation_scales(
     if not trained:
         return [_only_scale(model, scales)]
     found = sorted((_at(model, scale) for scale in _listed(scales, trained)),
-                   key=lambda scale: scale.size[0] * scale.size[1])
+                   key=lambda scale: scale.area)
     return found[-1:] if scales == 'largest' else found
 
 
@@ -79,17 +84,17 @@ def evaluation_sizes(model: nn.Module, sizes: Sequence[Tuple[int, int]]
         ValueError: A multi-scale model has no such size; names the nearest
             one.
     """
-    model = unwrap(model)
-    sizes = [tuple(size) for size in sizes]
-    if getattr(model, 'multi_input_scales', None):
-        return [EvaluationScale(model.kwargs_for_size(size), size)
-                for size in sizes]
-    own = _only_scale(model, 'all').size
+    gan = unwrap(model)
+    sizes = [(height, width) for height, width in sizes]
+    if getattr(gan, 'multi_input_scales', None):
+        return [
+            EvaluationScale(gan.kwargs_for_size(size), size) for size in sizes
+        ]
+    own = _only_scale(gan, 'all').size
     return [EvaluationScale({}, size, size != own) for size in sizes]
 
 
-def _listed(scales: Union[str, Scale, Sequence[Scale]],
-            trained: Sequence[Scale]) -> List[Scale]:
+def _listed(scales: Scales, trained: Sequence[Scale]) -> List[Scale]:
     if isinstance(scales, str):
         return list(trained)
     scales = [scales] if isinstance(scales, (int, tuple)) else list(scales)
@@ -99,13 +104,12 @@ def _listed(scales: Union[str, Scale, Sequence[Scale]],
     return scales
 
 
-def _at(model: nn.Module, scale: Scale) -> EvaluationScale:
-    size = tuple(model.size_of(scale))
-    return EvaluationScale(dict(chosen_scale=scale), size)
+def _at(model: Any, scale: Scale) -> EvaluationScale:
+    height, width = model.size_of(scale)
+    return EvaluationScale(dict(chosen_scale=scale), (height, width))
 
 
-def _only_scale(model: nn.Module, scales: Union[str, Scale, Sequence[Scale]]
-                ) -> EvaluationScale:
+def _only_scale(model: Any, scales: Scales) -> EvaluationScale:
     if not isinstance(scales, str):
         raise ValueError(
             f'Argument `scales` must be \'all\' or \'largest\' for a '

@@ -223,7 +223,7 @@ def level_names(*sizes: Tuple[int, int]) -> List[str]:
     if side < _MIN_SIZE:
         raise ValueError(f'Images must be at least {_MIN_SIZE} pixels high '
                          f'and wide, but got {side}.')
-    names = []
+    names: List[str] = []
     while side >= _MIN_SIZE and len(names) < _MAX_LEVELS:
         names.append(f'1/{2**len(names)}')
         side = -(-side // 2)

@@ -1,5 +1,5 @@
 """Sliced Wasserstein distance between patches; needs no network."""
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 import torch
 from mmengine.dist import get_rank
@@ -42,12 +42,13 @@ class _PatchExtractor:
         sizes = [self.image_size]
         while (len(sizes) < _MAX_LEVELS
                and min(-(-side // 2) for side in sizes[-1]) >= MIN_SIZE):
-            sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
+            height, width = sizes[-1]
+            sizes.append((-(-height // 2), -(-width // 2)))
         return sizes
 
     def __call__(self, images: Tensor) -> Tensor:
         """Rows (N, levels * patches * C * P * P) of images (N, C, H, W)."""
-        size = tuple(images.shape[-2:])
+        size = images.shape[-2], images.shape[-1]
         if self.image_size not in (None, size):
             raise ValueError(
                 'Real and generated images must have the same size, but got '
@@ -125,6 +126,7 @@ class SlicedWassersteinDistance(FeatureMetric):
     default_prefix = 'SWD'
     patch_size = 7
     num_projections = 512
+    real_nums: int
 
     def __init__(self,
                  fake_nums: int,
@@ -166,7 +168,8 @@ class SlicedWassersteinDistance(FeatureMetric):
         """
         self.network = _PatchExtractor(self.patch_size, self.patches_per_image,
                                        self.seed)
-        num_images = len(dataloader.dataset)
+        dataset: Any = dataloader.dataset
+        num_images = len(dataset)
         if 0 < num_images < self.real_nums:
             print_log(
                 f'{self.name} compares {num_images} images instead of '

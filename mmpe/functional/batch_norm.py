@@ -23,11 +23,11 @@ Its own gradients, for a gradient h of dx and with
 for N values per channel. Each is a linear combination of maps, with one factor
 per channel and map.
 """
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 __all__ = ['batch_norm']
 
@@ -38,7 +38,7 @@ class _BatchNorm(torch.autograd.Function):
     """Batch normalisation; updates the running statistics."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor,
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor,
                 running_mean: Tensor, running_var: Tensor, momentum: float,
                 eps: float) -> Tensor:
         output, mean, scale = torch.ops.aten.native_batch_norm(
@@ -47,7 +47,7 @@ class _BatchNorm(torch.autograd.Function):
         return output
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Grads:
+    def backward(ctx: Any, grad: Tensor) -> Grads:
         return (*_BatchNormGrad.apply(grad, *ctx.saved_tensors), None, None,
                 None, None)
 
@@ -60,7 +60,7 @@ class _BatchNormGrad(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, grad: Tensor, x: Tensor, weight: Tensor,
+    def forward(ctx: Any, grad: Tensor, x: Tensor, weight: Tensor,
                 mean: Tensor, scale: Tensor) -> Grads:
         grads = _backward(grad, x, weight, mean, scale)
         ctx.save_for_backward(grad, x, weight, mean, scale, *grads[1:])
@@ -68,7 +68,7 @@ class _BatchNormGrad(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad_x: Tensor, grad_weight: Tensor,
+    def backward(ctx: Any, grad_x: Tensor, grad_weight: Tensor,
                  grad_bias: Tensor) -> Grads:
         # g is `grad`, h is `grad_x`; sums over a channel come from PyTorch's
         # own backward: those of the weight's and the bias' gradient.

@@ -4,12 +4,11 @@ Operations on large maps are bound by memory bandwidth, and allocating memory
 is slower than any arithmetic, so these functions work in place. Gradients of
 any order are supported.
 """
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 from .memory_format import in_map_format
 
@@ -27,7 +26,7 @@ class _LeakyReLU(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, slope: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
         ctx.mark_dirty(x)
         ctx.slope = slope
         out = F.leaky_relu_(x, slope)
@@ -35,7 +34,7 @@ class _LeakyReLU(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> Tuple[Tensor, None]:
         out, = ctx.saved_tensors
         return _leaky_relu_backward(grad, out, ctx.slope), None
 
@@ -44,8 +43,8 @@ class _NoiseBiasAct(torch.autograd.Function):
     """In-place ``leaky_relu(x + basis @ coefficients)``."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, basis: Tensor,
-                coefficients: Tensor, slope: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, basis: Tensor, coefficients: Tensor,
+                slope: float) -> Tensor:
         ctx.mark_dirty(x)
         ctx.slope = slope
         # Bias and noise are a product of rank 1 or 2: [N, HW, R] @ [N, R, C].
@@ -55,8 +54,7 @@ class _NoiseBiasAct(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: FunctionCtx,
-                 grad: Tensor) -> Tuple[Optional[Tensor], ...]:
+    def backward(ctx: Any, grad: Tensor) -> Tuple[Optional[Tensor], ...]:
         out, basis = ctx.saved_tensors
         grad = in_map_format(grad)
         # The sign of the output is that of the input, so only `out` is kept.
@@ -111,5 +109,6 @@ def noise_bias_act_(x: Tensor,
     if noise is not None:
         noise = noise.to(x.dtype).flatten(1).unsqueeze(2)  # [1 or N, HW, 1]
         basis = torch.cat((basis, noise.expand_as(basis)), dim=2)  # [N, HW, 2]
-        coefficients = torch.stack((bias, noise_weight), dim=1)  # [N, 2, C]
+        coefficients = torch.stack(  # [N, 2, C]; `noise` comes with a weight
+            (bias, noise_weight), dim=1)  # type: ignore[arg-type]
     return _NoiseBiasAct.apply(x, basis, coefficients.to(x.dtype), slope)

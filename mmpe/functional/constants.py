@@ -5,7 +5,7 @@ captured in a CUDA graph.
 """
 from collections import OrderedDict
 from contextlib import contextmanager
-from typing import Callable, Iterator, List
+from typing import Any, Callable, Hashable, Iterator, List, Tuple
 
 import torch
 from torch import Tensor
@@ -17,11 +17,12 @@ __all__ = ['constant', 'keep_constants']
 # Total size of the cache in elements, 64 MiB in float32; least recently used
 # entries are dropped.
 _MOST = 2**24
-_made: 'OrderedDict[tuple, Tensor]' = OrderedDict()
+_made: 'OrderedDict[Tuple[Any, ...], Tensor]' = OrderedDict()
 _keepers: List[List[Tensor]] = []
 
 
-def constant(make: Callable[..., Tensor], *args, like: Tensor) -> Tensor:
+def constant(make: Callable[..., Tensor], *args: Hashable,
+             like: Tensor) -> Tensor:
     """Cached result of a function, on a device.
 
     Args:

@@ -17,12 +17,11 @@ On CPUs, gradients and outputs without gradients go through
 not: its larger rounding errors flip the sign of some inputs of leaky ReLUs,
 which changes gradients more than images.
 """
-from typing import NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 from .dtypes import autocast_dtype
 from .memory_format import like_maps
@@ -61,8 +60,8 @@ class _Conv(torch.autograd.Function):
     """Output of a convolution, from input and weight."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor,
-                bias: Optional[Tensor], geometry: _Geometry) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Optional[Tensor],
+                geometry: _Geometry) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.geometry = geometry._replace(is_exact=False)
         stride, padding, is_exact = geometry
@@ -71,7 +70,7 @@ class _Conv(torch.autograd.Function):
         return winograd_conv2d(x, weight, bias, padding)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Grads:
+    def backward(ctx: Any, grad: Tensor) -> Grads:
         x, weight = ctx.saved_tensors
         if not torch.is_grad_enabled() and all(ctx.needs_input_grad[:2]) \
                 and max(weight.shape[:2]) < _FEW_CHANNELS:
@@ -87,8 +86,8 @@ class _InputGrad(torch.autograd.Function):
     """Gradient of the input, from the output's gradient and the weight."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, grad: Tensor, weight: Tensor,
-                shape: Sequence[int], geometry: _Geometry) -> Tensor:
+    def forward(ctx: Any, grad: Tensor, weight: Tensor, shape: Sequence[int],
+                geometry: _Geometry) -> Tensor:
         ctx.save_for_backward(grad, weight)
         ctx.geometry = geometry
         if geometry.padding <= 2 and winograd_is_faster(
@@ -101,7 +100,7 @@ class _InputGrad(torch.autograd.Function):
                          (True, False, False))[0]
 
     @staticmethod
-    def backward(ctx: FunctionCtx, x: Tensor) -> Grads:
+    def backward(ctx: Any, x: Tensor) -> Grads:
         grad, weight = ctx.saved_tensors
         # In the memory format of `grad`: mixed formats are slow.
         if grad.is_contiguous(memory_format=torch.channels_last):
@@ -114,8 +113,8 @@ class _WeightGrad(torch.autograd.Function):
     """Gradient of the weight, from the input and the output's gradient."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, grad: Tensor,
-                shape: Sequence[int], geometry: _Geometry) -> Tensor:
+    def forward(ctx: Any, x: Tensor, grad: Tensor, shape: Sequence[int],
+                geometry: _Geometry) -> Tensor:
         ctx.save_for_backward(x, grad)
         ctx.geometry = geometry
         if winograd_is_faster(x, shape, geometry.stride, weight_grad=True):
@@ -128,26 +127,26 @@ class _WeightGrad(torch.autograd.Function):
                          (False, True, False))[1]
 
     @staticmethod
-    def backward(ctx: FunctionCtx, weight: Tensor) -> Grads:
+    def backward(ctx: Any, weight: Tensor) -> Grads:
         x, grad = ctx.saved_tensors
         return (_input_grad(ctx, 0, grad, weight, x.shape),
                 _output(ctx, 1, x, weight), None, None)
 
 
-def _output(ctx: FunctionCtx, index: int, *args) -> Optional[Tensor]:
+def _output(ctx: Any, index: int, *args: Any) -> Optional[Tensor]:
     """:class:`_Conv`, if this argument needs a gradient."""
     if not ctx.needs_input_grad[index]:
         return None
     return _Conv.apply(*args, None, ctx.geometry)
 
 
-def _input_grad(ctx: FunctionCtx, index: int, *args) -> Optional[Tensor]:
+def _input_grad(ctx: Any, index: int, *args: Any) -> Optional[Tensor]:
     if not ctx.needs_input_grad[index]:
         return None
     return _InputGrad.apply(*args, ctx.geometry)
 
 
-def _weight_grad(ctx: FunctionCtx, index: int, *args) -> Optional[Tensor]:
+def _weight_grad(ctx: Any, index: int, *args: Any) -> Optional[Tensor]:
     if not ctx.needs_input_grad[index]:
         return None
     return _WeightGrad.apply(*args, ctx.geometry)
@@ -165,8 +164,8 @@ def _like(x: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _backward(grad: Tensor, x: Tensor, weight: Tensor, geometry: _Geometry,
-              mask: Tuple[bool, bool, bool]) -> Grads:
-    """PyTorch's gradients of input, weight and bias."""
+              mask: Tuple[bool, bool, bool]) -> Tuple[Any, ...]:
+    """PyTorch's gradients of input, weight and bias, or None."""
     stride, padding = ([value, value] for value in geometry[:2])
     return torch.ops.aten.convolution_backward(
         grad, x, weight, [grad.shape[1]] if mask[2] else None, stride, padding,
@@ -182,7 +181,7 @@ def _weight_grad_by_products(x: Tensor, grad: Tensor, kernel_size: int,
     channels = x.shape[1]
     total = x.new_zeros(grad.shape[1], kernel_size**2 * channels)  # [O, kkI]
     most = _PATCH_ELEMENTS // total.shape[1]
-    for piece in pieces(len(x), *grad.shape[2:], most):
+    for piece in pieces(len(x), grad.shape[2], grad.shape[3], most):
         seen = patches(x, piece, kernel_size, geometry.stride,
                        geometry.padding)
         seen = seen.permute(0, 1, 2, 4, 5, 3).reshape(

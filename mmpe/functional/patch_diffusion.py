@@ -170,7 +170,7 @@ def _attend(queries: Tensor, features: Optional[Tensor], patches: Tensor,
             bias: Tensor) -> Tuple[Tensor, Tensor]:
     """Weighted means of all patches, and the patches of largest weight."""
     logits = torch.addmm(bias, queries, patches.t())  # [H'W', N]
-    if prior is not None:
+    if prior is not None and features is not None:
         logits.addmm_(features, prior.keys.t())
     index = logits.argmax(1)
     return logits.softmax(1) @ patches, index
@@ -180,14 +180,16 @@ def _attend_fused(queries: Tensor, features: Optional[Tensor],
                   patches: Tensor, prior: Optional[PatchPrior],
                   bias: Tensor) -> Tensor:
     """The means only; bias and prior become additional features."""
-    queries = [queries, queries.new_ones(len(queries), 1)]
-    keys = [patches, bias[:, None]]
-    if prior is not None:
-        queries.append(features)
-        keys.append(prior.keys)
+    all_queries = [queries, queries.new_ones(len(queries), 1)]
+    all_keys = [patches, bias[:, None]]
+    if prior is not None and features is not None:
+        all_queries.append(features)
+        all_keys.append(prior.keys)
     mean = F.scaled_dot_product_attention(
-        torch.cat(queries, 1)[None, None],
-        torch.cat(keys, 1)[None, None], patches[None, None], scale=1.)
+        torch.cat(all_queries, 1)[None, None],
+        torch.cat(all_keys, 1)[None, None],
+        patches[None, None],
+        scale=1.)
     return mean[0, 0]
 
 
@@ -380,7 +382,7 @@ def matched_steps(pixels: Tensor, matches: Tensor, image: Tensor,
         drawn = image.diff(dim=dim)
         off = (step - drawn).abs().amax(1, keepdim=True)
         steps.append(torch.where(off < limit, step, drawn))
-    return tuple(steps)
+    return steps[0], steps[1]
 
 
 def screened_poisson(image: Tensor,

@@ -164,7 +164,7 @@ def resized_pyramid(sizes: List[Size], size: Size) -> List[Size]:
     resized = [(max(1, int(height * ratios[0] + 0.5)),
                 max(1, int(width * ratios[1] + 0.5)))
                for height, width in sizes[:-1]]
-    return [*resized, tuple(size)]
+    return [*resized, (size[0], size[1])]
 
 
 def _check_numbers(**sizes: object) -> None:

@@ -1,10 +1,9 @@
 """Resampling of feature maps: FIR filters, interpolation and area means."""
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 from .dtypes import at_least_float32
 
@@ -66,8 +65,8 @@ class _FIR(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, kernel: Tensor, pads: Pads,
-                up: int, down: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, pads: Pads, up: int,
+                down: int) -> Tensor:
         out = _filter(x, kernel, pads, up, down)
         # A copy, as wrappers for distributed training may write into buffers.
         ctx.kernel = kernel.flip(0, 1)
@@ -75,7 +74,7 @@ class _FIR(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Tuple:
+    def backward(ctx: Any, grad: Tensor) -> Tuple[Optional[Tensor], ...]:
         pads = tuple(
             value for axis in range(2) for value in _gradient_pads(
                 ctx.size[axis], grad.shape[2 + axis], ctx.kernel.shape[0],
@@ -124,12 +123,11 @@ def _spread_and_filter(x: Tensor, weight: Tensor, pads: Pads,
     before = (size - 1 - pads[0], size - 1 - pads[2])
     after = (size - up - pads[1], size - up - pads[3])
     extra = tuple(first - last for first, last in zip(before, after))
-    kwargs = dict(stride=up, groups=x.shape[1])
+    groups = x.shape[1]
     weight = weight.contiguous()
     if min(before) >= 0 and min(extra) >= 0 and max(extra) < up:
-        return F.conv_transpose2d(
-            x, weight, padding=before, output_padding=extra, **kwargs)
-    x = F.conv_transpose2d(x, weight, **kwargs)
+        return F.conv_transpose2d(x, weight, None, up, before, extra, groups)
+    x = F.conv_transpose2d(x, weight, stride=up, groups=groups)
     return F.pad(x, (-before[1], -after[1], -before[0], -after[0]))
 
 

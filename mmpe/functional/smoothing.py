@@ -1,4 +1,6 @@
 """Smooth random fields."""
+from typing import Tuple
+
 import torch
 from torch import Tensor
 
@@ -12,8 +14,8 @@ def smoothing_reach(width: float) -> int:
     return int(2 * width + 0.5)
 
 
-def smooth_noise(noise: Tensor, width: float, size: tuple, rows: range,
-                 cols: range, source_rows: range,
+def smooth_noise(noise: Tensor, width: float, size: Tuple[int, int],
+                 rows: range, cols: range, source_rows: range,
                  source_cols: range) -> Tensor:
     """Smooth independent noise, in a window of the field.
 

@@ -1,6 +1,6 @@
 """Bicubic resizing of a map, or of a window of it."""
 from functools import lru_cache
-from typing import Callable, Tuple
+from typing import Any, Callable, Tuple
 
 import numpy as np
 import torch
@@ -83,13 +83,13 @@ def _bicubic_taps(cells: range, length: int, new_length: int,
 
 
 @lru_cache(maxsize=1024)
-def _bicubic_source(*axis) -> range:
+def _bicubic_source(*axis: Any) -> range:
     """Range of the source cells of :func:`_bicubic_taps`."""
     taps, _ = _bicubic_taps(*axis)
     return range(int(taps.min()), int(taps.max()) + 1)
 
 
-def _bicubic_matrix(*axis) -> Tensor:
+def _bicubic_matrix(*axis: Any) -> Tensor:
     """Matrix (new, old) from the source cells to the resized axis.
 
     Keys' kernel ("Cubic Convolution Interpolation for Digital Image

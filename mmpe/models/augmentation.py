@@ -36,6 +36,8 @@ class Augmentation(nn.Module):
         ValueError: An argument is out of its range.
     """
 
+    probability: Tensor
+
     def __init__(self,
                  probability: float = 1.,
                  transforms: Sequence[str] = _TRANSFORMS) -> None:
@@ -112,6 +114,8 @@ class AdaptiveAugmentation(Augmentation):
     Raises:
         ValueError: An argument is out of its range.
     """
+
+    signs: Tensor
 
     def __init__(self,
                  target: float = 0.6,

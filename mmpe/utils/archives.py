@@ -33,8 +33,9 @@ def open_source(path: Path) -> Iterator[Tuple[List[str], Read]]:
         elif tarfile.is_tarfile(path):
             with tarfile.open(path) as archive:
                 members = {x.name: x for x in archive if x.isreg()}
-                yield list(members), lambda name: archive.extractfile(members[
-                    name]).read()
+                # None is for what is not a file.
+                yield list(members), lambda name: archive.extractfile(
+                    members[name]).read()  # type: ignore[union-attr]
         elif zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 yield archive.namelist(), archive.read

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Any, Generator, Optional
 from urllib.error import HTTPError
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
@@ -98,7 +98,7 @@ def _fetch(url: str, path: Path) -> str:
     return sha256.hexdigest()
 
 
-def _parts(url: str) -> Iterator:
+def _parts(url: str) -> Generator[Any, None, None]:
     """The response of a server, then its content in parts.
 
     urllib only limits the time between two bytes, so a server can take a

@@ -63,7 +63,7 @@ def write_png(path: PathLike, size: Size, bands: Iterable[np.ndarray]) -> None:
         above = np.zeros((1, width, 3), np.uint8)
         for band in bands:
             filtered = _difference_to_above(np.concatenate((above, band)))
-            _write_chunk(file, b'IDAT', compressor.compress(filtered))
+            _write_chunk(file, b'IDAT', compressor.compress(filtered.data))
             above = band[-1:]
         _write_chunk(file, b'IDAT', compressor.flush())
         _write_chunk(file, b'IEND', b'')

@@ -2,7 +2,7 @@
 import math
 import os
 from pathlib import Path
-from typing import List, Sequence, Tuple, Union
+from typing import Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -103,7 +103,7 @@ def save_mp4(path: Union[str, os.PathLike], frames: Sequence[np.ndarray],
     height, width = frames[0].shape[:2]
     with atomic_write(path) as temporary:
         writer = cv2.VideoWriter(
-            str(temporary), cv2.VideoWriter_fourcc(*'mp4v'), fps,
+            str(temporary), cv2.VideoWriter.fourcc(*'mp4v'), fps,
             (width, height))
         if not writer.isOpened():
             raise OSError(f'OpenCV cannot write the video {str(path)!r}.')
@@ -123,11 +123,12 @@ def resize_image(image: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     Returns:
         uint8 of that size.
     """
-    resized = Image.fromarray(image).resize(size[::-1], Image.BICUBIC)
+    resized = Image.fromarray(image).resize(
+        size[::-1], Image.BICUBIC)  # type: ignore[attr-defined]
     return np.asarray(resized)
 
 
-def contact_sheet(rows: List[Sequence[Tuple[str, np.ndarray]]],
+def contact_sheet(rows: Sequence[Sequence[Tuple[str, np.ndarray]]],
                   caption: str = '') -> np.ndarray:
     """Arrange labelled images in rows on white.
 

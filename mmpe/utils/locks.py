@@ -12,7 +12,7 @@ from mmpe.utils.files import PathLike
 try:
     import fcntl
 except ImportError:  # Windows, where folders are not locked
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ['FolderInUseError', 'FolderLock']
 

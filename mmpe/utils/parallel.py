@@ -172,11 +172,12 @@ class _Display:
             while not self._ended.wait(_PAUSE):
                 self._show(bar)
                 if self._client:
-                    self._check()
+                    self._check(self._client)
             self._show(bar)
 
     def _show(self, bar: ProgressBar) -> None:
-        done, names = self._num_done, []
+        done: float = self._num_done
+        names = []
         for folder in self._folders:
             try:
                 progress = Progress.read(folder)
@@ -203,9 +204,9 @@ class _Display:
             sys.stdout.flush()
         self._num_said[folder] = len(said)
 
-    def _check(self) -> None:
+    def _check(self, client: 'Client') -> None:
         """Stop waiting if joblib would wait forever."""
-        for future in list(self._client.futures.values()):
+        for future in list(client.futures.values()):
             if future.status == 'error' and future.exception:
                 error = future.exception.__cause__ or future.exception
                 self.problem = f'{error}'.split('. ')[0]
@@ -234,9 +235,10 @@ def _train(folder: Path, command: Sequence[str], threads: Optional[int],
         if _count_start(folder, 1) > STARTS:
             return _failure(folder)
         with open(folder / LOG, 'a') as log:
-            code = _run([*command, str(folder)], log, threads, is_unwanted)
-            if code is None:
+            ended = _run([*command, str(folder)], log, threads, is_unwanted)
+            if ended is None:
                 return None
+            code = ended
             if code < 0:
                 log.write(f'Killed by signal {-code}.\n')
         if code == _TRY_AGAIN:

@@ -23,6 +23,9 @@ class ProgressBar(tqdm):
         args, kwargs: As for ``tqdm.tqdm``.
     """
 
+    bar_format: Optional[str]
+    leave: Optional[bool]
+
     def __init__(self, *args, **kwargs) -> None:
         self._in_lines = not (kwargs.get('file') or sys.stderr).isatty()
         self._last_line = math.inf

@@ -8,7 +8,7 @@ import collections
 import pickle
 import types
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 import numpy as np
 import torch
@@ -33,7 +33,8 @@ def torch_load(path: Path, map_location: MapLocation) -> Any:
     """
     # Since 2.6, a name can be allowed together with a replacement.
     if digit_version(torch.__version__) >= digit_version('2.6'):
-        allowed = [(value, name) for name, value in _ALLOWED.items()]
+        allowed: List[Any] = [(value, name)
+                              for name, value in _ALLOWED.items()]
         with torch.serialization.safe_globals(allowed):
             return torch.load(
                 path, map_location=map_location, weights_only=True)
@@ -109,7 +110,7 @@ class _TorchUnpickler(Unpickler):
 
 
 # The parts of a pickle module that `torch.load` uses, for torch below 2.6.
-_RESTRICTED_PICKLE = types.ModuleType('restricted_pickle')
+_RESTRICTED_PICKLE: Any = types.ModuleType('restricted_pickle')
 _RESTRICTED_PICKLE.Unpickler = _TorchUnpickler
 _RESTRICTED_PICKLE.load = (
     lambda file, **kwargs: _TorchUnpickler(file, **kwargs).load())

@@ -1,6 +1,6 @@
 """Checkpoints for exact resumption."""
 import random
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import numpy as np
 import torch
@@ -25,7 +25,8 @@ def random_state() -> dict:
     Returns:
         Tensors and plain values, which load with ``weights_only=True``.
     """
-    name, keys, *rest = np.random.get_state()
+    numpy_state: Any = np.random.get_state()
+    name, keys, *rest = numpy_state
     state = dict(
         python=random.getstate(),
         numpy=[name, torch.from_numpy(keys.astype(np.int64)), *rest],
@@ -138,7 +139,8 @@ class CheckpointHook(BaseCheckpointHook):
 
     def after_val(self, runner: Runner) -> None:
         """Restore the random state, as a resumed run skips the validation."""
-        set_random_state(self._state_before_val)
+        if self._state_before_val is not None:
+            set_random_state(self._state_before_val)
         self._state_before_val = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

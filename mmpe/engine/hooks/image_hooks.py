@@ -2,7 +2,7 @@
 import json
 from logging import WARNING
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 import numpy as np
 import torch
@@ -135,7 +135,7 @@ class SampleSheetHook(Hook):
         runner.logger.info(f'Samples are in {path}')
 
     @torch.no_grad()
-    def _sheet(self, model: nn.Module) -> np.ndarray:
+    def _sheet(self, model: Any) -> np.ndarray:
         was_training = model.training
         model.eval()
         rows = []
@@ -171,7 +171,7 @@ class ResultsHook(Hook):
                          runner: Runner,
                          metrics: Optional[Dict[str, float]] = None) -> None:
         """Print and write the figures."""
-        figures = {key: float(value) for key, value in metrics.items()}
+        figures = {key: float(value) for key, value in (metrics or {}).items()}
         with atomic_write(self.path) as temporary:
             temporary.write_text(
                 json.dumps(

@@ -183,7 +183,8 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
         kept, self._kept = self._kept, []
         waiting = [x.waiting for x in kept if x.waiting is not None]
         numbers = iter(torch.cat(waiting).tolist() if waiting else ())
-        problem, histories = None, {}
+        problem = None
+        histories: Dict[str, List[float]] = {}
         for values in kept:
             outputs = {}
             for name, here in zip(values.names, values.here):

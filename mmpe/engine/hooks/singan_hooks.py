@@ -3,7 +3,7 @@ import contextlib
 import math
 from pathlib import Path
 from time import monotonic
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
-from torch import nn
 
 from mmpe.registry import HOOKS
 from mmpe.utils.compiling import eagerly
@@ -163,8 +162,7 @@ def _caption(runner: Runner, iters: int) -> str:
 
 
 @torch.no_grad()
-def _draw(model: nn.Module, num_samples: int,
-          seed: int) -> Row:
+def _draw(model: Any, num_samples: int, seed: int) -> Row:
     """Draw the current scale, without changing the model's state."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

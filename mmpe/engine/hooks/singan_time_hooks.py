@@ -1,6 +1,6 @@
 """Time of a SinGAN training: estimate, remaining time, progress bar."""
 from functools import partial
-from typing import Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 from mmagic.engine.hooks import IterTimerHook
@@ -8,7 +8,6 @@ from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
-from torch import nn
 
 from mmpe.engine.scale_times import measure_scales, scale_costs
 from mmpe.registry import HOOKS
@@ -145,7 +144,7 @@ class SinGANTimerHook(IterTimerHook):
                                     runner.log_processor.window_size):
             self._update(runner, model)
 
-    def _update(self, runner: Runner, model: nn.Module) -> None:
+    def _update(self, runner: Runner, model: Any) -> None:
         per_iter = self._seconds_per_iter(
             Work(runner).of_scale, model.discriminator_steps)
         stage, done = divmod(runner.iter + 1, model.iters_of_scale)

@@ -3,7 +3,7 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import torch
 import torch.distributed as dist
@@ -54,7 +54,7 @@ class TerminationHook(Hook):
 
     def __init__(self) -> None:
         self._asked = self._is_on = False
-        self._group: Optional[dist.ProcessGroup] = None
+        self._group: Any = None
         self._sent: Optional[Tuple[torch.Tensor, dist.Work]] = None
 
     def before_train(self, runner: Runner) -> None:
@@ -81,8 +81,8 @@ class TerminationHook(Hook):
                          outputs: Optional[dict] = None) -> None:
         """Write a checkpoint and end the training after the signal."""
         # The training ends after the last iteration anyway.
-        if (not self._is_on or self.is_last_train_iter(runner)
-                or not self._is_agreed()):
+        if (not self._is_on or self._saver is None
+                or self.is_last_train_iter(runner) or not self._is_agreed()):
             return
         self._saver.save(runner)
         if is_main_process():

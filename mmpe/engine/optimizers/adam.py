@@ -1,5 +1,5 @@
 """Fused Adam by default."""
-from typing import Iterable, Union
+from typing import Any, Iterable, List, Union
 
 import torch
 from mmengine.utils import digit_version
@@ -27,12 +27,12 @@ class Adam(torch.optim.Adam):
 
     def __init__(self, params: Iterable[Union[Tensor, dict]], *args,
                  **kwargs) -> None:
-        params = list(params)
+        groups: List[Any] = list(params)
         said = kwargs.get('foreach') is not None or any(
             kwargs.get(key) for key in ('capturable', 'differentiable'))
-        if not said and all(map(_can_be_fused, _tensors(params))):
+        if not said and all(map(_can_be_fused, _tensors(groups))):
             kwargs.setdefault('fused', True)
-        super().__init__(params, *args, **kwargs)
+        super().__init__(groups, *args, **kwargs)
 
 
 def _tensors(params: Iterable[Union[Tensor, dict]]) -> Iterable[Tensor]:

@@ -53,7 +53,8 @@ def finished(training: Training) -> Optional[TrainingResult]:
     if not path.is_file():
         return None
     result = make_result(training, json.loads(path.read_text()), 'reused')
-    return result if osp.isfile(result.checkpoint) else None
+    is_there = result.checkpoint and osp.isfile(result.checkpoint)
+    return result if is_there else None
 
 
 def make_result(training: Training,
@@ -90,7 +91,7 @@ def summary_table(results: Sequence[TrainingResult]) -> str:
         'checkpoint'
     ]]
     for x in results:
-        figures = ['', '', '', ''] if x.status == 'failed' else [
+        figures = ['', '', '', ''] if x.size is None else [
             f'{x.size[0]}x{x.size[1]}', f'{x.scales}', f'{x.seconds:.0f}',
             f'{x.psnr:.1f}'
         ]

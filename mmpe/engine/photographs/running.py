@@ -108,8 +108,9 @@ def run_trainings(trainings: Sequence[Training],
     if jobs < 1:
         raise ValueError('Argument `jobs` must be at least 1, but got '
                          f'{jobs}.')
-    results = {x.folder: finished(x) for x in trainings}
-    waiting = [x for x in trainings if results[x.folder] is None]
+    found = ((x.folder, finished(x)) for x in trainings)
+    results = {folder: result for folder, result in found if result}
+    waiting = [x for x in trainings if x.folder not in results]
     jobs = max(1, min(jobs, len(waiting)))
     threads = None if dask else max(1, torch.get_num_threads() // jobs)
     with workers_of(dask) as client:  # fails before anything is written
@@ -143,5 +144,6 @@ def run_training(training: Training,
     if result is None:
         outcome = train_in_folder(training.folder, _COMMAND,
                                   torch.get_num_threads(), is_stopped)
-        result = outcome and make_result(training, outcome)
+        if outcome:
+            result = make_result(training, outcome)
     return result

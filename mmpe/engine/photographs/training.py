@@ -3,7 +3,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import cv2
 from mmengine.config import Config
@@ -49,19 +49,23 @@ def train_photograph(config: Config,
         OSError: A file cannot be written.
     """
     training = plan_training(config, image, folder, seed)
-    if not finished(training):
-        write_config(training)
-        train_in(training.folder)
-    return Path(finished(training).checkpoint)
+    result = finished(training)
+    if result and result.checkpoint:
+        return Path(result.checkpoint)
+    write_config(training)
+    return train_in(training.folder)
 
 
-def train_in(folder: Path, with_report: bool = False) -> None:
+def train_in(folder: Path, with_report: bool = False) -> Path:
     """Train with the config in a folder; write the result.
 
     Args:
         folder: The folder.
         with_report: Whether to report messages and progress to the parent
             process instead of showing a progress bar.
+
+    Returns:
+        The last checkpoint.
     """
     config = Config.fromfile(folder / CONFIG)
     config.work_dir = str(folder)
@@ -83,12 +87,14 @@ def train_in(folder: Path, with_report: bool = False) -> None:
                 hook.say = report.say
         runner.register_hook(report)
     runner.train()
-    _write_result(folder, runner.message_hub.get_info(TRAINED, 0.))
+    return _write_result(folder, runner.message_hub.get_info(TRAINED, 0.))
 
 
-def _write_result(folder: Path, seconds: float) -> None:
+def _write_result(folder: Path, seconds: float) -> Path:
     checkpoint = latest_checkpoint(folder)
-    sampler = load(folder / CONFIG, checkpoint)
+    if checkpoint is None:
+        raise FileNotFoundError(f'There is no checkpoint in {str(folder)!r}.')
+    sampler: Any = load(folder / CONFIG, checkpoint)
     result = dict(
         size=sampler.size,
         scales=sampler.model.num_scales + 1,
@@ -97,6 +103,7 @@ def _write_result(folder: Path, seconds: float) -> None:
         checkpoint=checkpoint.name)
     with atomic_write(folder / RESULT) as temporary:
         temporary.write_text(json.dumps(result, indent=2) + '\n')
+    return checkpoint
 
 
 class ReportHook(Hook):

@@ -1,6 +1,6 @@
 """Training loop for datasets of images."""
 from itertools import chain, repeat
-from typing import Iterator, Optional, Union
+from typing import Any, Iterator, Optional, Union
 
 import torch
 from mmengine.runner import Runner
@@ -46,8 +46,8 @@ class ImageTrainLoop(TrainLoop):
         if isinstance(sampler, ResumableSampler):
             self._seed = sampler.seed
             if self._iter > 0:
-                self.dataloader_iterator = _Resumed(self._iter,
-                                                    self._remaining())
+                self.dataloader_iterator: Any = _Resumed(
+                    self._iter, self._remaining())
         return super().run()
 
     def _roll_back(self, error: NotFiniteError) -> None:

@@ -1,5 +1,5 @@
 """Sliced Wasserstein distance between patches of Laplacian pyramids."""
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ def _binomial_blur(images: Tensor, gain: float = 1.) -> Tensor:
         F.pad(images, (2, 2, 2, 2), mode='reflect'), kernel, groups=channels)
 
 
-def _expand(images: Tensor, size: Tuple[int, int]) -> Tensor:
+def _expand(images: Tensor, size: Sequence[int]) -> Tensor:
     """Upsample: insert zeros and blur, with a gain of 4 for the zeros."""
     spread = images.new_zeros(*images.shape[:2], *size)
     spread[..., ::2, ::2] = images

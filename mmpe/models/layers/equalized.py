@@ -4,7 +4,7 @@ Weights are drawn from N(0, 1) and scaled by 1 / sqrt(fan-in) at run time, so
 that Adam, which normalises by gradient magnitude, moves all of them at the
 same relative speed. Parameter names follow MMagic's checkpoints.
 """
-from typing import Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -198,7 +198,8 @@ class EqualizedConvAct(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
-        *blur, conv, activation = self
+        layers: List[Any] = list(self)
+        *blur, conv, activation = layers
         for layer in blur:
             x = layer(x)
         return leaky_relu_(conv(x, activation.bias * self.gain))

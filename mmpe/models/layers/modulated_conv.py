@@ -167,8 +167,8 @@ class _ResizingConv(ModulatedConv2d):
 
     def resize(self, x: Tensor) -> Tensor:
         """Interpolate a map."""
-        return F.interpolate(
-            x, size=self.resized(x.shape[-2:]), **self.interpolation)
+        size = self.resized((x.shape[-2], x.shape[-1]))
+        return F.interpolate(x, size=size, **self.interpolation)
 
 
 class ConvThenResize(_ResizingConv):

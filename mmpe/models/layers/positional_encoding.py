@@ -1,9 +1,9 @@
 """Explicit positional encodings as modules: SPE and CSG."""
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple, overload
 
 import torch
 from mmengine.model import BaseModule
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpe.functional.constants import constant
 from mmpe.functional.grids import (cartesian_grid, centered_positions,
@@ -16,7 +16,18 @@ __all__ = ['CartesianGrid', 'SinusoidalPositionalEmbedding', 'grid_channels']
 Size = Tuple[int, int]
 
 
-def grid_channels(encoding: nn.Module,
+@overload
+def grid_channels(encoding: Any, default: int) -> int:
+    ...
+
+
+@overload
+def grid_channels(encoding: Any,
+                  default: Optional[int] = None) -> Optional[int]:
+    ...
+
+
+def grid_channels(encoding: Any,
                   default: Optional[int] = None) -> Optional[int]:
     """Number of channels of an encoding's grids.
 
@@ -148,9 +159,8 @@ class SinusoidalPositionalEmbedding(BaseModule):
             Float32 (N, 2 * embedding_dim, H, W) in [-1, 1].
         """
         device = self._float_tensor.device
-        if self.centered:
-            center = self.center_shift if center_shift is None \
-                else center_shift
+        center = self.center_shift if center_shift is None else center_shift
+        if self.centered and center is not None:
             y = centered_positions(height, center, device)
             x = centered_positions(width, center, device)
         else:
@@ -171,7 +181,8 @@ class SinusoidalPositionalEmbedding(BaseModule):
         Returns:
             (N, 2 * embedding_dim, H, W) in [-1, 1].
         """
-        return self.make_grid2d(*x.shape[-2:], x.shape[0], center_shift).to(x)
+        num, _, height, width = x.shape
+        return self.make_grid2d(height, width, num, center_shift).to(x)
 
     @property
     def growth(self) -> str:
@@ -266,8 +277,8 @@ class CartesianGrid(BaseModule):
         Returns:
             (N, 2, H, W) in [-1, 1].
         """
-        grid = self.make_grid2d(*x.shape[-2:], x.shape[0], requires_grad)
-        return grid.to(x)
+        num, _, height, width = x.shape
+        return self.make_grid2d(height, width, num, requires_grad).to(x)
 
     growth = 'stretch'
 

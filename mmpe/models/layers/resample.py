@@ -4,7 +4,7 @@ Resampling is zero insertion, filtering and decimation (``upfirdn``), with
 the pads of StyleGAN2's implementation. A filter next to a convolution
 reconstructs (after a transposed one) or antialiases (before a strided one).
 """
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +35,8 @@ class FIRFilter(nn.Module):
         gain: Sum of the 2-D kernel.
     """
 
+    kernel: Tensor
+
     def __init__(self,
                  taps: Sequence[float],
                  pad: Pad,
@@ -46,7 +48,7 @@ class FIRFilter(nn.Module):
         self.pad = pad
         self.up = up
         self.down = down
-        self._matrices = {}
+        self._matrices: Dict[Any, Optional[List[Tensor]]] = {}
 
     @classmethod
     def upsampler(cls, taps: Sequence[float] = (1, 3, 3, 1)) -> 'FIRFilter':

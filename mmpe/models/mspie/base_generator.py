@@ -1,6 +1,6 @@
 """Base class of the generators of MS-PIE."""
 from abc import abstractmethod
-from typing import Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 from torch import Tensor
 
@@ -56,9 +56,8 @@ class BaseMSGenerator(BaseStyleGenerator):
             raise ValueError('Argument `chosen_scale` must be at least '
                              f'{1 - BASE_CELLS}, which leaves one of '
                              f'{BASE_CELLS} cells, but got {chosen_scale}.')
-        return tuple(
-            cells + extra for cells, extra in zip(self.head_size,
-                                                  chosen_scale))
+        height, width = self.head_size
+        return height + chosen_scale[0], width + chosen_scale[1]
 
     def forward(self,
                 styles: Styles,
@@ -72,7 +71,7 @@ class BaseMSGenerator(BaseStyleGenerator):
                 injected_noise: Optional[Sequence[Optional[Tensor]]] = None,
                 randomize_noise: bool = True,
                 chosen_scale: Union[int, Tuple[int, int]] = 0,
-                **first_map_kwargs) -> Union[Tensor, Dict[str, object]]:
+                **first_map_kwargs) -> Union[Tensor, Dict[str, Any]]:
         """Make images.
 
         Args:

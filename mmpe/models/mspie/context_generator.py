@@ -12,7 +12,7 @@ fine, or cover a part of the picture: the generator draws the same picture
 with different pixels.
 """
 import math
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -66,8 +66,8 @@ class _DoubleInsideThenConv(ModulatedConv2d):
 
     def output_size(self, size: Size) -> Size:
         """Size of the output for an input of the given size."""
-        return super().output_size(
-            tuple(2 * (side - self.crop) for side in size))
+        height, width = (2 * (side - self.crop) for side in size)
+        return super().output_size((height, width))
 
 
 class _DoubleInside(nn.Module):
@@ -204,17 +204,16 @@ class MSContextStyleGANv2Generator(BaseMSGenerator):
             raise ValueError('Argument `size` must be a height and a width of '
                              f'at least 1, but got {tuple(size)}.')
         step = self.out_size // BASE_CELLS
-        cells = [math.ceil(side / step) for side in size]
-        extent = [number * step / side for number, side in zip(cells, size)]
-        return tuple(number - BASE_CELLS for number in cells), (0., 0.,
-                                                                *extent)
+        rows, columns = (math.ceil(side / step) for side in size)
+        return ((rows - BASE_CELLS, columns - BASE_CELLS),
+                (0., 0., rows * step / size[0], columns * step / size[1]))
 
     def forward(self,
                 *args,
                 chosen_scale: Union[int, Tuple[int, int]] = 0,
                 region: Region = WHOLE_PICTURE,
                 size: Optional[Size] = None,
-                **kwargs) -> Union[Tensor, Dict[str, object]]:
+                **kwargs) -> Union[Tensor, Dict[str, Any]]:
         """Make images.
 
         Args:
@@ -237,8 +236,8 @@ class MSContextStyleGANv2Generator(BaseMSGenerator):
         """
         if size is not None:
             chosen_scale, region = self._grid_over(size)
-        outputs = super().forward(
-            *args, chosen_scale=chosen_scale, region=region, **kwargs)
+        kwargs.update(chosen_scale=chosen_scale, region=region)
+        outputs = super().forward(*args, **kwargs)
         if size is None:
             return outputs
         if isinstance(outputs, Tensor):

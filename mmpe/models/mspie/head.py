@@ -3,9 +3,9 @@
 They are not modules: the generator owns parameters and buffers, under their
 names in checkpoints.
 """
-from typing import Tuple
+from typing import Any, Tuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpe.functional.resample import resize_bilinear
 from mmpe.models.layers.positional_encoding import grid_channels
@@ -25,7 +25,8 @@ class ConstantHead:
 
     def __init__(self, constant: ConstantInput) -> None:
         self.constant = constant
-        self.size = tuple(constant.input.shape[-2:])
+        height, width = constant.input.shape[-2:]
+        self.size = height, width
         self.num_channels = constant.input.shape[1]
 
     def first_map(self, size: Size) -> Tensor:
@@ -43,10 +44,11 @@ class EncodingHead:
             ``make_grid2d``.
     """
 
-    def __init__(self, encoding: nn.Module, size: Size,
+    def __init__(self, encoding: Any, size: Size,
                  num_channels: int) -> None:
         self.encoding = encoding
-        self.size = tuple(size)
+        height, width = size
+        self.size = height, width
         self.num_channels = grid_channels(encoding, num_channels)
 
     def first_map(self, size: Size) -> Tensor:

@@ -110,7 +110,8 @@ class MSPIEStyleGAN2(StyleGAN2):
         resize = resize_images if self.antialias else resize_bilinear
         return resize(images, self.size_of(sample_kwargs['chosen_scale']))
 
-    def train_discriminator(self, inputs: dict, data_samples: DataSample,
+    def train_discriminator(self, inputs: Union[dict, Tensor],
+                            data_samples: DataSample,
                             optimizer_wrapper: OptimWrapper
                             ) -> Dict[str, Tensor]:
         """Update the discriminator once; also logs the scale.

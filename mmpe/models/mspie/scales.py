@@ -157,13 +157,13 @@ def _checked_probabilities(probabilities: Optional[Sequence[float]],
                            num_scales: int) -> np.ndarray:
     if probabilities is None:
         return np.full(num_scales, 1 / num_scales)
-    probabilities = np.asarray(probabilities, dtype=np.float64)
-    if probabilities.shape != (num_scales, ):
+    values = np.asarray(probabilities, dtype=np.float64)
+    if values.shape != (num_scales, ):
         raise ValueError(
             'Argument `multi_scale_probability` must have one value for each '
-            f'of {num_scales} scales, but got {probabilities.tolist()}.')
-    if (probabilities < 0).any() or abs(probabilities.sum() - 1) > 1e-6:
+            f'of {num_scales} scales, but got {values.tolist()}.')
+    if (values < 0).any() or abs(values.sum() - 1) > 1e-6:
         raise ValueError(
             'Argument `multi_scale_probability` must be non-negative and sum '
-            f'to 1, but got {probabilities.tolist()}.')
-    return probabilities
+            f'to 1, but got {values.tolist()}.')
+    return values

@@ -63,7 +63,7 @@ def known_pyramid(image: Tensor,
     for index, size in enumerate(sizes):
         part = F.interpolate(weights, size, mode='area')
         reduced = F.interpolate(image * weights, size, mode='area')
-        extra = [] if holes is None else [
+        extra = [] if holes is None or taken is None else [
             _some(holes, size),
             _some(taken, trained[index])
         ]
@@ -211,4 +211,4 @@ def bounding_window(mask: Tensor,
         window.append(
             slice(max(first - margin, 0),
                   min(last + margin + 1, mask.shape[1 - axis])))
-    return tuple(window)
+    return window[0], window[1]

@@ -36,8 +36,9 @@ class PhotographLevel:
         self.patch_size = patch_size
         self.num_components = num_components
         self.std = std
-        self.size = tuple(image.shape[2:])
-        self.grid = tuple(n - patch_size + 1 for n in self.size)
+        _, _, height, width = image.shape
+        self.size = height, width
+        self.grid = height - patch_size + 1, width - patch_size + 1
 
     @cached_property
     def _patches(self) -> Tensor:
@@ -106,16 +107,16 @@ class PhotographLevel:
         queries, keys = self._project(image), self._keys
         ones = queries.new_ones(*queries.shape[:2], 1)
         # Logits times sigma^2, to keep them finite at sigma 0.
-        queries = [alpha * queries, -alpha**2 / 2 * ones]
+        parts = [alpha * queries, -alpha**2 / 2 * ones]
         if prior is not None:
-            queries += [sigma**2 * prior.queries, sigma**2 * ones]
+            parts += [sigma**2 * prior.queries, sigma**2 * ones]
             keys = torch.cat((keys, prior.keys.view(*self.grid, -1),
                               prior.bias.view(*self.grid, 1)), 2)
         corners = None
         if matches is not None:
             corners = matches_to_corners(matches, self.patch_size)
         corners = nearest_corners(
-            torch.cat(queries, 2), keys, corners, radius)
+            torch.cat(parts, 2), keys, corners, radius)
         matches = corners_to_matches(corners, self.patch_size)
         return vote(self._pixels, matches, self.std), matches
 

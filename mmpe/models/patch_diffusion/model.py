@@ -1,6 +1,6 @@
 """Closed-form diffusion from one photograph, with explicit positions."""
 import math
-from typing import Callable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ Size = Tuple[int, int]
 # scale's map, in cells of the photograph at this scale.
 Positions = Callable[[range, range], Tensor]
 SEARCHES = ('local', 'exact')
+# Noise levels of the coarsest scale by default.
+_SIGMAS = tuple(1 - i / 9 for i in range(10))
 # Standard deviation, in finer pixels per coarser one, of the low-pass filter
 # that extracts what the coarser scale has decided.
 _LOW_PASS = 0.8
@@ -84,6 +86,8 @@ class PatchDiffusion(BaseModel):
         ValueError: An argument is out of its range.
     """
 
+    photograph: Tensor
+
     def __init__(self,
                  positions: Optional[dict] = None,
                  spread: Union[float, Sequence[float]] = (0.06, math.inf),
@@ -91,8 +95,7 @@ class PatchDiffusion(BaseModel):
                  min_size: int = 21,
                  max_size: int = 250,
                  scale_factor: float = 0.5,
-                 sigmas: Sequence[float] = tuple(
-                     1 - i / 9 for i in range(10)),
+                 sigmas: Sequence[float] = _SIGMAS,
                  fine_sigmas: Sequence[float] = (.5, .25, 0),
                  search: str = 'local',
                  search_radius: int = 2,
@@ -106,7 +109,7 @@ class PatchDiffusion(BaseModel):
         for name, levels in (('sigmas', sigmas), ('fine_sigmas',
                                                   fine_sigmas)):
             _check_sigmas(name, levels)
-        self.encoding = positions and build_from(MODELS, positions)
+        self.encoding: Any = positions and build_from(MODELS, positions)
         self.spread = list(spread)
         self.patch_size = patch_size
         self.min_size = min_size
@@ -134,8 +137,9 @@ class PatchDiffusion(BaseModel):
         """
         pixels = torch.from_numpy(np.ascontiguousarray(image))
         pixels = pixels.permute(2, 0, 1)
-        size = self._pyramid(tuple(pixels.shape[1:]))[-1]
-        if size != tuple(pixels.shape[1:]):
+        height, width = pixels.shape[1:]
+        size = self._pyramid((height, width))[-1]
+        if size != (height, width):
             # One channel at a time, to save memory.
             pixels = torch.cat([
                 _resize(x[None, None].float(), size)[0] for x in pixels])
@@ -154,7 +158,9 @@ class PatchDiffusion(BaseModel):
         """
         state = checkpoint.get('state_dict', checkpoint) if isinstance(
             checkpoint, dict) else {}
-        image = state.get('photograph') if isinstance(state, dict) else None
+        image: Any = None
+        if isinstance(state, dict):
+            image = state.get('photograph')
         if not is_whole(image) or not image.numel():
             raise ValueError('The checkpoint must have the photograph of a '
                              'PatchDiffusion, but it does not.')
@@ -172,7 +178,8 @@ class PatchDiffusion(BaseModel):
         if not self.photograph.numel():
             raise ValueError('The model has no photograph: call '
                              '`set_photograph`, or load a checkpoint.')
-        return self._pyramid(tuple(self.photograph.shape[1:]))
+        height, width = self.photograph.shape[1:]
+        return self._pyramid((height, width))
 
     @property
     def levels(self) -> List[PhotographLevel]:
@@ -280,9 +287,9 @@ class PatchDiffusion(BaseModel):
                 has no photograph.
         """
         sizes = self.stage_sizes(size)
-        image = guide
+        image: Any = guide
         for stage in range(start_stage, len(sizes)):
-            given = known[stage] if known else None
+            given: Any = known[stage] if known else None
             if matches is not None and stage > start_stage:
                 matches = self.finer_matches(stage, matches, sizes[stage])
             window = _window(sizes[stage], given, self.patch_size)
@@ -357,7 +364,8 @@ class PatchDiffusion(BaseModel):
             return matches[:, rows.start:rows.stop, cols.start:cols.stop]
 
         return self.finer_matches_window(stage, read,
-                                         tuple(matches.shape[1:]), size,
+                                         (matches.shape[1], matches.shape[2]),
+                                         size,
                                          *[range(length) for length in size])
 
     def finer_matches_window(self, stage: int, read: ReadWindow,
@@ -458,7 +466,7 @@ class PatchDiffusion(BaseModel):
                 break
             # Straight path from the noise to the estimate (flow matching).
             direction = (image - (1 - sigma) * estimate) / sigma
-            if low_pass:
+            if low_pass and guide is not None:
                 # Keep the low frequencies of the coarser image.
                 estimate = estimate + gaussian_blur(guide - estimate, low_pass)
             image = (1 - following) * estimate + following * direction
@@ -516,7 +524,8 @@ class PatchDiffusion(BaseModel):
         scale = (spread * min(self.levels[0].size))**-2
         bias = -scale / 2 * keys.square().sum(1)
         queries = scale * queries
-        if known is not None and known.holes is not None:
+        if known is not None and known.holes is not None \
+                and known.taken is not None:
             taken = dilate(known.taken.cpu(), _SHY)[half:-half, half:-half]
             if taken.float().mean() < _MOST:  # enough patches are left
                 holes = known.holes[inner[0].start:inner[0].stop,
@@ -533,20 +542,20 @@ def _window(size: Size, known: Optional[KnownPixels],
             margin: int) -> Optional[Tuple[slice, slice]]:
     """Window to compute for the unknown pixels; None if there are none."""
     if known is None:
-        return tuple(slice(0, length) for length in size)
+        return slice(0, size[0]), slice(0, size[1])
     return bounding_window(~known.mask[0, 0], margin)
 
 
 def _enlarged(image: Tensor, size: Size, rows: range, cols: range) -> Tensor:
     """A window of a resized image."""
+    _, _, height, width = image.shape
     return upsample_window(
         lambda rows, cols: image[..., rows.start:rows.stop, cols.start:cols.
-                                 stop], tuple(image.shape[2:]), size, rows,
-        cols, False)
+                                 stop], (height, width), size, rows, cols,
+        False)
 
 
-def _crop(x: Optional[Tensor], window: Tuple[slice,
-                                             slice]) -> Optional[Tensor]:
+def _crop(x: Optional[Tensor], window: Tuple[slice, slice]) -> Any:
     return None if x is None else x[(..., *window)]
 
 

@@ -112,7 +112,6 @@ def _pairs(model: PatchDiffusion, seed: int,
                                                   .start:cols.stop]
             for field in fields
         ]
-        image = model.sample(
-            positions=told, noise=lambda stage, noises=noises: noises[stage])
+        image = model.sample(positions=told, noise=noises.__getitem__)
         yield TrainingPair(fields[-1], noises, image)
         seed += 1

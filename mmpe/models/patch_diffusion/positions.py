@@ -1,8 +1,8 @@
 """Explicit positions as features for comparing places."""
-from typing import Tuple
+from typing import Any, Tuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpe.functional.grids import axis_positions
 
@@ -32,7 +32,7 @@ def grown_positions(trained: Size, size: Size, growth: str, rows: range,
     return torch.stack(torch.meshgrid(*axes, indexing='ij'))
 
 
-def position_features(encoding: nn.Module, positions: Tensor, size: Size,
+def position_features(encoding: Any, positions: Tensor, size: Size,
                       coarsest: Size) -> Tensor:
     """Encoded positions, scaled to give distances in cells.
 

@@ -1,5 +1,5 @@
 """The stack of convolutions that SinGAN trains at each scale."""
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 import torch
 import torch.nn as nn
@@ -39,7 +39,8 @@ class _Conv2d(nn.Conv2d):
                       bias: Optional[Tensor]) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H', W')."""
         stride, padding = self.stride[0], self.padding[0]
-        if (self.padding_mode, self.groups, self.dilation, self.stride,
+        if isinstance(padding, int) and (
+                self.padding_mode, self.groups, self.dilation, self.stride,
                 self.padding) == ('zeros', 1, (1, 1), (stride, ) * 2,
                                   (padding, ) * 2):
             return conv2d(x, weight, bias, stride, padding)
@@ -52,6 +53,10 @@ class _BatchNorm2d(nn.BatchNorm2d):
 
     That is in training on a CPU, for the double backward of WGAN-GP.
     """
+
+    num_batches_tracked: Tensor
+    running_mean: Tensor
+    running_var: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C, H, W)."""
@@ -197,10 +202,12 @@ class GeneratorBlock(ConvStack):
                  out_act_cfg: Optional[dict] = TANH,
                  allow_no_residual: bool = False,
                  **kwargs) -> None:
-        super().__init__(*args, out_act_cfg=out_act_cfg, **kwargs)
+        kwargs['out_act_cfg'] = out_act_cfg
+        super().__init__(*args, **kwargs)
         self.allow_no_residual = allow_no_residual
 
-    def forward(self, x: Tensor, prev: Tensor) -> Tensor:
+    def forward(  # type: ignore[override]  # needs the image, too
+            self, x: Tensor, prev: Tensor) -> Tensor:
         """Add the convolutions' output to the image ``prev``.
 
         Args:
@@ -236,7 +243,7 @@ class DiscriminatorBlock(ConvStack):
 
 
 def stage_channels(base_channels: int, min_feat_channels: int, stage: int,
-                   double: bool) -> Dict[str, int]:
+                   double: bool) -> Dict[str, Any]:
     """Channels at a scale, as arguments of :class:`ConvStack`.
 
     Args:

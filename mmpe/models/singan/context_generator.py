@@ -14,7 +14,7 @@ generator cannot tell where the border is; the image is the middle of its
 output.
 """
 import math
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -127,9 +127,10 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
         border = 2 * self.border(stage)
         return height - border, width - border
 
-    def recon_input(self, fixed_noises: Sequence[Tensor],
-                    noise_weights: Sequence[float], stage: int,
-                    position_codes: Tensor) -> Tensor:
+    def recon_input(  # type: ignore[override]  # needs positions
+            self, fixed_noises: Sequence[Tensor],
+            noise_weights: Sequence[float], stage: int,
+            position_codes: Tensor) -> Tensor:
         """As in :class:`SinGANMultiScaleGenerator`, with context."""
         margins = self.margins(stage)
         image = self._with_margins(None, fixed_noises, noise_weights,
@@ -148,7 +149,7 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
             for image, margin in zip(images, margins[start:])
         ]
 
-    def _with_margins(self, image: Optional[Tensor], noises: Sequence[Tensor],
+    def _with_margins(self, image: Any, noises: Sequence[Tensor],
                       weights: Sequence[float], codes: Optional[Tensor],
                       start: int, stop: int,
                       margins: List[int]) -> List[Tensor]:

@@ -1,5 +1,5 @@
 """SinGAN with explicit positions as its only spatial cue."""
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn as nn
@@ -89,7 +89,7 @@ class ContextSinGAN(SinGAN):
         self.jitter_width = jitter_width
         self.noise_rate = noise_rate
         self.carry = carry
-        self._growth = growth or super().growth
+        self._growth = str(growth or super().growth)
         context_positions(torch.zeros(1), 1, 1, self._growth)
 
     @property
@@ -256,7 +256,8 @@ class ContextSinGAN(SinGAN):
         # generator's learning rate.
         group = optimizer_wrapper.param_groups[0]
         rate = group['lr'] / group.get('initial_lr', group['lr'])
-        step, noise.grad = noise.grad, None
+        step: Any = noise.grad
+        noise.grad = None
         all_reduce(step, 'mean')
         noise.requires_grad_(False)
         # In place, as a CUDA graph holds its address.
@@ -279,11 +280,12 @@ class ContextSinGAN(SinGAN):
                   generator: nn.Module,
                   noises: List[Tensor],
                   rand_mode: str,
+                  *,
                   num_batches: int = 1,
                   positions: Optional[Tensor] = None,
                   edit: Optional[Edit] = None,
                   carry: Optional[float] = None,
-                  **kwargs) -> Union[Tensor, dict]:
+                  **kwargs) -> Any:
         """As in :class:`SinGAN`, with shifted positions and carried noise.
 
         ``edit`` changes maps of the first scale's grid. ``carry`` defaults to
@@ -302,9 +304,10 @@ class ContextSinGAN(SinGAN):
             ]
         own = self._own_positions(noises[0])
         windows = [[range(n) for n in noise.shape[2:]] for noise in noises]
+        _, _, height, width = noises[0].shape
         told = self.told_positions(noises[0],
                                    own if positions is None else positions,
-                                   noises[0].shape[2:], windows[0], windows[0])
+                                   (height, width), windows[0], windows[0])
         if edit is not None:
             border = self.position_grid()[1]
             told = edit(told, border)

@@ -1,5 +1,5 @@
 """Generators of SinGAN, with implicit and explicit positional encoding."""
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn as nn
@@ -14,6 +14,8 @@ from .padding import (BorderPadding, InterpolationPadding, NoPadding,
                       upsample)
 
 __all__ = ['SinGANMSGeneratorPE', 'SinGANMultiScaleGenerator']
+
+Padding = Union[NoPadding, BorderPadding, InterpolationPadding]
 
 
 @MODELS.register_module()
@@ -64,9 +66,9 @@ class SinGANMultiScaleGenerator(BaseModule):
         self.out_channels = out_channels
         # Cells per side that the unpadded convolutions of a scale remove.
         self.pad_head = (kernel_size - 1) * num_layers // 2
-        self.head_padding = BorderPadding(self.pad_head)
+        self.head_padding: Padding = BorderPadding(self.pad_head)
         self.noise_with_pad = False
-        self.head_position_encode: Optional[nn.Module] = None
+        self.head_position_encode: Any = None
         self.num_frozen = 0
         self.blocks = nn.ModuleList(
             GeneratorBlock(

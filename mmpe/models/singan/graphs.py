@@ -7,7 +7,8 @@ iterations must be in tensors with fixed addresses.
 """
 from collections import Counter
 from contextlib import contextmanager
-from typing import Callable, Dict, Hashable, Iterator, List, Optional
+from typing import (Callable, Dict, Hashable, Iterator, List, Optional,
+                    Type)
 
 import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapperDict
@@ -89,7 +90,7 @@ class IterationGraphs:
         graph_type: :class:`CUDAGraph` or a substitute.
     """
 
-    def __init__(self, graph_type: type = CUDAGraph) -> None:
+    def __init__(self, graph_type: Type[CUDAGraph] = CUDAGraph) -> None:
         self._graph_type = graph_type
         self._forget()
 
@@ -97,7 +98,7 @@ class IterationGraphs:
         self._graphs: Dict[Hashable, CUDAGraph] = {}
         self._names: Dict[Hashable, List[str]] = {}
         self._constants: List[Tensor] = []
-        self._num_runs = Counter()
+        self._num_runs: Counter = Counter()
         self._states: List[dict] = []
         self._rates: List[Tensor] = []
         self._rates_now: List[float] = []

@@ -257,15 +257,15 @@ class CellMove(NamedTuple):
         def integer(low: int, high: Number) -> Tensor:
             return low + (next(draws) * (high - low + 1)).long()
 
-        size = tuple(
+        height, width = (
             integer(max(length // 5, 1), max(length // 2, 1))
             for length in grid)
+
+        def place() -> Tuple[Tensor, Tensor]:
+            return integer(0, grid[0] - height), integer(0, grid[1] - width)
+
         # The same place twice is possible, and then nothing moves.
-        old, new = (
-            tuple(
-                integer(0, length - side)
-                for length, side in zip(grid, size)) for _ in range(2))
-        return cls(size, old, new)
+        return cls((height, width), place(), place())
 
     def _axis(self, x: Tensor, axis: int, border: int,
               scale: int) -> Tuple[Tensor, Tensor]:

@@ -96,7 +96,7 @@ class InterpolationPadding:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Resize (N, C, H, W) to (N, C, H + 2 width, W + 2 width)."""
-        return upsample(x, self._enlarged(x.shape[-2:]))
+        return upsample(x, self._enlarged((x.shape[-2], x.shape[-1])))
 
     def window(self, read: ReadWindow, size: Size, rows: range,
                cols: range) -> Tensor:

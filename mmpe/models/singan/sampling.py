@@ -1,6 +1,6 @@
 """Sampling images from a trained SinGAN."""
 import math
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import torch
 import torch.nn as nn
@@ -76,9 +76,7 @@ class SinGANSampling(SinGANState):
         if isinstance(outputs, Tensor):
             outputs = dict(fake_img=outputs)
 
-        def destruct(
-                value: Union[Tensor, List[Tensor]]
-        ) -> Union[Tensor, List[Tensor]]:
+        def destruct(value: Any) -> Any:
             if isinstance(value, list):
                 return [destruct(x) for x in value]
             return self.data_preprocessor.destruct(value, data_samples)
@@ -158,9 +156,10 @@ class SinGANSampling(SinGANState):
                   generator: nn.Module,
                   noises: List[Tensor],
                   rand_mode: str,
+                  *,
                   input_sample: Optional[Tensor] = None,
                   positions: Optional[Tensor] = None,
-                  **kwargs) -> Union[Tensor, dict]:
+                  **kwargs) -> Any:
         """Run a generator, after encoding ``positions``."""
         if positions is not None:
             kwargs['position_codes'] = self.encode_positions(positions)
@@ -219,7 +218,8 @@ class SinGANSampling(SinGANState):
             (H, W) of the grid, and the number of cells by which the scale's
             noise extends beyond it on each side.
         """
-        return tuple(self.fixed_noises[stage].shape[-2:]), 0
+        height, width = self.fixed_noises[stage].shape[-2:]
+        return (height, width), 0
 
     @property
     def pyramid_sizes(self) -> List[Size]:
@@ -252,7 +252,8 @@ class SinGANSampling(SinGANState):
         if curr_scale is None:
             curr_scale = self.curr_stage
         old_sizes = old_sizes[:curr_scale + 1]
-        new_sizes = resized_pyramid(old_sizes, size or old_sizes[-1])
+        size = size or old_sizes[-1]
+        new_sizes = resized_pyramid(old_sizes, size)
         if min(new_sizes[0]) < 2:
             least = [
                 math.ceil(1.5 * last / first)

@@ -3,7 +3,7 @@ from bisect import bisect_right
 from copy import deepcopy
 from functools import partial
 from logging import WARNING
-from typing import Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 import torch
 import torch.nn as nn
@@ -80,6 +80,8 @@ class SinGAN(SinGANSampling):
     """
 
     _graph_type = CUDAGraph
+
+    _with_ema_gen: bool
 
     def __init__(self,
                  generator: ModelType,
@@ -250,7 +252,7 @@ class SinGAN(SinGANSampling):
             *self._inner_generator.blocks, *unwrap(self.discriminator).blocks
         ]
 
-        def trial(*stacks: nn.Module) -> Tensor:
+        def trial(*stacks: Any) -> Tensor:
             weight = stacks[-1].head.conv.weight
             return stacks[-1](weight.new_zeros(1, weight.shape[1], 64, 64))
 
@@ -565,7 +567,7 @@ class PESinGAN(SinGAN):
         return torch.zeros(1, 1, *size).to(real)
 
 
-def _build_scales(model: ModelType,
+def _build_scales(model: Any,
                   num_scales: Optional[int]) -> Tuple[nn.Module, int]:
     """Build a network with ``num_scales``, which must be known."""
     if isinstance(model, dict):
@@ -587,7 +589,7 @@ def _build_scales(model: ModelType,
     return model, own
 
 
-def _build_objective(cfg: Optional[dict], **weights) -> object:
+def _build_objective(cfg: Optional[dict], **weights) -> Any:
     """Build an objective; weights that are None keep its defaults."""
     given = {
         name: weight

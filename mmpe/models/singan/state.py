@@ -1,8 +1,7 @@
 """State of a trained SinGAN besides its weights."""
-from typing import Callable, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Tuple
 
 import torch
-import torch.nn as nn
 from mmengine.dist import broadcast
 from torch import Tensor
 
@@ -43,7 +42,7 @@ class SinGANState(BaseGAN):
         self.reals: List[Tensor] = []
 
     @property
-    def _inner_generator(self) -> nn.Module:
+    def _inner_generator(self) -> Any:
         return unwrap(self.generator)
 
     def get_extra_state(self) -> dict:
@@ -166,9 +165,12 @@ class SinGANState(BaseGAN):
         """Take fixed noises, noise weights and scale from a ``.pkl`` file.
 
         Raises:
-            ValueError: The file is not such a file, or was written for
-                another number of scales.
+            ValueError: There is no file, it is not such a file, or it was
+                written for another number of scales.
         """
+        if self.pkl_data is None:
+            raise ValueError('The model has no `.pkl` file: give its path as '
+                             '`model.test_pkl_data`.')
         data = load_pickle(self.pkl_data)
         expected = {'curr_stage', 'fixed_noises', 'noise_weights'}
         if not isinstance(data, dict) or not expected <= set(data):
@@ -208,7 +210,7 @@ class SinGANState(BaseGAN):
         return torch.zeros_like(real)
 
 
-def _is_image(value: object) -> bool:
+def _is_image(value: Any) -> bool:
     return (is_whole(value) and value.dim() == 4
             and value.shape[:2] == (1, 3) and value.numel() > 0)
 

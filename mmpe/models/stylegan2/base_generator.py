@@ -1,7 +1,7 @@
 """Base class of the generators of StyleGAN2 and MS-PIE."""
 from abc import ABCMeta, abstractmethod
 from functools import partial
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.model import BaseModule
@@ -72,7 +72,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         self.num_latents = 2 * self.log_size - 2
         self.num_injected_noises = self.num_latents - 1
         self.style_mapping = mapping
-        self._mean_latent = None
+        self._mean_latent: Optional[Tensor] = None
 
     # --- construction -------------------------------------------------------
 
@@ -168,7 +168,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
                             generator=generator).to(self.device))
         return noises
 
-    def fixed_noise(self, chosen_scale: Size = (0, 0)) -> List[Tensor]:
+    def fixed_noise(self, chosen_scale: Size = (0, 0)
+                    ) -> Sequence[Optional[Tensor]]:
         """Constant noise: the saved buffers at the base size, else seeded.
 
         Args:
@@ -298,7 +299,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             self.first_map(chosen_scale,
                            **first_map_kwargs).to(latent))  # [1, C, h, w]
         factor = torch.ones_like(x[:, :, 0, 0])  # [1, C]
-        image, features = None, []
+        image: Any = None
+        features = []
         for block, to_rgb in enumerate((self.to_rgb1, *self.to_rgbs)):
             low = len(self.to_rgbs) - block < self.num_low_precision
             with low_precision(x, low):
@@ -313,7 +315,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             features.append((x, factor))
         return image, features
 
-    def _layer(self, index: int) -> StyledConv:
+    def _layer(self, index: int) -> nn.Module:
         """The layer that takes style code and noise of this index."""
         return self.convs[index - 1] if index else self.conv1
 
@@ -321,7 +323,7 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
                   injected_noise: Optional[Sequence[Optional[Tensor]]],
                   randomize_noise: bool, chosen_scale: Size,
                   add_noise: bool = True,
-                  **first_map_kwargs) -> Dict[str, object]:
+                  **first_map_kwargs) -> Dict[str, Any]:
         """Images from one or two style codes, with their ingredients."""
         latent, inject_index = codes_per_layer(codes, self.num_latents,
                                                inject_index)

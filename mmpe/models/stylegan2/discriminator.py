@@ -1,5 +1,5 @@
 """Discriminator of StyleGAN2 (rows a and b) and its blocks."""
-from typing import Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseModule
@@ -142,7 +142,9 @@ class BaseStyleDiscriminator(BaseModule):
         super().__init__()
         log_size = log2_size('in_size', in_size)
         channels = channels_per_size(channel_multiplier, width)
-        blocks = [EqualizedConvAct(img_channels, channels[in_size], 1)]
+        blocks: List[nn.Module] = [
+            EqualizedConvAct(img_channels, channels[in_size], 1)
+        ]
         for power in range(log_size, 2, -1):
             blocks.append(
                 ResBlock(channels[2**power], channels[2**(power - 1)],
@@ -265,7 +267,7 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
         if pretrained is not None:
             load_pretrained(self, **pretrained)
 
-    def forward(self,
+    def forward(self,  # type: ignore[override]  # MMagic's order
                 x: Tensor,
                 label: Optional[Tensor] = None,
                 num_batches: int = 1) -> Tensor:

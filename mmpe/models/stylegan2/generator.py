@@ -1,5 +1,5 @@
 """Generator of StyleGAN2 (rows a and b)."""
-from typing import Dict, Optional, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Union
 
 import torch
 from torch import Tensor, nn
@@ -129,7 +129,8 @@ class StyleGAN2Generator(BaseStyleGenerator):
 
     def first_map_size(self, chosen_scale: Size) -> Size:
         """Size of the learned constant."""
-        return tuple(self.constant_input.input.shape[-2:])
+        height, width = self.constant_input.input.shape[-2:]
+        return height, width
 
     def first_map(self, chosen_scale: Size) -> Tensor:
         """The learned constant."""
@@ -172,7 +173,7 @@ class StyleGAN2Generator(BaseStyleGenerator):
                 return_features: bool = False,
                 feat_idx: int = 5,
                 return_latent_only: bool = False
-                ) -> Union[Tensor, Dict[str, object]]:
+                ) -> Union[Tensor, Dict[str, Any]]:
         """Make images.
 
         Args:

@@ -1,5 +1,5 @@
 """StyleGAN2: losses, regularisers and style mixing on MMagic's BaseGAN."""
-from typing import Dict, Optional, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Union
 
 import torch
 from mmagic.structures import DataSample
@@ -88,8 +88,8 @@ class StyleGAN2(BaseGAN):
             ema_config=ema_config,
             loss_config=loss_config)
         self.register_buffer('mean_path_length', torch.tensor(0.))
-        self.augmentation = (None if augmentation is None else
-                             _built(augmentation))
+        self.augmentation: Any = (None if augmentation is None else
+                                  _built(augmentation))
         self._iters_per_gen_update = discriminator_steps
 
     # --- hooks for multi-scale training -------------------------------------
