@@ -29,7 +29,7 @@ def compile_networks(networks: List[nn.Module],
             network.compile()
         with torch.random.fork_rng(), torch.enable_grad():
             trial(*copies).sum().backward()
-    except Exception as error:  # noqa: BLE001  (compilers raise any type)
+    except Exception as error:  # compilers raise any type
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return lines[0]
     # Not at the top: this import takes a second.

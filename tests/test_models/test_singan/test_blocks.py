@@ -68,7 +68,7 @@ def test_gradient_penalty(pair, mode):
             module(x).square().sum(), x, create_graph=True)
         results.append(
             torch.autograd.grad(
-                grad.square().sum(), list(module.parameters()) + [x]))
+                grad.square().sum(), [*module.parameters(), x]))
     for ours, theirs in zip(*results):
         torch.testing.assert_close(ours, theirs)
 
