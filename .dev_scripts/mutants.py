@@ -161,13 +161,13 @@ def run_tests(folder: Path, tests: Sequence[str]) -> int:
 def _run_tests(folder: Path, tests: Sequence[str]) -> None:
     os.chdir(folder)
     sys.path.insert(0, str(folder))
-    with open(os.devnull, 'w', encoding='utf-8') as sys.stdout:
-        sys.exit(
-            int(
-                pytest.main([
-                    '-x', '-p', 'no:cacheprovider',
-                    *(f'tests/{test}' for test in tests)
-                ])))
+    sys.stdout = open(os.devnull, 'w', encoding='utf-8')  # noqa: SIM115
+    sys.exit(
+        int(
+            pytest.main([
+                '-x', '-p', 'no:cacheprovider',
+                *(f'tests/{test}' for test in tests)
+            ])))
 
 
 def is_caught(folder: Path, mutant: Mutant) -> bool:
