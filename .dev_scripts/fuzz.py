@@ -22,11 +22,11 @@ from pathlib import Path
 os.environ.setdefault('OMP_NUM_THREADS', '1')  # for the children
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import torch  # noqa: E402
+import torch
 
-from mmpe.utils.command_line import one_line_errors  # noqa: E402
-from mmpe.utils.progress import ProgressBar  # noqa: E402
-from tests.fuzzing import KINDS, prepare, run, table  # noqa: E402
+from mmpe.utils.command_line import one_line_errors
+from mmpe.utils.progress import ProgressBar
+from tests.fuzzing import KINDS, prepare, run, table
 
 
 def parse_args() -> argparse.Namespace:

@@ -77,8 +77,8 @@ def watch(training: trainings.Training) -> List[Look]:
             while process.poll() is None:
                 time.sleep(0.1)
                 look = _look(process.pid, training.folder)
-                if look and look.iteration > (looks and looks[-1].iteration
-                                              or 0):
+                latest = looks[-1].iteration if looks else 0
+                if look and look.iteration > latest:
                     looks.append(look)
         finally:
             process.kill()

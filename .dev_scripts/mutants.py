@@ -161,7 +161,7 @@ def run_tests(folder: Path, tests: Sequence[str]) -> int:
 def _run_tests(folder: Path, tests: Sequence[str]) -> None:
     os.chdir(folder)
     sys.path.insert(0, str(folder))
-    sys.stdout = open(os.devnull, 'w', encoding='utf-8')
+    sys.stdout = open(os.devnull, 'w', encoding='utf-8')  # noqa: SIM115
     sys.exit(
         int(
             pytest.main([

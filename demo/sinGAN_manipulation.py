@@ -33,8 +33,8 @@ from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import check_folder
 
 sys.path.insert(0, osp.dirname(osp.abspath(__file__)))
-from manipulation import commands  # noqa: E402
-from manipulation.arguments import (CHECKPOINT, EDIT, FACTOR,  # noqa: E402
+from manipulation import commands
+from manipulation.arguments import (CHECKPOINT, EDIT, FACTOR,
                                     IMAGE, LAYOUT, MODEL, MODELS, POSITIONS,
                                     START_SCALES, TILES, TRAINED_SIZE,
                                     TRAINING, VARIANTS)

@@ -183,9 +183,11 @@ def link_by_name(app: Sphinx, env: BuildEnvironment,
     near = f'{node.get("py:module")}.{node.get("py:class")}'
     found = [x for x in env.domains.python_domain.objects
              if x.endswith(f'.{name}')]
-    if not found or node['reftype'] == 'class' and name[0].islower():
+    if not found or (node['reftype'] == 'class' and name[0].islower()):
         return None
-    best = max(found, key=lambda x: len(os.path.commonprefix([x, near])))
+    best = max(
+        found,
+        key=lambda x: len(os.path.commonprefix([x, near])))  # noqa: RUF071
     return env.domains.python_domain.resolve_xref(
         env, node['refdoc'], app.builder, 'obj', best, node, content)
 

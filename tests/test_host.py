@@ -307,6 +307,6 @@ def test_replaced_modules_come_back_after_an_error():
     with pytest.raises(ModuleNotFoundError, match='json'):
         with host._modules({'json': None}):
             assert 'json.decoder' not in sys.modules
-            import json  # noqa: F811
+            import json
     assert sys.modules['json'] is json
     assert sys.modules['json.decoder'] is json.decoder

@@ -6,8 +6,8 @@ import pickle
 import threading
 from pathlib import Path
 
-import mmagic.models.editors.mspie  # noqa: F401  (registers the reference)
-import mmagic.models.editors.singan  # noqa: F401
+import mmagic.models.editors.mspie  # registers the reference
+import mmagic.models.editors.singan
 import mmagic.models.editors.stylegan2  # noqa: F401
 import numpy as np
 import pytest

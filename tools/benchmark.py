@@ -42,11 +42,11 @@ from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write, check_folder
 
 sys.path.insert(0, osp.dirname(osp.abspath(__file__)))
-from benchmarking import (agreement, evaluation, measure,  # noqa: E402
+from benchmarking import (agreement, evaluation, measure,
                           mspie, singan)
-from benchmarking.core import (SIDES, Derived, Options,  # noqa: E402
+from benchmarking.core import (SIDES, Derived, Options,
                                Task, Workload, WorkloadList)
-from benchmarking.report import Row, derive, markdown, shares  # noqa: E402
+from benchmarking.report import Row, derive, markdown, shares
 
 TOLERANCES = dict(float32=1e-4, bfloat16=2e-2)
 

@@ -4,7 +4,8 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import (Callable, Dict, Iterator, List, Optional, Sequence,
+                    Tuple)
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class RandomOnCPU(TorchDispatchMode):
                            func: Callable,
                            types: tuple,
                            args: tuple = (),
-                           kwargs: dict = None) -> object:
+                           kwargs: Optional[dict] = None) -> object:
         kwargs = dict(kwargs or {})
         if func._overloadpacket not in _RANDOM:
             return func(*args, **kwargs)

@@ -1,5 +1,5 @@
 """Datasets: the pyramid of one photograph, and folders of images."""
-import mmagic.datasets  # noqa: F401
+import mmagic.datasets
 
 from .image_folder import (ImageFolderDataset, LoadPhotograph,
                            deliver_size)

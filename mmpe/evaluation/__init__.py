@@ -1,6 +1,6 @@
 """Metrics of generated images, at the sizes a model can draw."""
 # The registry falls back on MMagic's metrics only after this import.
-import mmagic.evaluation  # noqa: F401
+import mmagic.evaluation
 
 from .consistency import CrossScaleConsistency
 from .efficientnet_lite_distances import EffLite0Distances

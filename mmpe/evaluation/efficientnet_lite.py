@@ -1,2 +1,2 @@
 """Former name of :mod:`mmpe.evaluation.efficientnet_lite_network`."""
-from .efficientnet_lite_network import *  # noqa: F401, F403
+from .efficientnet_lite_network import *  # noqa: F403

@@ -1,2 +1,2 @@
 """Former name of :mod:`mmpe.evaluation.efficientnet_lite_distances`."""
-from .efficientnet_lite_distances import *  # noqa: F401, F403
+from .efficientnet_lite_distances import *  # noqa: F403

@@ -121,7 +121,7 @@ class MapFile:
     def __init__(self, folder: Path, size: Size, channels: int) -> None:
         self.size = size
         self._channels = channels
-        self._file = tempfile.TemporaryFile(dir=folder)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self.close = self._file.close
 
     @classmethod

@@ -8,6 +8,10 @@ from torch import Tensor, nn
 
 __all__ = ['compile_networks', 'eagerly', 'is_traced']
 
+# The public name is new in torch 2.3.
+_is_compiling = (
+    getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling)
+
 
 def compile_networks(networks: List[nn.Module],
                      trial: Callable[..., Tensor]) -> Optional[str]:
@@ -29,7 +33,7 @@ def compile_networks(networks: List[nn.Module],
             network.compile()
         with torch.random.fork_rng(), torch.enable_grad():
             trial(*copies).sum().backward()
-    except Exception as error:  # noqa: BLE001  (compilers raise any type)
+    except Exception as error:  # compilers raise any type
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return lines[0]
     # Not at the top: this import takes a second.
@@ -68,5 +72,5 @@ def is_traced(x: Tensor) -> bool:
 
     It should see plain operations that work for any size.
     """
-    return (type(x) is not Tensor or torch.compiler.is_compiling()
+    return (type(x) is not Tensor or _is_compiling()
             or torch.jit.is_tracing())

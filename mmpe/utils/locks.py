@@ -51,7 +51,7 @@ class FolderLock:
             return
         self._path = Path(folder, LOCK)
         while True:
-            self._file = open(self._path, 'a+')
+            self._file = open(self._path, 'a+')  # noqa: SIM115
             self._take(folder)
             # The previous owner may have removed the file meanwhile.
             if self._is_there():

@@ -135,8 +135,8 @@ class Action:
         used = {
             x: module
             for x, module in _MODULES.items()
-            if f'{x}(' in text or self.fps and x == 'save_gif' or self.film
-            and x == 'save_mp4'
+            if f'{x}(' in text or (self.fps and x == 'save_gif')
+            or (self.film and x == 'save_mp4')
         }
         for module in dict.fromkeys(used.values()):
             names = ', '.join(x for x in used if used[x] == module)

@@ -3,8 +3,8 @@ import gradio as gr
 
 __all__ = ['HEAD', 'STYLE', 'THEME']
 
-HEAD = '<script src="/own/canvas.js"></script>' \
-       '<script src="/own/alive.js" defer></script>'
+HEAD = ('<script src="/own/canvas.js"></script>'
+        '<script src="/own/alive.js" defer></script>')
 _FONTS = ['ui-sans-serif', 'system-ui', 'sans-serif']
 _MONO = ['ui-monospace', 'Consolas', 'monospace']
 THEME = gr.themes.Soft(

@@ -487,7 +487,7 @@ def make_metafile(random: Random, folder: Path) -> Path:
 
 def read_metafile(folder: Path) -> None:
     """List the rows, and look for one."""
-    with mock.patch.object(zoo, 'root', lambda: folder):
+    with mock.patch.object(zoo, 'root', return_value=folder):
         for name in zoo.rows():
             zoo.find_row(name)
 

@@ -157,7 +157,7 @@ def test_items(rgb, tmp_path):
     assert len(dataset) == 1000000
     inputs = dataset[3]['inputs']
     names = [f'real_scale{i}' for i in range(dataset.stop_scale + 1)]
-    assert sorted(inputs) == sorted(names + ['input_sample'])
+    assert sorted(inputs) == sorted([*names, 'input_sample'])
     for name, real in zip(names, dataset.reals):
         assert inputs[name].dtype == torch.uint8
         assert np.array_equal(inputs[name].permute(1, 2, 0), real)

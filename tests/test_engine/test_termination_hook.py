@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmpe.checkpoint import read_checkpoint
-from mmpe.engine import Terminated
+from mmpe.engine import NotFiniteError, Terminated
 
 SIGNAL = [dict(type='SignalHook', at=5)]
 
@@ -54,7 +54,7 @@ def test_the_signal_is_left_to_others(toy):
     """Where a training has failed, and where none could be saved."""
     before = signal.getsignal(signal.SIGTERM)
     runner = toy(hooks=[dict(type='SpoilHook', at=2)])
-    with pytest.raises(ValueError):
+    with pytest.raises(NotFiniteError):
         runner.train()
     assert signal.getsignal(signal.SIGTERM) == before
     seen = []

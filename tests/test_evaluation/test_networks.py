@@ -1,4 +1,6 @@
 """Feature networks: their files, their inputs, their values."""
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -35,7 +37,7 @@ def test_files_are_found_where_torch_hub_keeps_them(script, tmp_path,
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
     folder = tmp_path / 'checkpoints'
     folder.mkdir()
-    (folder / 'vgg16.pt').write_bytes(open(script, 'rb').read())
+    (folder / 'vgg16.pt').write_bytes(Path(script).read_bytes())
     features = networks.VGG16Features(None)(torch.zeros(1, 3, 8, 8))
     assert features.shape == (1, 48)
 
@@ -78,7 +80,7 @@ def test_scripts_get_rounded_rgb_bytes(script):
 
 def test_identity_follows_the_content(script, tmp_path):
     copy = tmp_path / 'copy.pt'
-    copy.write_bytes(open(script, 'rb').read())
+    copy.write_bytes(Path(script).read_bytes())
     first = networks.VGG16Features(script)
     assert networks.VGG16Features(str(copy)).identity == first.identity
     assert networks.StyleGANInceptionFeatures(

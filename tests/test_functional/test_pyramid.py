@@ -20,7 +20,7 @@ def test_last_stage(size, max_size, expected):
 @pytest.mark.parametrize('size', [(186, 248), (251, 94), (26, 300), (64, 64)])
 def test_sizes_within_max_size_equal_mmagic(size):
     image = np.zeros((*size, 3), np.uint8)
-    reals, factor, stop = reference.create_real_pyramid(image, 25, 300, 0.75)
+    reals, _, stop = reference.create_real_pyramid(image, 25, 300, 0.75)
     sizes = pyramid_sizes(size, 25, 300, 0.75)
     assert sizes == [real.shape[:2] for real in reals]
     assert len(sizes) == stop + 1

@@ -29,7 +29,7 @@ def test_windows():
     width = 2
     whole = smooth_noise(noise, width, SIZE, *WHOLE, *WHOLE)
     reach = smoothing_reach(width)
-    for rows, cols in [(range(0, 5), range(3, 9)), (range(20, 30),
+    for rows, cols in [(range(5), range(3, 9)), (range(20, 30),
                                                     range(15, 21))]:
         source = [
             range(max(x.start - reach, 0), min(x.stop + reach, length))

@@ -6,11 +6,11 @@ nothing.
 """
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 
 def _tensors(tree):
-    return [x for x in tree_leaves(tree) if isinstance(x, torch.Tensor)]
+    return [x for x in tree_flatten(tree)[0] if isinstance(x, torch.Tensor)]
 
 
 def _address(x):

@@ -11,7 +11,7 @@ from unittest import mock
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 DEVICE = torch.device('meta')
 # Operations whose result, or its size, the host has to know.
@@ -45,7 +45,7 @@ class _Operations(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__
-        tensors = [x for x in tree_leaves((args, kwargs))
+        tensors = [x for x in tree_flatten((args, kwargs))[0]
                    if isinstance(x, torch.Tensor)]
         devices = {x.device for x in tensors}
         target = kwargs.get('device')
@@ -54,7 +54,7 @@ class _Operations(TorchDispatchMode):
             problem = 'read'
         elif name == 'index' and any(
                 _on_device(x) and x.dtype in (torch.bool, torch.uint8)
-                for x in tree_leaves(args[1])):
+                for x in tree_flatten(args[1])[0]):
             problem = 'read'
         elif name in ('_to_copy', 'copy_') and (
                 len(devices | {torch.device(target)} if target else devices)
@@ -85,8 +85,8 @@ class _Functions(TorchFunctionMode):
         if name in _MAKERS and _on_device(result) and not _on_device(source):
             self.found.append(f'made from numbers: {name} at {_place()}')
         elif name == '__getitem__' and _on_device(args[0]) and any(
-                isinstance(x, list) for x in tree_leaves(
-                    args[1], is_leaf=lambda x: isinstance(x, list))):
+                isinstance(x, list) for x in (
+                    args[1] if isinstance(args[1], tuple) else args[1:])):
             self.found.append(f'made from numbers: {name} at {_place()}')
         return result
 
@@ -96,7 +96,9 @@ def _without_autocast(stack):
     for name, value in (('autocast', nullcontext()),
                         ('get_autocast_dtype', torch.float32),
                         ('is_autocast_enabled', False)):
-        real = getattr(torch, name)
+        real = getattr(torch, name, None)  # one is new in torch 2.4
+        if real is None:
+            continue
 
         def stand_in(*args, real=real, value=value, **kwargs):
             is_meta = args[:1] == (DEVICE.type, )

@@ -71,9 +71,9 @@ def test_mspie(costs, row, monkeypatch):
     assert len(table) == 6
     for scale, size in ((0, 256), (2, 384)):
         image, generator = profiled(lambda: model.generator(
-            torch.zeros(1, 512), chosen_scale=scale))  # noqa: B023
+            torch.zeros(1, 512), chosen_scale=scale))
         _, discriminator = profiled(
-            lambda: model.discriminator(image))  # noqa: B023
+            lambda: model.discriminator(image))
         assert table['generator',
                      scale] == (f'{size}x{size}', num_params(model.generator),
                                 pytest.approx(generator, rel=0.03))
@@ -113,9 +113,9 @@ def test_singan(costs, config):
     model.noise_weights, model.curr_stage = [1.] * len(sizes), len(sizes) - 1
     for scale in range(len(sizes)):
         image, generator = profiled(
-            lambda: model.sample(curr_scale=scale))  # noqa: B023
+            lambda: model.sample(curr_scale=scale))
         _, discriminator = profiled(
-            lambda: model.discriminator(image, scale))  # noqa: B023
+            lambda: model.discriminator(image, scale))
         assert table['generator',
                      scale][1:] == (num_params(model.generator.blocks[scale]),
                                     pytest.approx(generator, abs=1e-3))

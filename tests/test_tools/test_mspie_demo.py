@@ -2,6 +2,7 @@
 import json
 import os.path as osp
 from glob import glob
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -228,7 +229,7 @@ def work_dirs(trained, tmp_path):  # noqa: F811
     for run in range(2):
         folder = tmp_path / f'run_{run}'
         (folder / 'now/vis_data').mkdir(parents=True)
-        (folder / 'config.py').write_text(open(config).read())
+        (folder / 'config.py').write_text(Path(config).read_text())
         (folder / 'now/vis_data/scalars.json').write_text(
             ''.join(f'{{"time": {x}}}\n' for x in (0.5, 0.5, 90)))
         for iteration in (600, 900, 1200, 1500):

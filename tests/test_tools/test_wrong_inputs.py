@@ -647,6 +647,21 @@ COMMANDS = {
             'file in the way': ['--logs', F + 'text.png'],
             'no folder': ['--logs'],
         }),
+    'check_lowest': command(
+        '.dev_scripts/check_lowest.py', 'tests/test_functional',
+        more={
+            'unknown option': ['--no-such-option'],
+            'option without a value': ['--python'],
+            'word as version': ['--python', 'newest'],
+            'version that is too old': ['--python', '3.8'],
+            'no interpreter': ['--python', F + 'none'],
+            'folder as interpreter': ['--python', F + 'folder'],
+            'text as interpreter': ['--python', F + 'text.py'],
+            'no such test': ['tests/test_nothing.py'],
+            'no such test in a folder': ['tests/none/test_x.py::test_y'],
+            'test elsewhere': [F + 'text.py'],
+            'no markers': ['-m'],
+        }),
     'positions_in_features': command(
         'tools/analysis/positions_in_features.py', '--model', 'dcgan',
         '--out-dir', 'out',

@@ -58,6 +58,6 @@ def test_save_gif(tmp_path):
 def test_files_are_whole_or_not_there(tmp_path):
     with pytest.raises(TypeError):
         save_image(tmp_path / 'a.png', np.zeros((2, 2, 7)))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match='not enough'):
         save_gif(tmp_path / 'a.gif', [])
     assert not list(tmp_path.iterdir())

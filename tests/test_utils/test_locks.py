@@ -85,7 +85,7 @@ def test_a_removed_file_locks_nothing(tmp_path, monkeypatch):
 
 def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').touch()
-    with pytest.raises(OSError):
+    with pytest.raises(NotADirectoryError):
         FolderLock(tmp_path / 'file')
 
 

@@ -17,10 +17,10 @@ from .conftest import draw_photograph
 
 pytest.importorskip('gradio')
 
-from mmpe.web.tabs import base  # noqa: E402
-from mmpe.web.tabs.base import told  # noqa: E402
-from mmpe.web.server import _is_full  # noqa: E402
-from mmpe.web.studio import plain  # noqa: E402
+from mmpe.web.tabs import base
+from mmpe.web.tabs.base import told
+from mmpe.web.server import _is_full
+from mmpe.web.studio import plain
 
 
 def ask(server, path, method='GET', body=None, **headers):

@@ -110,9 +110,8 @@ class RuntimeInfoHook(BaseRuntimeInfoHook):
     def _is_due(self, runner: Runner, batch_idx: int) -> bool:
         return (self.end_of_epoch(runner.train_dataloader, batch_idx)
                 or self.is_last_train_iter(runner)
-                or runner.val_loop is not None
-                and self.every_n_train_iters(runner,
-                                             runner.train_loop.val_interval))
+                or (runner.val_loop is not None and self.every_n_train_iters(
+                    runner, runner.train_loop.val_interval)))
 
     def before_checkpoint(self, runner: Runner) -> None:
         """Fetch the values before a checkpoint is written.

@@ -45,6 +45,6 @@ def _tensors(params: Iterable[Union[Tensor, dict]]) -> Iterable[Tensor]:
 
 
 def _can_be_fused(param: Tensor) -> bool:
-    return param.is_floating_point() and (param.device.type == 'cuda' or
-                                          param.device.type == 'cpu'
-                                          and _FUSED_ON_CPU)
+    device = param.device.type
+    return param.is_floating_point() and (
+        device == 'cuda' or (device == 'cpu' and _FUSED_ON_CPU))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmpe.functional.constants import keep_constants
 
-__all__ = ['CUDAGraph', 'IterationGraphs', 'WARM_UP', 'graphs_problem']
+__all__ = ['WARM_UP', 'CUDAGraph', 'IterationGraphs', 'graphs_problem']
 
 # Eager iterations of each kind, in which libraries create their handles and
 # choose algorithms; neither can be captured.

@@ -8,7 +8,7 @@ import torch.multiprocessing as mp
 
 
 def train_rank(rank, port, path):
-    import mmpe  # noqa: F401, I001
+    import mmpe  # noqa: F401
     from mmengine.model import MMSeparateDistributedDataParallel
 
     from tests.test_models.test_mspie.networks import (mspie, optimizers,

@@ -98,7 +98,7 @@ def test_losses(row, float64):  # noqa: F811
 
 def test_model_state_dict_has_the_same_keys():
     from mmagic.models.editors.stylegan2 import StyleGAN2
-    ours, theirs, config = models(ROWS[0])
+    ours, theirs, _ = models(ROWS[0])
     ema = dict(type='ExponentialMovingAverage', momentum=0.1)
     theirs = StyleGAN2(theirs.generator, theirs.discriminator,
                        DataPreprocessor(), ema_config=dict(ema))

@@ -49,7 +49,7 @@ def test_sizes_of_the_rows():
 @pytest.mark.parametrize('size, nearest', [((300, 500), (320, 512)),
                                            ((10, 256), (64, 256))])
 def test_impossible_size_names_the_nearest(size, nearest):
-    message = f'(4 + extra cells) * 64 for a 256 generator, but got {size}; ' \
-        f'the nearest is {nearest}'
+    message = (f'(4 + extra cells) * 64 for a 256 generator, but got {size}; '
+               f'the nearest is {nearest}')
     with pytest.raises(ValueError, match=re.escape(message)):
         chosen_scale_for(size)

@@ -68,13 +68,15 @@ def test_gradient_penalty(pair, mode):
             module(x).square().sum(), x, create_graph=True)
         results.append(
             torch.autograd.grad(
-                grad.square().sum(), list(module.parameters()) + [x]))
+                grad.square().sum(), [*module.parameters(), x]))
     for ours, theirs in zip(*results):
         torch.testing.assert_close(ours, theirs)
 
 
 def test_norms_become_part_of_convolutions():
     module = stack(64).eval()
+    if not hasattr(module.head, 'turn_on_efficient_conv_bn_eval'):
+        pytest.skip('this mmcv folds no norms')
     calls = []
     module.head.norm.register_forward_hook(lambda *args: calls.append(1))
     x = torch.zeros(1, 3, 9, 9, dtype=torch.float64)

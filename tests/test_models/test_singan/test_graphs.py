@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.utils._pytree import tree_flatten
 
+from mmpe.engine.optimizers import adam
 from mmpe.models.singan import SinGAN, WholeImages
 from mmpe.registry import MODELS
 
@@ -12,6 +13,8 @@ from ..cpu_graph import CPUGraph
 from .conftest import context_cfg, model_cfg
 from .training import build, train
 
+pytestmark = pytest.mark.skipif(
+    not adam._FUSED_ON_CPU, reason='this torch has no fused Adam on the CPU')
 SIZES = [(12, 16), (24, 32)]
 SCHEDULE = dict(milestones=[6], gamma=.5)
 EDITED = dict(type='EditedLayouts', penalty_interval=2, reuse_images=True)

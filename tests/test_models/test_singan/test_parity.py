@@ -1,5 +1,5 @@
 """Same weights, noise and scale: same outputs, losses and gradients."""
-import mmagic.models.editors.mspie  # noqa: F401  (registers the reference)
+import mmagic.models.editors.mspie  # registers the reference
 import mmagic.models.editors.singan  # noqa: F401
 import pytest
 import torch
