@@ -9,6 +9,6 @@ lock() {
     uv pip compile --quiet --universal --python-version 3.11 \
         --generate-hashes --no-header --constraints .ci/constraints.txt "$@"
 }
-lock requirements/{runtime,demo,lite,tests}.txt -o .ci/lock.txt "$@" >/dev/null
+lock requirements/{runtime,demo,lite,lint,tests}.txt -o .ci/lock.txt "$@" >/dev/null
 # MMagic is installed without its dependencies, see README.md.
 lock --no-deps <(grep ^mmagic requirements/mmagic.txt) >>.ci/lock.txt
