@@ -4,6 +4,10 @@ _base_ = ['../_base_/models/mspie_zero-pad.py', './_base_/small_mspie.py']
 
 model = _base_.small_model
 model.type = 'ContextMSPIEStyleGAN2'
+model.show_places = True
+model.discriminator.img_channels = 5
+# Most images are of the largest size: what it learns there is seen at all.
+model.train_settings.multi_scale_probability = [0.25, 0.25, 0.5]
 model.generator = dict(
     _delete_=True,
     type='MSContextStyleGANv2Generator',

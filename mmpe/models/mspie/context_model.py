@@ -1,8 +1,10 @@
 """MS-PIE with scale consistency: a latent is one picture at every size."""
 from typing import Dict, Optional
 
+import torch
 from torch import Tensor
 
+from mmpe.functional.grids import region_positions
 from mmpe.functional.resample import resample_area, resize_images
 from mmpe.registry import MODELS
 from .model import MSPIEStyleGAN2
@@ -36,6 +38,9 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
             images of a latent at two scales, resized to the smaller one.
         consistency_interval: Updates of the generator between two such
             comparisons; the weight is multiplied by it.
+        show_places: Tell the discriminator where each pixel lies in the
+            picture, in two channels after those of the image (its
+            ``img_channels`` is 5).
         kwargs: As for :class:`MSPIEStyleGAN2`.
 
     Raises:
@@ -48,6 +53,7 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
                  smallest_region: float = 2 / 3,
                  consistency_weight: float = 5.,
                  consistency_interval: int = 4,
+                 show_places: bool = False,
                  **kwargs) -> None:
         super().__init__(*args, **kwargs)
         if not (isinstance(consistency_interval, int)
@@ -60,6 +66,7 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
                                             self.scale_sampler.seed)
         self.consistency_weight = consistency_weight
         self.consistency_interval = consistency_interval
+        self.show_places = show_places
 
     def kwargs_for_size(self, size: Size) -> dict:
         """Arguments of the generator for any size (H, W) of the image."""
@@ -81,6 +88,27 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
                                self.size_of(max(self.multi_input_scales)),
                                sample_kwargs.get('region', WHOLE_PICTURE))
         return super().match_reals(images, sample_kwargs)
+
+    def shown(self, images: Tensor, iteration: int) -> Tensor:
+        """What the discriminator sees of images (N, 3, H, W).
+
+        Returns:
+            (N, 3, H, W), or with ``show_places`` (N, 5, H, W), whose last
+            two channels are y and x of the pixels' centres, from -1 to 1
+            over the whole picture.
+        """
+        images = super().shown(images, iteration)
+        if not self.show_places:
+            return images
+        region = self.region_sampler.at(iteration) or WHOLE_PICTURE
+        places = torch.stack(
+            torch.meshgrid(
+                *(region_positions(length, start, extent, 2,
+                                   device=images.device) - 0.5
+                  for length, start, extent in zip(images.shape[-2:],
+                                                   region[:2], region[2:])),
+                indexing='ij'))
+        return torch.cat([images, places.expand(len(images), -1, -1, -1)], 1)
 
     def gen_loss(self,
                  num: int,

@@ -16,6 +16,7 @@ class MSStyleGAN2Discriminator(BaseStyleDiscriminator):
     Args:
         in_size: Size of images at the base scale, a power of 2 from 8 to
             1024.
+        img_channels: Number of input channels.
         channel_multiplier: Factor on the channels from 64 x 64 on.
         blur_kernel: Taps of the filters.
         mbstd_cfg: Arguments of the minibatch standard deviation.
@@ -27,6 +28,7 @@ class MSStyleGAN2Discriminator(BaseStyleDiscriminator):
 
     def __init__(self,
                  in_size: int,
+                 img_channels: int = 3,
                  channel_multiplier: float = 2,
                  blur_kernel: Sequence[float] = (1, 3, 3, 1),
                  mbstd_cfg: Optional[dict] = None,
@@ -35,6 +37,7 @@ class MSStyleGAN2Discriminator(BaseStyleDiscriminator):
                  width: float = 1.) -> None:
         super().__init__(
             in_size,
+            img_channels,
             channel_multiplier=channel_multiplier,
             blur_kernel=blur_kernel,
             mbstd_cfg=mbstd_cfg,

@@ -210,11 +210,11 @@ class StyleGAN2(BaseGAN):
             reals = reals.detach().requires_grad_()
             fakes = fakes.detach().requires_grad_(with_r2)
             with eagerly(self.discriminator):
-                real_scores = self.discriminator(self.augmented(reals))
-                fake_scores = self.discriminator(self.augmented(fakes))
+                real_scores = self.discriminator(self.shown(reals, iteration))
+                fake_scores = self.discriminator(self.shown(fakes, iteration))
         else:
             fake_scores, real_scores = self._scores(
-                self.augmented(fakes), self.augmented(reals))
+                self.shown(fakes, iteration), self.shown(reals, iteration))
         signs_of = real_scores
         if self.loss_config['adversarial'] == 'relativistic':
             losses = dict(loss_disc=relativistic_loss(real_scores,
@@ -244,8 +244,11 @@ class StyleGAN2(BaseGAN):
             input_gradient(scores, images), self.loss_config['norm_mode'])
         return penalty * self.loss_config[f'{name}_loss_weight']
 
-    def augmented(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) after the augmentation, if there is one."""
+    def shown(self, images: Tensor, iteration: int) -> Tensor:
+        """What the discriminator sees of images (N, C, H, W).
+
+        The images, after the augmentation if there is one.
+        """
         return images if self.augmentation is None else (
             self.augmentation(images))
 
@@ -275,12 +278,13 @@ class StyleGAN2(BaseGAN):
         fakes = self.generator(
             None, num_batches=num, **self.sample_kwargs(iteration))
         if reals is None:
-            scores = self.discriminator(self.augmented(fakes))
+            scores = self.discriminator(self.shown(fakes, iteration))
             losses = dict(loss_gen=logistic_loss(scores, True))
         else:
             losses = dict(
                 loss_gen=relativistic_loss(*self._scores(
-                    self.augmented(fakes), self.augmented(reals))))
+                    self.shown(fakes, iteration),
+                    self.shown(reals, iteration))))
         update = iteration // self._iters_per_gen_update
         if update % self.loss_config['g_reg_interval'] == 0:
             losses['loss_path_regular'] = self.path_length_loss(num, iteration)

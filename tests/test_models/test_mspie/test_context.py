@@ -127,6 +127,41 @@ def test_networks_see_the_same_parts():
         regions.clear(), sizes.clear()
 
 
+def test_discriminator_is_told_the_places():
+    network = model(
+        region_probability=0.5,
+        smallest_region=0.5,
+        show_places=True,
+        discriminator=dict(
+            type='MSStyleGAN2Discriminator',
+            in_size=32,
+            img_channels=5,
+            width=1 / 32,
+            with_adaptive_pool=True))
+    seen = []
+    network.discriminator.register_forward_pre_hook(
+        lambda module, args: seen.append(args[0].detach()))
+    regions = [network.region_sampler.at(i) for i in range(6)]
+    assert None in regions and any(regions)
+    for iteration, region in enumerate(regions):
+        train(network, optimizers(network), [iteration], size=96)
+        top, left, height, width = region or (0, 0, 1, 1)
+        for images in seen:
+            y, x = images[:, 3], images[:, 4]
+            step = 2 * height / y.shape[1], 2 * width / x.shape[2]
+            for actual, start, extent, pixel in (
+                    (y[:, :, 0], top, height, step[0]),
+                    (x[:, 0], left, width, step[1])):
+                first, last = 2 * start - 1, 2 * (start + extent) - 1
+                torch.testing.assert_close(
+                    actual[:, [0, -1]],
+                    torch.tensor([first + pixel / 2, last - pixel / 2]
+                                 ).expand(len(actual), 2))
+            assert (y == y[:, :, :1]).all() and (x == x[:, :1]).all()
+        assert seen
+        seen.clear()
+
+
 def test_real_images_are_cut_like_the_generators():
     network = model(train_settings=dict(antialias=True))
     images = torch.rand(2, 3, 96, 96)
