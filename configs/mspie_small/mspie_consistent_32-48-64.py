@@ -1,12 +1,13 @@
 # The same picture at all sizes: positions in the picture, context in place of
-# padding, regions of finer grids, and a consistency loss between sizes.
+# padding, regions of finer grids, whose place the discriminator knows, and a
+# consistency loss between sizes.
 _base_ = ['../_base_/models/mspie_zero-pad.py', './_base_/small_mspie.py']
 
 model = _base_.small_model
 model.type = 'ContextMSPIEStyleGAN2'
 model.show_places = True
 model.discriminator.img_channels = 5
-# Most images are of the largest size: what it learns there is seen at all.
+# Half of the iterations: what the largest size teaches shows at every size.
 model.train_settings.multi_scale_probability = [0.25, 0.25, 0.5]
 model.generator = dict(
     _delete_=True,

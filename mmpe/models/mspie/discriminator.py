@@ -16,7 +16,6 @@ class MSStyleGAN2Discriminator(BaseStyleDiscriminator):
     Args:
         in_size: Size of images at the base scale, a power of 2 from 8 to
             1024.
-        img_channels: Number of input channels.
         channel_multiplier: Factor on the channels from 64 x 64 on.
         blur_kernel: Taps of the filters.
         mbstd_cfg: Arguments of the minibatch standard deviation.
@@ -24,17 +23,18 @@ class MSStyleGAN2Discriminator(BaseStyleDiscriminator):
             images of other sizes than ``in_size``.
         pool_size: Height and width after pooling.
         width: Factor on all channels, for smaller networks.
+        img_channels: Channels of images.
     """
 
     def __init__(self,
                  in_size: int,
-                 img_channels: int = 3,
                  channel_multiplier: float = 2,
                  blur_kernel: Sequence[float] = (1, 3, 3, 1),
                  mbstd_cfg: Optional[dict] = None,
                  with_adaptive_pool: bool = False,
                  pool_size: Tuple[int, int] = (2, 2),
-                 width: float = 1.) -> None:
+                 width: float = 1.,
+                 img_channels: int = 3) -> None:
         super().__init__(
             in_size,
             img_channels,
