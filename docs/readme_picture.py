@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROCKET = Path(skimage.__file__).parent / 'data' / 'rocket.jpg'
 CONFIG = ROOT / 'configs/mspie_small/mspie_consistent_32-48-64.py'
 BOX, SHIFT = (56, 149, 214, 176), (0, 29)
-SIZES, SEED = (32, 48, 64, 80, 96), 9
+SIZES, SEED = (32, 48, 64, 80, 96), 5
 
 
 def main() -> None:
