@@ -61,6 +61,11 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
             raise ValueError('Argument `consistency_interval` must be a '
                              'positive integer, but got '
                              f'{consistency_interval!r}.')
+        channels = getattr(self.discriminator, 'img_channels', None)
+        if channels not in (None, 5 if show_places else 3):
+            raise ValueError(
+                'Argument `img_channels` of the discriminator must be 5 with '
+                f'`show_places` and 3 without it, but got {channels}.')
         self.region_sampler = RegionSampler(region_probability,
                                             smallest_region,
                                             self.scale_sampler.seed)

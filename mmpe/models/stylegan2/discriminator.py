@@ -161,6 +161,7 @@ class BaseStyleDiscriminator(BaseModule):
             EqualizedLinear(num_features, channels[4], activate=True),
             EqualizedLinear(channels[4], num_outputs))
         self.in_size = in_size
+        self.img_channels = img_channels
         self.final_size = tuple(final_size)
         self.num_low_precision = num_low_precision
 

@@ -83,6 +83,8 @@ def test_wrong_arguments():
                         ('consistency_interval', 0)):
         with pytest.raises(ValueError, match=name):
             model(**{name: value})
+    with pytest.raises(ValueError, match='must be 5 .* but got 3'):
+        model(show_places=True)
     with pytest.raises(ValueError, match='height and a width'):
         generator()(codes(), size=(0, 32))
 
