@@ -80,3 +80,14 @@ def test_resuming_what_was_not_fused():
     train(ours, optimizer)
     train(theirs, before)
     assert_same(ours, theirs, rtol=0, atol=0)
+
+
+def test_state_of_other_shapes():
+    network, _ = networks()
+    optimizer = Adam(network.parameters(), **SETTINGS)
+    train(network, optimizer)
+    state = optimizer.state_dict()
+    network[0] = torch.nn.Conv2d(3, 4, 1)
+    other = Adam(network.parameters(), **SETTINGS)
+    with pytest.raises(ValueError, match=r'\(4, 3, 3, 3\) in place of'):
+        other.load_state_dict(state)

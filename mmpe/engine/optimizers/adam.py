@@ -34,6 +34,23 @@ class Adam(torch.optim.Adam):
             kwargs.setdefault('fused', True)
         super().__init__(groups, *args, **kwargs)
 
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load the state of a training.
+
+        Raises:
+            ValueError: It belongs to parameters of other shapes, which would
+                end the process in the fused Adam.
+        """
+        super().load_state_dict(state_dict)
+        for param, state in self.state.items():
+            shape = getattr(state.get('exp_avg'), 'shape', param.shape)
+            if shape != param.shape:
+                raise ValueError(
+                    'The state of the optimizer belongs to another model: it '
+                    f'has a parameter of shape {tuple(shape)} in place of '
+                    f'{tuple(param.shape)}. Resume with the config of that '
+                    'training, or train anew.')
+
 
 def _tensors(params: Iterable[Union[Tensor, dict]]) -> Iterable[Tensor]:
     for param in params:
