@@ -4,15 +4,15 @@ SPE and CSG of "Positional Encoding as Spatial Inductive Bias in GANs" (CVPR
 2021, Sec. 4), "the paper" in this package.
 """
 import math
-from typing import Optional
+from typing import Optional, Sequence
 
 import torch
 from torch import Tensor
 
 __all__ = [
     'GROWTHS', 'axis_positions', 'cartesian_grid', 'centered_positions',
-    'context_positions', 'counted_positions', 'region_positions',
-    'sinusoidal_encoding', 'sinusoidal_grid'
+    'context_positions', 'counted_positions', 'region_grid',
+    'region_positions', 'sinusoidal_encoding', 'sinusoidal_grid'
 ]
 
 GROWTHS = ('stretch', 'extend', 'centre', 'tile')
@@ -109,6 +109,30 @@ def region_positions(length: int,
     cells = torch.arange(-context, length + context, device=device)
     places = start + (cells + 0.5) * (extent / length)
     return places * position_range - 0.5
+
+
+def region_grid(size: Sequence[int],
+                region: Sequence[float],
+                position_range: float,
+                context: int = 0,
+                device: Optional[torch.device] = None) -> Tensor:
+    """Positions of all cells of a grid over a region of the picture.
+
+    Args:
+        size: Number of cells (H, W) in the region.
+        region: Top, left, height and width, as fractions of the picture's
+            sides.
+        position_range, context, device: As for :func:`region_positions`.
+
+    Returns:
+        Float32 (2, H + 2 * context, W + 2 * context), y and x.
+    """
+    axes = [
+        region_positions(length, start, extent, position_range, context,
+                         device)
+        for length, start, extent in zip(size, region[:2], region[2:])
+    ]
+    return torch.stack(torch.meshgrid(*axes, indexing='ij'))
 
 
 def cartesian_grid(height: int,

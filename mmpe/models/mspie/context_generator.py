@@ -14,11 +14,10 @@ with different pixels.
 import math
 from typing import Any, Dict, List, Optional, Tuple, Union
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmpe.functional.grids import region_positions
+from mmpe.functional.grids import region_grid
 from mmpe.models.layers.modulated_conv import ModulatedConv2d
 from mmpe.models.stylegan2.base_generator import Size
 from mmpe.registry import MODELS, build_from
@@ -183,14 +182,10 @@ class MSContextStyleGANv2Generator(BaseMSGenerator):
                   region: Region = WHOLE_PICTURE) -> Tensor:
         """Encoded positions of a grid and its context, (1, C, H, W)."""
         context = self.contexts[0] + 1
-        positions = torch.stack(
-            torch.meshgrid(
-                *(region_positions(size - 2 * context, start, length,
-                                   self.position_range, context, self.device)
-                  for size, start, length in zip(
-                      self.first_map_size(chosen_scale), region[:2],
-                      region[2:])),
-                indexing='ij'))  # [2, H, W], y and x
+        rows, columns = self.first_map_size(chosen_scale)
+        size = rows - 2 * context, columns - 2 * context
+        positions = region_grid(size, region, self.position_range, context,
+                                self.device)  # [2, H, W]
         return self.head_pos_enc.encode_positions(
             positions, (self.position_range, ) * 2)[None]
 

@@ -4,7 +4,7 @@ from typing import Dict, Optional
 import torch
 from torch import Tensor
 
-from mmpe.functional.grids import region_positions
+from mmpe.functional.grids import region_grid
 from mmpe.functional.resample import resample_area, resize_images
 from mmpe.registry import MODELS
 from .model import MSPIEStyleGAN2
@@ -106,13 +106,9 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         if not self.show_places:
             return images
         region = self.region_sampler.at(iteration) or WHOLE_PICTURE
-        places = torch.stack(
-            torch.meshgrid(
-                *(region_positions(length, start, extent, 2,
-                                   device=images.device) - 0.5
-                  for length, start, extent in zip(images.shape[-2:],
-                                                   region[:2], region[2:])),
-                indexing='ij'))
+        # Two positions along a side, from -0.5 to 1.5.
+        places = region_grid(
+            images.shape[-2:], region, 2, device=images.device) - 0.5
         return torch.cat([images, places.expand(len(images), -1, -1, -1)], 1)
 
     def gen_loss(self,

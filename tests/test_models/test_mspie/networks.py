@@ -27,6 +27,11 @@ POLICIES = dict(
     j=dict(UNPADDED, head_pos_encoding=SPE, interp_head=True),
     k=dict(UNPADDED, head_pos_encoding=SPE),
     transposed=dict())
+DISCRIMINATOR = dict(
+    type='MSStyleGAN2Discriminator',
+    in_size=32,
+    width=1 / 32,
+    with_adaptive_pool=True)
 
 
 def generator(row='f', **kwargs):
@@ -48,11 +53,7 @@ def mspie(row='f', train_settings=None, loss_config=None, **kwargs):
             dict(
                 type='MSPIEStyleGAN2',
                 generator=generator(row),
-                discriminator=dict(
-                    type='MSStyleGAN2Discriminator',
-                    in_size=32,
-                    width=1 / 32,
-                    with_adaptive_pool=True),
+                discriminator=DISCRIMINATOR,
                 ema_config=dict(type='ExponentialMovingAverage', momentum=0.1),
                 loss_config=dict(norm_mode='HWC', **(loss_config or {})),
                 train_settings=dict(settings, **(train_settings or {}))),

@@ -8,7 +8,7 @@ from mmpe.functional.resample import resize_images
 from mmpe.models.mspie.scales import RegionSampler, other_scale
 from mmpe.registry import MODELS, build_from
 
-from .networks import SPE, mspie, optimizers, train
+from .networks import DISCRIMINATOR, SPE, mspie, optimizers, train
 
 GENERATOR = dict(
     type='MSContextStyleGANv2Generator',
@@ -134,12 +134,7 @@ def test_discriminator_is_told_the_places():
         region_probability=0.5,
         smallest_region=0.5,
         show_places=True,
-        discriminator=dict(
-            type='MSStyleGAN2Discriminator',
-            in_size=32,
-            img_channels=5,
-            width=1 / 32,
-            with_adaptive_pool=True))
+        discriminator=dict(DISCRIMINATOR, img_channels=5))
     seen = []
     network.discriminator.register_forward_pre_hook(
         lambda module, args: seen.append(args[0].detach()))
