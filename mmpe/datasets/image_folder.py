@@ -1,7 +1,7 @@
 """Folders of images."""
 from logging import WARNING
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from mmagic.datasets import BasicImageDataset
 from mmcv.transforms import BaseTransform
@@ -66,6 +66,8 @@ class ImageFolderDataset(BasicImageDataset):
             training sees the same data as an uninterrupted one.
         skip_unreadable: Replace an unreadable image by the next one, with a
             warning that names it, instead of raising an error.
+        num_cached: So many items are kept in memory as the pipeline returned
+            them, and not read again. For pipelines without randomness.
         pipeline: Transforms; by default :class:`LoadPhotograph` and MMagic's
             ``PackInputs``.
         kwargs: As for ``mmagic.datasets.BasicImageDataset``.
@@ -79,6 +81,7 @@ class ImageFolderDataset(BasicImageDataset):
                  data_root: str,
                  mirror: bool = False,
                  skip_unreadable: bool = False,
+                 num_cached: int = 0,
                  pipeline: Optional[list] = None,
                  **kwargs) -> None:
         if not data_root or not Path(data_root).is_dir():
@@ -87,6 +90,8 @@ class ImageFolderDataset(BasicImageDataset):
                                     '(`data_root` of the dataset).')
         self.mirror = mirror
         self.skip_unreadable = skip_unreadable
+        self.num_cached = num_cached
+        self._cache: Dict[int, dict] = {}
         kwargs.setdefault('data_prefix', dict(gt=''))
         transforms = [
             build_from(TRANSFORMS, part) if isinstance(part, dict) else part
@@ -122,9 +127,14 @@ class ImageFolderDataset(BasicImageDataset):
             ValueError: The image cannot be read and must not be skipped, or
                 no image of the dataset can be read.
         """
+        if idx in self._cache:
+            return dict(self._cache[idx])
         for index in range(idx, idx + len(self)):
             try:
-                return super().prepare_data(index % len(self))
+                item = super().prepare_data(index % len(self))
+                if len(self._cache) < self.num_cached:
+                    self._cache[idx] = dict(item)
+                return item
             except (OSError, ValueError) as error:
                 if not self.skip_unreadable:
                     raise

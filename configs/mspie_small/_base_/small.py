@@ -15,7 +15,8 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(pipeline=pipeline))
+    # To read an image takes a tenth of an iteration.
+    dataset=dict(pipeline=pipeline, num_cached=5000))
 val_dataloader = None
 test_dataloader = dict(
     num_workers=0,
