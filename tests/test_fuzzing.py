@@ -23,6 +23,7 @@ def make_nothing(random, folder):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', KINDS, ids=lambda kind: kind.name)
 def test_a_result_or_one_line(kind, tmp_path_factory):
 

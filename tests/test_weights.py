@@ -89,6 +89,7 @@ def mmagic_stylegan(row):
     return model.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('layout', LAYOUTS)
 @pytest.mark.parametrize('row', STYLEGAN_ROWS)
 def test_same_picture_of_stylegan(row, layout, tmp_path):
@@ -201,6 +202,7 @@ def write_pickle(model, path):
             }, file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('layout', LAYOUTS)
 @pytest.mark.parametrize('row', SINGAN_ROWS)
 def test_same_picture_of_singan(row, layout, tmp_path):
@@ -264,6 +266,7 @@ def full_size(row):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('row, others', [
     ('singan_interp-pad_disc-nobn_fish', []),
     ('singan-csg_fish', ['singan-csg_bohemian']),

@@ -66,6 +66,7 @@ def test_a_generator_of_mmagic_never_seen():
     assert 'padding_db' not in none
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['dcgan', 'singan'])
 def test_zero_padding_is_where_positions_come_from(name):
     results = analyse(untrained(name, 32, seed=1), num=16)

@@ -197,6 +197,7 @@ def random_record(generator):
         output=layer, sizes=dict.fromkeys(('1.0', '1.5', '2.0'), size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('letter', CLAIMS)
 def test_rows_and_figures(letter, tmp_path):
     generator = np.random.default_rng(0)

@@ -67,6 +67,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('code', BLOCKS)
 def test_pages(code, folder, monkeypatch):
     monkeypatch.chdir(folder)

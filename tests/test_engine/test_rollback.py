@@ -18,6 +18,7 @@ def last_weight(runner):
     return read_checkpoint(path)['state_dict']['weight'].item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('hook', ['before_train_iter', 'after_train_iter'])
 @pytest.mark.parametrize('loop', ['ImageTrainLoop', 'SinGANTrainLoop'])
 def test_goes_on_from_the_last_checkpoint(toy, capfd, hook, loop):

@@ -35,6 +35,7 @@ def logged(runner):
             for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('settings', [
     {},
     {'default_hooks.logger.interval': 1},
@@ -108,6 +109,7 @@ def test_resumed_history_is_the_same(toy, slow_device):
     assert one == two
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('processor, length', [
     ({}, 3),
     (dict(window_size=7), 7),

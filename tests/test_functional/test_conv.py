@@ -17,6 +17,7 @@ def tensors(in_channels, out_channels, size=5):
                 requires_grad=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('by_products', [False, True])
 @pytest.mark.parametrize('channels_last', [False, True])
 @pytest.mark.parametrize('stride, padding', CASES)

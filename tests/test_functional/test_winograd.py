@@ -69,6 +69,7 @@ def test_rounding_errors():
     assert (actual - expected).abs().max() < 2e-5 * expected.abs().max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('padding', [0, 1])
 def test_gradients(padding, everywhere):
     x, weight = (tensor.requires_grad_() for tensor in tensors((9, 6)))

@@ -275,6 +275,7 @@ def test_a_kept_part_is_repeated(sampler, original, seed):
         assert (image[:, :34] == original[:, :34]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('keep', [True, False])
 @pytest.mark.parametrize('flip, step', [('horizontal', (1, -1)),
                                         ('vertical', (-1, 1)),
@@ -458,6 +459,7 @@ def test_a_walk_may_stand_still(sampler):
 # -- tiles --
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('positions, size, start_scale, growth', [
     (dict(type='CSG'), None, 0, None),
     (dict(type='CSG'), (70, 111), 0, None),

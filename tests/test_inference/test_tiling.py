@@ -114,6 +114,7 @@ def draw(monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('head', HEADS)
 def test_tiled_is_untiled(head, draw):
     model = make_model(head)

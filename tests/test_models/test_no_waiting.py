@@ -55,6 +55,7 @@ def test_mspie(row, scale):
             mspie(row, train_settings=dict(multi_input_scales=[scale]))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('probability', [0., 1.])
 def test_mspie_with_context(probability):
     assert_only_images(
@@ -70,6 +71,7 @@ def test_stylegan2():
     assert_only_images(waits_of_style(build_from(MODELS, STYLEGAN2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['Augmentation', 'AdaptiveAugmentation'])
 def test_augmentation(kind):
     more = dict(interval=1) if kind == 'AdaptiveAugmentation' else {}
@@ -91,6 +93,7 @@ def waits_of_singan(cfg, sizes):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('head', HEADS)
 def test_singan(head):
     ema = dict(type='ExponentialMovingAverage', momentum=.1)
@@ -98,6 +101,7 @@ def test_singan(head):
     assert waits_of_singan(cfg, SIZES[:2]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('encoding', ['CSG', 'SPE'])
 @pytest.mark.parametrize('objective', ['WholeImages', 'EditedLayouts'])
 def test_context_singan(encoding, objective):

@@ -88,6 +88,7 @@ def check_generator_loss(ours, theirs):
     assert_same_gradients(ours.generator, theirs.generator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('row', ROWS)
 def test_losses(row, float64):  # noqa: F811
     ours, theirs, _ = models(row)

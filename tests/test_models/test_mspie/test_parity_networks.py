@@ -20,6 +20,7 @@ def inputs(generator, scale, num=2):
     return noise, generator.make_injected_noise(scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('row', ROWS)
 def test_generator(row):
     model = oracle.row_model(row)
@@ -36,6 +37,7 @@ def test_generator(row):
                 ours(noise, **kwargs), theirs(noise, **kwargs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('row', ROWS)
 def test_discriminator(row):
     model = oracle.row_model(row)

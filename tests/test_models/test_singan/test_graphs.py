@@ -68,6 +68,7 @@ def whole_run(cfg, **options):
     return states(model, wrappers), [dict(log) for log in logs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('case', CASES)
 def test_same_as_without(case):
     expected = whole_run(CASES[case])

@@ -60,6 +60,7 @@ def test_fixed_noises(models):
         assert_same(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mode', ['rand', 'recon'])
 @pytest.mark.parametrize('stage', STAGES)
 def test_generator(models, mode, stage):
@@ -85,6 +86,7 @@ def test_generator(models, mode, stage):
             assert_same(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('stage', STAGES)
 def test_discriminator(models, stage):
     image = random_pyramid()[stage]
@@ -120,6 +122,7 @@ class RecordingOptimizer:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('step', ['train_discriminator', 'train_generator'])
 @pytest.mark.parametrize('stage', STAGES)
 def test_losses_and_gradients(models, step, stage):

@@ -173,6 +173,7 @@ def test_rows_build(row):
     assert has_norm == ('nobn' not in row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('row', ROWS)
 def test_rows_train_resume_and_sample(row, small_config):
     cfg = small_config(row)
@@ -197,6 +198,7 @@ def test_rows_train_resume_and_sample(row, small_config):
         model.eval()(dict(mode='recon'))[0].fake_img)
 
 
+@pytest.mark.slow
 # 9 iterations a scale: 8 is within one; 9 on the boundary; 14 in the next.
 @pytest.mark.parametrize('kill_at', [8, 9, 14])
 @pytest.mark.parametrize('ema', [False, True])
@@ -212,6 +214,7 @@ def test_resume_is_exact(small_config, kill_at, ema):
     assert_same_state(whole, parts)
 
 
+@pytest.mark.slow
 # Four iterations a scale: 6 and 11 are within one; 8 on the boundary.
 @pytest.mark.parametrize('kill_at', [6, 8, 11])
 @pytest.mark.parametrize('ema', [False, True])
@@ -290,6 +293,7 @@ def test_scales_start_from_the_ones_before(fast_config, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights(small_config):
     runs = [
         train(small_config('singan-csg_fish', name)).model
@@ -342,6 +346,7 @@ def test_pictures_of_each_scale(small_config):
             assert sheet.width > 5 * width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('ema', [False, True])
 @pytest.mark.parametrize('row', ['singan-csg_fish', FAST])
 def test_pictures_do_not_change_the_training(small_config, monkeypatch, row,
@@ -420,6 +425,7 @@ def estimate(monkeypatch):
     return said
 
 
+@pytest.mark.slow
 def test_estimate_does_not_change_the_training(small_config, estimate):
     row = 'singan_spe-dim4_bohemian'
     ema = {
