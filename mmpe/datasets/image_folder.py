@@ -1,4 +1,5 @@
 """Folders of images."""
+from copy import deepcopy
 from logging import WARNING
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
@@ -128,12 +129,12 @@ class ImageFolderDataset(BasicImageDataset):
                 no image of the dataset can be read.
         """
         if idx in self._cache:
-            return dict(self._cache[idx])
+            return deepcopy(self._cache[idx])
         for index in range(idx, idx + len(self)):
             try:
                 item = super().prepare_data(index % len(self))
                 if len(self._cache) < self.num_cached:
-                    self._cache[idx] = dict(item)
+                    self._cache[idx] = deepcopy(item)
                 return item
             except (OSError, ValueError) as error:
                 if not self.skip_unreadable:

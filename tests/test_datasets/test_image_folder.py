@@ -125,6 +125,19 @@ def test_unreadable_images_are_skipped_on_request(folder, arrays,
         dataset[0]
 
 
+def test_as_many_images_as_told_are_kept(folder, arrays):
+    dataset = ImageFolderDataset(str(folder), num_cached=2)
+    for index in range(3):
+        # Nobody can change what is kept.
+        dataset[index]['data_samples'].gt_img.zero_()
+        (folder / f'{index}.png').unlink()
+    for index in (0, 1):
+        np.testing.assert_array_equal(
+            image_of(dataset[index]), arrays[index])
+    with pytest.raises(FileNotFoundError, match='2.png'):
+        dataset[2]
+
+
 def test_the_transform_says_what_it_does(folder):
     assert repr(LoadPhotograph('img')) == "LoadPhotograph(key='img')"
     results = LoadPhotograph('img')(dict(img_path=str(folder / '0.png')))

@@ -69,6 +69,7 @@ def test_every_bit_counts():
     assert differences(state, dict(state, numbers=(1, ))) == ['.numbers']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('family', ['singan', 'mspie'])
 def test_killed(request, family):
     """While a checkpoint is written, before and after it, and at random."""

@@ -162,6 +162,7 @@ def test_folder_of_another_training(
     assert [x.name for x in (tmp_path / 'locked').iterdir()] == ['.lock']
 
 
+@pytest.mark.slow
 def test_sigterm(train, tmp_path):
     """All processes of the group get it, as torchrun sends it."""
     work, log = tmp_path / 'work', tmp_path / 'log'

@@ -251,6 +251,7 @@ def test_workers_and_amp(train):
     assert same(resumed['state_dict'], state['state_dict'])
 
 
+@pytest.mark.slow
 def test_compiled(train, monkeypatch):
     """Tracing changes nothing; a compiler is not needed for that."""
     compile_ = nn.Module.compile
@@ -336,6 +337,7 @@ def test_unreadable_image(train, images, workers):
     assert (work / 'iter_6.pth').exists()
 
 
+@pytest.mark.slow
 def test_small_images_are_reported_once(train, tmp_path, capfd):
     images = save_images(tmp_path / 'small', 5, size=(31, 40))
     train(ROW_F, '--no-validate', data=images)

@@ -62,6 +62,7 @@ def trained(once_trained, tmp_path):
     return folder / 'singan-csg_fish.py', folder / 'iter_18.pth'
 
 
+@pytest.mark.slow
 def test_train_in_a_process_of_its_own(photograph, tmp_path):
     work_dir = tmp_path / 'work'
     command = [

@@ -192,6 +192,7 @@ def row(page, status):
     return page.locator(f'#trainings tr[data-status="{status}"]').first
 
 
+@pytest.mark.slow
 def test_learn_stop_go_on_and_kill(open_page, server, tmp_path):
     page = open_page()
     drop(page, draw_photograph(tmp_path / 'learnt.png', seed=4))
