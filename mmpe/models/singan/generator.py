@@ -1,5 +1,5 @@
 """Generators of SinGAN, with implicit and explicit positional encoding."""
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union, cast
 
 import torch
 from torch import Tensor
@@ -59,7 +59,7 @@ class SinGANMultiScaleGenerator(MultiScaleNetwork):
 
         super().__init__(make_block, num_scales, *args, **kwargs)
         self.out_channels = out_channels
-        self.radii = [block.radius for block in self.blocks]
+        self.radii: List[int] = [cast(Any, x).radius for x in self.blocks]
         self.pad_head = self.radii[-1]
         self.head_padding: Padding = BorderPadding(self.pad_head)
         self.noise_with_pad = False
