@@ -126,7 +126,7 @@ MUTANTS = [
            'return int(height * factor), int(width * factor)',
            ['test_functional/test_pyramid.py']),
     Mutant('patches: noise of another power',
-           'functional/patch_diffusion.py',
+           'functional/patch_diffusion/posterior.py',
            'factor = (1 - sigma) / sigma**2',
            'factor = (1 - sigma) / sigma',
            ['test_functional/test_patch_diffusion.py']),

@@ -19,12 +19,8 @@ class ContextSinGANSampler(SinGANSampler):
 
     model: ContextSinGAN
 
-    def layout(self,
-               edits: Sequence[LayoutEdit],
-               size: Optional[Size] = None,
-               growth: Optional[str] = None,
-               seed: Optional[int] = None) -> np.ndarray:
-        """See :meth:`.PhotographSampler.layout`."""
+    def _layout(self, edits: Sequence[LayoutEdit], size: Optional[Size],
+                growth: Optional[str], seed: Optional[int]) -> np.ndarray:
         positions = self._position_map(size, growth, edits).whole()
         noises = self._noises(self.model.noise_shapes(size), [seed or 0])
         if seed is not None:

@@ -1,4 +1,4 @@
-"""Reading of images, masks and displacements."""
+"""Reading and checking of images, masks and displacements."""
 import os.path as osp
 
 import cv2
@@ -9,7 +9,8 @@ from mmpe.datasets.singan_dataset import open_rgb
 from mmpe.utils.files import PathLike
 
 __all__ = [
-    'check_rgb', 'is_inside', 'read_displacement', 'read_mask', 'read_rgb'
+    'check_mask', 'check_rgb', 'is_inside', 'read_displacement', 'read_mask',
+    'read_rgb'
 ]
 
 
@@ -41,6 +42,27 @@ def check_rgb(image: np.ndarray) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError('Argument `image` must be uint8 (H, W, 3) in RGB '
                          f'order, but got {image.dtype} {image.shape}.')
+
+
+def check_mask(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Check a mask of an image.
+
+    Args:
+        mask: As for :func:`is_inside`.
+        image: (H, W, 3).
+
+    Returns:
+        The mask as bool (H, W).
+
+    Raises:
+        ValueError: It is empty, or has another size than the image.
+    """
+    if mask.shape != image.shape[:2]:
+        raise ValueError(
+            'Argument `mask` must have the size of the image, '
+            f'{image.shape[0]} x {image.shape[1]} (height x width), but got '
+            f'{" x ".join(map(str, mask.shape))}.')
+    return is_inside(mask)
 
 
 def read_mask(path: PathLike) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from .colours import quantise
-from .inputs import check_rgb, is_inside
+from .inputs import check_mask, check_rgb
 
 __all__ = ['Manipulations']
 
@@ -80,22 +80,15 @@ class Manipulations(ABC):
                   dilation: Optional[int] = None) -> np.ndarray:
         """Give a pasted object the style of the photograph.
 
+        As :meth:`edit`, with other defaults.
+
         Args:
             image: The photograph with the object, at any resolution.
             mask: (H, W) of the image, true or above half of the range where
                 the object is.
-            start_scale: Scale to insert the image at: coarse scales change
-                more. By default the scale before the finest.
-            seed: Seed of the noise from this scale on; no noise by default.
-            dilation: Pixels to grow the mask by, at the training size; by
-                default 3 % of the long side.
-
-        Returns:
-            The result at the training size; equal to the input outside of the
-            mask.
-
-        Raises:
-            ValueError: As for :meth:`edit`.
+            start_scale: By default the scale before the finest.
+            seed: As for :meth:`edit`.
+            dilation: By default 3 % of the long side.
         """
         if start_scale is None:
             start_scale = max(1, self.last_scale - 1)
@@ -271,7 +264,7 @@ class Manipulations(ABC):
               start_scale: Optional[int], seed: Optional[int],
               dilation: int) -> np.ndarray:
         check_rgb(image)
-        mask = _check_mask(mask, image)
+        mask = check_mask(mask, image)
         self._check_shape(image)
         if start_scale is None:
             start_scale = max(1, (self.last_scale + 1) // 2)
@@ -291,16 +284,6 @@ class Manipulations(ABC):
                 'Argument `image` must have the aspect ratio of the '
                 f'photograph ({self.size[0]} x {self.size[1]} pixels in '
                 f'training, height x width), but got {height} x {width}.')
-
-
-def _check_mask(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Check a mask; returns it as booleans."""
-    if mask.shape != image.shape[:2]:
-        raise ValueError(
-            'Argument `mask` must have the size of the image, '
-            f'{image.shape[0]} x {image.shape[1]} (height x width), but got '
-            f'{" x ".join(map(str, mask.shape))}.')
-    return is_inside(mask)
 
 
 def _soft_mask(mask: np.ndarray, size: Size, dilation: int) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Sampling from the patches of a photograph, without training."""
 import math
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import cv2
@@ -16,13 +15,12 @@ from mmpe.functional.upsample import upsample
 from mmpe.models.patch_diffusion import PatchDiffusion, PhotographLevel
 from mmpe.models.patch_diffusion.known import (known_pyramid, match_tone,
                                                pixels_at)
-from mmpe.utils.files import PathLike
 from .inputs import check_rgb
 from .layout import LayoutEdit, PositionMap
 from .patch_plan import Plan
 from .patch_tiles import PatchScales, own_places, to_pixels
 from .photograph import PhotographSampler
-from .tiling import draw_scales
+from .tiling import Scales
 
 __all__ = ['PatchSampler']
 
@@ -90,27 +88,15 @@ class PatchSampler(PhotographSampler):
             for seed in seeds
         ]
 
-    def draw_to_file(self,
-                     path: PathLike,
-                     size: Optional[Size] = None,
-                     seed: int = 0,
-                     tile: int = 256,
-                     start_scale: int = 0,
-                     growth: Optional[str] = None) -> Path:
-        """See :meth:`.PhotographSampler.draw_to_file`."""
-        self.check_scale(start_scale)
+    def _scales(self, size: Optional[Size], seed: int, start_scale: int,
+                growth: Optional[str]) -> Scales:
         positions = None if growth is None else self.position_maps(
             size, growth)
-        scales = PatchScales(self.model, size or self.size, seed, start_scale,
-                             positions)
-        return draw_scales(scales, path, tile)
+        return PatchScales(self.model, size or self.size, seed, start_scale,
+                           positions)
 
-    def layout(self,
-               edits: Sequence[LayoutEdit],
-               size: Optional[Size] = None,
-               growth: Optional[str] = None,
-               seed: Optional[int] = None) -> np.ndarray:
-        """See :meth:`.PhotographSampler.layout`."""
+    def _layout(self, edits: Sequence[LayoutEdit], size: Optional[Size],
+                growth: Optional[str], seed: Optional[int]) -> np.ndarray:
         growth = growth or self._own_growth()
         maps = self.position_maps(size, growth, edits)
         own = self.position_maps(size, growth)[-1]
@@ -160,10 +146,8 @@ class PatchSampler(PhotographSampler):
         """Positions of the cells of each scale.
 
         Args:
-            size: (H, W) in pixels; by default the size of the photograph.
-            growth: As for :meth:`sample`.
-            edits: Edits of the layout. Their margins and edges are 4 and 1
-                pixels wide by default.
+            size, growth, edits: As for :meth:`layout`; margins and edges of
+                edits are 4 and 1 pixels wide by default.
 
         Returns:
             The positions of each scale.

@@ -48,25 +48,14 @@ class PatchScales:
         model.noise(seed, 0, range(1), range(1))  # checks the seed
 
     def start(self) -> Tensor:
-        """Input of the first random scale, of any size."""
-        if self.start_scale == 0:
-            return torch.zeros(1, self.channels, 1, 1)
+        """The photograph, before the first random scale."""
         image = self.model.levels[self.start_scale - 1].image.cpu()
         return _join(image, own_places(image.shape[2:]))
 
     @torch.no_grad()
     def draw(self, stage: int, coarser: MapFile, rows: range,
              cols: range) -> Tensor:
-        """Draw a window of the map of a stage.
-
-        Args:
-            stage: Index of the stage.
-            coarser: Map of the stage before, at its own size.
-            rows, cols: The window.
-
-        Returns:
-            (1, 5, rows, cols).
-        """
+        """Draw a window (1, 5, rows, cols), see :class:`.Scales`."""
         if stage == 0:
             return self._first[..., rows.start:rows.stop, cols.start:cols.stop]
         size = self.sizes[stage]

@@ -9,6 +9,7 @@ import torch
 from mmpe.utils.files import PathLike
 from .layout import LayoutEdit
 from .manipulations import Manipulations
+from .tiling import Scales, draw_scales
 
 __all__ = ['PhotographSampler']
 
@@ -105,7 +106,6 @@ class PhotographSampler(Manipulations):
                 start_scale: int, growth: Optional[str]) -> List[np.ndarray]:
         """Draw an image of each seed."""
 
-    @abstractmethod
     def draw_to_file(self,
                      path: PathLike,
                      size: Optional[Size] = None,
@@ -131,6 +131,14 @@ class PhotographSampler(Manipulations):
             ValueError: See :meth:`sample` and :func:`.draw_tiled`.
             OSError: The file cannot be written, or the disk is too full.
         """
+        self.check_scale(start_scale)
+        scales = self._scales(size, seed, start_scale, growth)
+        return draw_scales(scales, path, tile)
+
+    @abstractmethod
+    def _scales(self, size: Optional[Size], seed: int, start_scale: int,
+                growth: Optional[str]) -> Scales:
+        """The scales of the image of a seed."""
 
     # ------------------------------------------------- the photograph, changed
     def resize(self,
@@ -141,9 +149,7 @@ class PhotographSampler(Manipulations):
 
         Args:
             size: (H, W) in pixels.
-            growth: As for :meth:`sample`.
-            seed: Seed of a variant; by default the noise that reconstructs
-                the photograph moves along with the positions.
+            growth, seed: As for :meth:`layout`.
 
         Returns:
             The image.
@@ -156,7 +162,6 @@ class PhotographSampler(Manipulations):
             return self.sample(1, size, seed, growth=growth)[0]
         return self.layout((), size, growth)
 
-    @abstractmethod
     def layout(self,
                edits: Sequence[LayoutEdit],
                size: Optional[Size] = None,
@@ -178,3 +183,9 @@ class PhotographSampler(Manipulations):
             ValueError: See :meth:`sample` and :class:`.LayoutEdit`; or the
                 model has no explicit positions.
         """
+        return self._layout(edits, size, growth, seed)
+
+    @abstractmethod
+    def _layout(self, edits: Sequence[LayoutEdit], size: Optional[Size],
+                growth: Optional[str], seed: Optional[int]) -> np.ndarray:
+        """Draw an edited layout."""

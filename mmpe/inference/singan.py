@@ -1,5 +1,4 @@
 """Sampling from a trained SinGAN."""
-from pathlib import Path
 from typing import Any, List, Optional, Sequence, Tuple, cast
 
 import mmcv
@@ -11,12 +10,12 @@ from mmpe.functional.noise import coordinate_noise
 from mmpe.functional.pyramid import resized_pyramid
 from mmpe.functional.upsample import upsample
 from mmpe.models import SinGAN
-from mmpe.utils.files import PathLike
 from mmpe.utils.images import to_rgb
 from .inputs import check_rgb
 from .layout import LayoutEdit, PositionMap
 from .photograph import PhotographSampler
-from .singan_tiles import draw_tiled
+from .singan_tiles import singan_scales
+from .tiling import Scales
 
 __all__ = ['SinGANSampler']
 
@@ -66,23 +65,13 @@ class SinGANSampler(PhotographSampler):
             start_scale=start_scale,
             positions=None if positions is None else positions.whole())
 
-    def draw_to_file(self,
-                     path: PathLike,
-                     size: Optional[Size] = None,
-                     seed: int = 0,
-                     tile: int = 256,
-                     start_scale: int = 0,
-                     growth: Optional[str] = None) -> Path:
-        """See :meth:`.PhotographSampler.draw_to_file`."""
-        return draw_tiled(self.model, path, size or self.size, seed, tile,
-                          start_scale, self.position_map(size, growth))
+    def _scales(self, size: Optional[Size], seed: int, start_scale: int,
+                growth: Optional[str]) -> Scales:
+        return singan_scales(self.model, size or self.size, seed, start_scale,
+                             self.position_map(size, growth))
 
-    def layout(self,
-               edits: Sequence[LayoutEdit],
-               size: Optional[Size] = None,
-               growth: Optional[str] = None,
-               seed: Optional[int] = None) -> np.ndarray:
-        """See :meth:`.PhotographSampler.layout`."""
+    def _layout(self, edits: Sequence[LayoutEdit], size: Optional[Size],
+                growth: Optional[str], seed: Optional[int]) -> np.ndarray:
         shapes = self.model.noise_shapes(size)
         positions = self._position_map(size, growth, edits).whole()
         if seed is None:
@@ -100,9 +89,7 @@ class SinGANSampler(PhotographSampler):
         """Positions of the cells of the first scale.
 
         Args:
-            size: (H, W) in pixels; by default the training size.
-            growth: As for :meth:`sample`.
-            edits: Edits of the layout.
+            size, growth, edits: As for :meth:`layout`.
 
         Returns:
             The positions, or None without ``growth`` and ``edits``, which also

@@ -20,9 +20,9 @@ from mmpe.utils.files import PathLike
 from mmpe.utils.images import to_rgb
 from mmpe.utils.wrappers import unwrap
 from .layout import PositionMap
-from .tiling import MapFile, draw_scales, with_halo, without_halo
+from .tiling import MapFile, Scales, draw_scales, with_halo, without_halo
 
-__all__ = ['draw_tiled']
+__all__ = ['draw_tiled', 'singan_scales']
 
 Size = Tuple[int, int]
 Positions = Callable[[range, range], Tensor]
@@ -66,9 +66,22 @@ def draw_tiled(model: SinGAN,
             the tile is too small for the model, or the model has no explicit
             positions.
     """
-    kind = _ContextScales if isinstance(model, ContextSinGAN) else _Scales
-    scales = kind(model, size, seed, start_scale, positions)
+    scales = singan_scales(model, size, seed, start_scale, positions)
     return draw_scales(scales, path, tile)
+
+
+def singan_scales(model: SinGAN, size: Size, seed: int, start_scale: int,
+                  positions: Optional[Positions]) -> Scales:
+    """The scales of an image, for :func:`.draw_scales`.
+
+    Args:
+        model, size, seed, start_scale, positions: As for :func:`draw_tiled`.
+
+    Raises:
+        ValueError: As for :func:`draw_tiled`.
+    """
+    kind = _ContextScales if isinstance(model, ContextSinGAN) else _Scales
+    return kind(model, size, seed, start_scale, positions)
 
 
 class _Scales:
@@ -100,25 +113,14 @@ class _Scales:
         self._noise(0, range(1), range(1))  # checks seed and positions
 
     def start(self) -> Tensor:
-        """Input of the first random scale, of any size."""
-        if self.start_scale == 0:
-            return torch.zeros(1, self.channels, 1, 1)
+        """The reconstruction, before the first random scale."""
         image = self.model.sample(
             mode='recon', curr_scale=self.start_scale - 1)
         return cast(Tensor, image)  # a dict only on request
 
     def draw(self, stage: int, coarser: 'MapFile', rows: range,
              cols: range) -> Tensor:
-        """A window of the image of a stage.
-
-        Args:
-            stage: Index of the stage.
-            coarser: Image of the stage before, at its own size.
-            rows, cols: The window.
-
-        Returns:
-            (1, C, rows, cols) on the model's device.
-        """
+        """Draw a window on the model's device, see :class:`.Scales`."""
         border = self.generator.head_padding.width
         halo = self.generator.pad_head - border
         size = self.sizes[stage]

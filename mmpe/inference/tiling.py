@@ -51,7 +51,9 @@ def draw_scales(scales: 'Scales', path: PathLike, tile: int) -> Path:
     with atomic_write(path) as temporary, torch.no_grad(), ProgressBar(
             total=num_pixels, desc='Drawing', unit='pixel',
             unit_scale=True) as bar:
-        image = MapFile.of(path.parent, scales.start())
+        start = scales.start() if start_scale > 0 else torch.zeros(
+            1, scales.channels, 1, 1)
+        image = MapFile.of(path.parent, start)
         for stage in range(start_scale, scales.last):
             with contextlib.closing(image) as coarser:
                 image = MapFile(path.parent, scales.sizes[stage],
@@ -97,7 +99,7 @@ class Scales(Protocol):
     least_tile: int
 
     def start(self) -> Tensor:
-        """Input of the first scale: a map (1, C, H, W) of any size."""
+        """Map (1, C, H, W) of the scale before the first, if there is one."""
 
     def draw(self, stage: int, coarser: 'MapFile', rows: range,
              cols: range) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from mmpe.functional import patch_diffusion as P
+from mmpe.functional.patch_diffusion import blending, posterior, search
 from mmpe.functional.upsample import upsample, upsample_window
 
 PATCH, STD = 3, 0.8
@@ -106,9 +107,9 @@ def test_the_fused_mean_is_the_same(sigma, with_prior):
     if with_prior:
         bias = bias + prior.bias
     arguments = (factor * queries, features, patches, prior, bias)
-    expected, _ = P._attend(*arguments)
+    expected, _ = posterior._attend(*arguments)
     torch.testing.assert_close(
-        P._attend_fused(*arguments), expected, atol=1e-4, rtol=1e-4)
+        posterior._attend_fused(*arguments), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_best_patches_are_not_always_wanted():
@@ -128,7 +129,7 @@ def test_posterior_mean_in_blocks(monkeypatch, with_prior):
                  prior)
     estimate, best = P.posterior_mean(*arguments)
     for rows in (1, 2, 3):
-        monkeypatch.setattr(P, '_BLOCK_LOGITS', rows * 20 * 6)
+        monkeypatch.setattr(posterior, 'BLOCK_LOGITS', rows * 20 * 6)
         blocked, blocked_best = P.posterior_mean(*arguments)
         torch.testing.assert_close(blocked, estimate)
         assert (blocked_best == best).all()
@@ -216,7 +217,7 @@ def test_principal_patches_of_some_patches(monkeypatch):
     image = P.gaussian_blur(random_image(30, 32), 1)
     every = P.principal_patches(image, PATCH, 3).flatten(1)
     # a step of 5 would see each sixth column alone
-    monkeypatch.setattr(P, '_MAX_SAMPLES', 840 // 5)
+    monkeypatch.setattr(search, '_MAX_SAMPLES', 840 // 5)
     some = P.principal_patches(image, PATCH, 3).flatten(1)
     overlap = torch.linalg.svdvals(some @ every.t())
     assert overlap.min() > .9
@@ -245,7 +246,7 @@ def slow_nearest(queries, table, corners, radius):
 @pytest.mark.parametrize('radius', [0, 1, 3])
 @pytest.mark.parametrize('block', [2**20, 100])
 def test_nearest_corners_within_a_window(monkeypatch, radius, block):
-    monkeypatch.setattr(P, '_BLOCK_CANDIDATES', block)
+    monkeypatch.setattr(search, '_BLOCK_CANDIDATES', block)
     generator = torch.Generator().manual_seed(0)
     queries = torch.randn(5, 6, 4, generator=generator)
     table = torch.randn(7, 8, 4, generator=generator)
@@ -261,7 +262,7 @@ def test_nearest_corners_within_a_window(monkeypatch, radius, block):
 
 @pytest.mark.parametrize('block', [2**22, 60])
 def test_nearest_corners_anywhere(monkeypatch, block):
-    monkeypatch.setattr(P, '_BLOCK_LOGITS', block)
+    monkeypatch.setattr(search, 'BLOCK_LOGITS', block)
     generator = torch.Generator().manual_seed(0)
     queries = torch.randn(5, 6, 4, generator=generator)
     table = torch.randn(7, 8, 4, generator=generator)
@@ -456,7 +457,7 @@ def test_a_membrane_is_a_mean_by_inverse_cubes(monkeypatch, reach):
         weights = far**-3 / ((far**-3).sum() + 2 / reach**2)
         expected[:, y, x] = values[:, known].double() @ weights
     for block in (2**22, 13):
-        monkeypatch.setattr(P, '_BLOCK_LOGITS', block)
+        monkeypatch.setattr(blending, '_BLOCK_WEIGHTS', block)
         result = P.membrane(values, known, wanted, reach)
         torch.testing.assert_close(
             result.double(), expected, atol=1e-5, rtol=0)

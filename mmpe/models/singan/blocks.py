@@ -142,6 +142,8 @@ class ConvStack(nn.Module):
                              f'got {num_layers}.')
         self.in_channels = in_channels
         self.base_channels = base_channels
+        # Cells per side that unpadded convolutions remove.
+        self.radius = num_layers * (kernel_size - 1) // 2
         kwargs.update(kernel_size=kernel_size, padding=padding)
         conv_module = _WideConvModule if base_channels >= _WIDE else \
             _MediumConvModule if base_channels >= _MEDIUM else ConvModule

@@ -74,8 +74,6 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
                  first_kernel_size: int = 1,
                  scale_factor: float = 0.5,
                  double_channels: bool = False,
-                 kernel_size: int = 3,
-                 num_layers: int = 5,
                  **kwargs) -> None:
         if in_channels != out_channels:
             raise ValueError('Arguments `in_channels` and `out_channels` must '
@@ -90,16 +88,11 @@ class SinGANContextGenerator(SinGANMultiScaleGenerator):
             in_channels,
             out_channels,
             num_scales,
-            kernel_size=kernel_size,
-            num_layers=num_layers,
             first_stage_in_channels=1 + encoding.num_channels,
             first_kernel_size=first_kernel_size,
             double_channels=double_channels,
             **kwargs)
         self.head_position_encode = encoding
-        self.radii = [num_layers * (size - 1) // 2
-                      for size in (first_kernel_size,
-                                   *[kernel_size] * num_scales)]
         self.scale_factor = scale_factor
 
     def margins(self, last: int) -> List[int]:

@@ -1,46 +1,39 @@
 """Generators of SinGAN, with implicit and explicit positional encoding."""
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union, cast
 
 import torch
-import torch.nn as nn
-from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmpe.models.layers.positional_encoding import grid_channels
 from mmpe.registry import MODELS, build_from
-from .blocks import (TANH, GeneratorBlock, copy_previous_block,
-                     stage_channels)
-from .padding import (BorderPadding, InterpolationPadding, NoPadding,
-                      upsample)
+from .blocks import GeneratorBlock
+from .multi_scale import MultiScaleNetwork
+from .padding import BorderPadding, Padding, input_padding, upsample
 
 __all__ = ['SinGANMSGeneratorPE', 'SinGANMultiScaleGenerator']
 
-Padding = Union[NoPadding, BorderPadding, InterpolationPadding]
-
 
 @MODELS.register_module()
-class SinGANMultiScaleGenerator(BaseModule):
+class SinGANMultiScaleGenerator(MultiScaleNetwork):
     """Generator of SinGAN (ICCV 2019, Multi-scale architecture).
 
     Args:
         in_channels: Input channels.
         out_channels: Output channels.
         num_scales: Index of the finest scale, counted from zero.
-        kernel_size: Kernel size of all convolutions.
-        padding: Zero padding of all convolutions, in addition to the padding
-            of each scale's input.
-        num_layers: Number of convolutions per scale.
-        base_channels: Channels at the first four scales.
-        min_feat_channels: Lower bound on the channels at the first scales.
-        out_act_cfg: Activation of each scale's output.
-        init_cfg: As for mmengine's ``BaseModule``.
+        args: Further arguments of :class:`.MultiScaleNetwork`, in its order.
+            ``padding`` comes in addition to that of each scale's input.
         first_stage_in_channels: Input channels of the first scale;
             ``in_channels`` if None.
         first_kernel_size: Kernel size of the first scale; ``kernel_size`` if
             None.
-        double_channels: Double the channels every four scales.
-        kwargs: Further arguments of the convolutions
-            (``mmcv.cnn.ConvModule``).
+        kwargs: As for :class:`.MultiScaleNetwork`; ``out_act_cfg`` is the
+            activation of each scale's output, tanh by default.
+
+    Attributes:
+        radii: Cells per side that the unpadded convolutions of each scale
+            remove.
+        pad_head: That number of cells at the finest scale.
     """
 
     # Resize images between scales with aligned corners, as MMagic does.
@@ -50,39 +43,28 @@ class SinGANMultiScaleGenerator(BaseModule):
                  in_channels: int,
                  out_channels: int,
                  num_scales: int,
-                 kernel_size: int = 3,
-                 padding: int = 0,
-                 num_layers: int = 5,
-                 base_channels: int = 32,
-                 min_feat_channels: int = 32,
-                 out_act_cfg: Optional[dict] = TANH,
-                 init_cfg: Optional[dict] = None,
-                 *,
+                 *args,
                  first_stage_in_channels: Optional[int] = None,
                  first_kernel_size: Optional[int] = None,
-                 double_channels: bool = True,
                  **kwargs) -> None:
-        super().__init__(init_cfg=init_cfg)
+
+        def make_block(stage: int, kernel_size: int,
+                       **options) -> GeneratorBlock:
+            channels = in_channels
+            if stage == 0:
+                channels = first_stage_in_channels or in_channels
+                kernel_size = first_kernel_size or kernel_size
+            return GeneratorBlock(
+                channels, out_channels, kernel_size=kernel_size, **options)
+
+        super().__init__(make_block, num_scales, *args, **kwargs)
         self.out_channels = out_channels
-        # Cells per side that the unpadded convolutions of a scale remove.
-        self.pad_head = (kernel_size - 1) * num_layers // 2
+        self.radii: List[int] = [cast(Any, x).radius for x in self.blocks]
+        self.pad_head = self.radii[-1]
         self.head_padding: Padding = BorderPadding(self.pad_head)
         self.noise_with_pad = False
         self.head_position_encode: Any = None
         self.num_frozen = 0
-        self.blocks = nn.ModuleList(
-            GeneratorBlock(
-                (first_stage_in_channels or in_channels
-                 ) if stage == 0 else in_channels,
-                out_channels,
-                kernel_size=(first_kernel_size or kernel_size
-                             ) if stage == 0 else kernel_size,
-                padding=padding,
-                num_layers=num_layers,
-                out_act_cfg=out_act_cfg,
-                **stage_channels(base_channels, min_feat_channels, stage,
-                                 double_channels),
-                **kwargs) for stage in range(num_scales + 1))
 
     def forward(self,
                 input_sample: Optional[Tensor],
@@ -170,8 +152,7 @@ class SinGANMultiScaleGenerator(BaseModule):
         """Input image of a scale when reconstructing the photograph.
 
         Args:
-            fixed_noises: As for :meth:`forward`.
-            noise_weights: As for :meth:`forward`.
+            fixed_noises, noise_weights: As for :meth:`forward`.
             stage: Index of the scale, at least 1.
             kwargs: Further arguments of :meth:`forward`.
 
@@ -187,10 +168,6 @@ class SinGANMultiScaleGenerator(BaseModule):
             **kwargs)
         return upsample(image, self.image_size(fixed_noises[stage], stage),
                         self.align_corners)
-
-    def check_and_load_prev_weight(self, curr_scale: int) -> bool:
-        """Initialise a scale with the previous one's weights, if they fit."""
-        return copy_previous_block(self.blocks, curr_scale)
 
     def freeze_before(self, stage: int) -> None:
         """Freeze earlier scales: evaluation mode and no gradients.
@@ -259,9 +236,8 @@ class SinGANMSGeneratorPE(SinGANMultiScaleGenerator):
     Positional Encoding as Spatial Inductive Bias in GANs, Sec. 4.3.
 
     Args:
-        in_channels: Input channels.
-        out_channels: Output channels.
-        num_scales: Index of the finest scale, counted from zero.
+        in_channels, out_channels, num_scales, args: As for
+            :class:`SinGANMultiScaleGenerator`.
         padding_mode: Padding of each scale's input and of the convolutions,
             'zero' or 'reflect'.
         pad_at_head: Enlarge the input of each scale; if False, the
@@ -320,9 +296,5 @@ class SinGANMSGeneratorPE(SinGANMultiScaleGenerator):
             **kwargs)
         self.noise_with_pad = noise_with_pad
         self.head_position_encode = encoding
-        if not pad_at_head:
-            self.head_padding = NoPadding()
-        elif interp_pad:
-            self.head_padding = InterpolationPadding(self.pad_head)
-        elif padding_mode == 'reflect':
-            self.head_padding = BorderPadding(self.pad_head, 'reflect')
+        self.head_padding = input_padding(self.pad_head, padding_mode,
+                                          pad_at_head, interp_pad)

@@ -4,7 +4,7 @@ The content of the border decides how much a translation-invariant network
 learns about absolute position (paper, Sec. 3). Each policy pads a whole map,
 or computes a window of the padded map from windows of the map.
 """
-from typing import Tuple
+from typing import Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,10 @@ from torch import Tensor
 
 from mmpe.functional.upsample import ReadWindow, upsample, upsample_window
 
-__all__ = ['BorderPadding', 'InterpolationPadding', 'NoPadding']
+__all__ = [
+    'BorderPadding', 'InterpolationPadding', 'NoPadding', 'Padding',
+    'input_padding'
+]
 
 Size = Tuple[int, int]
 
@@ -100,18 +103,32 @@ class InterpolationPadding:
 
     def window(self, read: ReadWindow, size: Size, rows: range,
                cols: range) -> Tensor:
-        """A window of the enlarged map.
-
-        Args:
-            read: Reads windows of the map.
-            size: (H, W) of the map.
-            rows, cols: Rows and columns of the enlarged map to compute.
-
-        Returns:
-            (N, C, rows, cols).
-        """
+        """A window of the enlarged map; arguments as for other policies."""
         return upsample_window(read, size, self._enlarged(size), rows, cols)
 
     def _enlarged(self, size: Size) -> Size:
         height, width = size
         return height + 2 * self.width, width + 2 * self.width
+
+
+Padding = Union[NoPadding, BorderPadding, InterpolationPadding]
+
+
+def input_padding(width: int, mode: str, pad_at_head: bool,
+                  interp_pad: bool) -> Padding:
+    """The policy for the inputs of a generator.
+
+    Args:
+        width: Cells to add on each side.
+        mode: 'zero' or 'reflect'.
+        pad_at_head: Whether to add any.
+        interp_pad: Add them by interpolation, whatever the mode.
+
+    Returns:
+        The policy.
+    """
+    if not pad_at_head:
+        return NoPadding()
+    if interp_pad:
+        return InterpolationPadding(width)
+    return BorderPadding(width, 'reflect' if mode == 'reflect' else 'constant')
