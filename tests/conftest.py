@@ -1,10 +1,13 @@
 """Settings of all tests: few threads, and MMagic behind the host bridge."""
 import contextlib
+import functools
 import gc
+import http.server
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from mmengine.registry import DefaultScope
 
 import mmpe  # noqa: F401
 
+from .serving import Handler
 from .waiting import wait_for
 
 torch.set_num_threads(1)
@@ -114,6 +118,25 @@ def dask_cluster(tmp_path):
             return path
 
         yield start_cluster
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Address of a server of `tmp_path / 'served'`; downloads stay local."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    monkeypatch.setenv('no_proxy', '*')
+    monkeypatch.setattr(torch.hub, '_hub_dir', None)
+    monkeypatch.setattr(Handler, 'requests', [])
+    (tmp_path / 'served').mkdir()
+    httpd = http.server.ThreadingHTTPServer(
+        ('127.0.0.1', 0),
+        functools.partial(Handler, directory=str(tmp_path / 'served')))
+    thread = threading.Thread(target=httpd.serve_forever)
+    thread.start()
+    yield f'http://127.0.0.1:{httpd.server_port}'
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -1,8 +1,6 @@
 import functools
-import http.server
 import os
 import pickle
-import threading
 from collections import OrderedDict
 
 import numpy as np
@@ -281,25 +279,6 @@ def test_runner_and_load_checkpoint_refuse_payloads(tmp_path):
     with pytest.raises(CheckpointError, match='system'):
         runner.train()
     assert not mark.exists()
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """Address of a server of ``tmp_path / 'served'``; downloads stay local."""
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
-    monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(torch.hub, '_hub_dir', None)
-    (tmp_path / 'served').mkdir()
-    handler = functools.partial(
-        http.server.SimpleHTTPRequestHandler,
-        directory=str(tmp_path / 'served'))
-    httpd = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    yield f'http://127.0.0.1:{httpd.server_port}'
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
 
 
 def test_downloads_are_read_safely(tmp_path, server):

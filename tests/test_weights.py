@@ -3,7 +3,6 @@ import functools
 import hashlib
 import http.server
 import pickle
-import threading
 from pathlib import Path
 
 import mmagic.models.editors.mspie  # registers the reference
@@ -25,6 +24,7 @@ from mmpe.registry import MODELS, build_from
 from mmpe.utils.download import DownloadError, download
 from mmpe.weights import Weights, fitting_rows
 
+from .serving import Handler
 from .test_models import oracle
 
 WIDTH = 1 / 64
@@ -120,14 +120,19 @@ def test_same_picture_of_stylegan(row, layout, tmp_path):
     assert sampler.sample(1)[0].shape == (size, size, 3)
 
 
+def part_of(row, name):
+    """The weights of one of a row's networks."""
+    return {
+        key: value
+        for key, value in mmagic_stylegan(row).state_dict().items()
+        if key.startswith(f'{name}.')
+    }
+
+
 def test_average_alone(tmp_path):
     """A published file may hold only the average."""
     row = STYLEGAN_ROWS[0]
-    state = {
-        name: value
-        for name, value in mmagic_stylegan(row).state_dict().items()
-        if name.startswith('generator_ema.')
-    }
+    state = part_of(row, 'generator_ema')
     path = save(state, '1.x', tmp_path / 'model.pth')
     model = load(small_config(row), str(path)).model
     for name, value in model.generator.state_dict().items():
@@ -136,12 +141,7 @@ def test_average_alone(tmp_path):
 
 def test_generator_alone_is_not_enough_for_a_model_with_average(tmp_path):
     row = STYLEGAN_ROWS[0]
-    state = {
-        name: value
-        for name, value in mmagic_stylegan(row).state_dict().items()
-        if name.startswith('generator.')
-    }
-    path = save(state, '1.x', tmp_path / 'model.pth')
+    path = save(part_of(row, 'generator'), '1.x', tmp_path / 'model.pth')
     with pytest.raises(CheckpointError, match=r'missing \(generator_ema.'):
         load(small_config(row), str(path))
     cfg = small_config(row)
@@ -386,39 +386,6 @@ def test_no_weights(tmp_path):
 
 
 # ------------------------------------------------------------------ downloads
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; `cut` in a name breaks off halfway."""
-
-    requests = []
-
-    def log_message(self, *args):
-        self.requests.append(self.path)
-
-    def copyfile(self, source, target):
-        data = source.read()
-        size = len(data) // 2 if 'cut' in self.path else len(data)
-        target.write(data[:size])
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """Address of a server of `tmp_path / 'served'`."""
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
-    monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(torch.hub, '_hub_dir', None)
-    monkeypatch.setattr(Handler, 'requests', [])
-    (tmp_path / 'served').mkdir()
-    httpd = http.server.ThreadingHTTPServer(
-        ('127.0.0.1', 0),
-        functools.partial(Handler, directory=str(tmp_path / 'served')))
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    yield f'http://127.0.0.1:{httpd.server_port}'
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
-
-
 def publish(folder, name, data):
     """Write a file with its hash in its name; returns the name."""
     name = f'{name}-{hashlib.sha256(data).hexdigest()[:8]}.pth'

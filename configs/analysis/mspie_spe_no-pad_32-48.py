@@ -1,9 +1,5 @@
-# MS-PIE trained at 32 and 48 pixels, which leaves 64 as a new size:
-# a sinusoidal encoding (SPE) and no padding.
-_base_ = '../mspie_small/mspie_spe_no-pad_32-48-64.py'
+# A sinusoidal encoding (SPE) and no padding.
+_base_ = ['../_base_/models/mspie_interp-pad.py', './_base_/mspie_32-48.py']
 
-model = dict(
-    train_settings=dict(
-        multi_input_scales=[0, 2], multi_scale_probability=[0.5, 0.5]))
-train_cfg = dict(max_iters=3000)
-default_hooks = dict(checkpoint=dict(interval=500, max_keep_ckpts=1))
+model = _base_.small_model
+model.generator.head_pos_encoding = _base_.spe

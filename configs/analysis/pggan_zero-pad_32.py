@@ -2,22 +2,16 @@
 # latent; zero padding.
 _base_ = ['_base_/faces_32.py']
 
+channels = dict(base_channels=1024, max_channels=32)
+
 model = dict(
     type='PGGAN',
     data_preprocessor=dict(type='DataPreprocessor'),
     noise_size=64,
     generator=dict(
-        type='PGGANGenerator',
-        noise_size=64,
-        out_scale=32,
-        base_channels=1024,
-        max_channels=32),
+        type='PGGANGenerator', noise_size=64, out_scale=32, **channels),
     discriminator=dict(
-        type='PGGANDiscriminator',
-        in_scale=32,
-        label_size=0,
-        base_channels=1024,
-        max_channels=32),
+        type='PGGANDiscriminator', in_scale=32, label_size=0, **channels),
     # thousands of images
     nkimgs_per_scale={
         '8': 3,

@@ -2,19 +2,13 @@
 # generator's channels from 64 x 64 on. The public configs stop after 1,500,002
 # iterations; this one runs 1600k, as its name says.
 _base_ = [
-    '../_base_/models/mspie_zero-pad.py', '../_base_/datasets/ffhq_1024.py',
-    '../_base_/evaluation/fid-pr.py', '../_base_/schedules/mspie.py'
+    '../_base_/models/mspie_zero-pad.py', '../_base_/models/spe.py',
+    '../_base_/datasets/ffhq_1024.py', '../_base_/evaluation/fid-pr.py',
+    '../_base_/schedules/mspie.py'
 ]
 
 model = dict(
-    generator=dict(
-        channel_multiplier=1,
-        head_pos_encoding=dict(
-            type='SPE',
-            embedding_dim=256,
-            padding_idx=0,
-            init_size=256,
-            center_shift=100)),
+    generator=dict(channel_multiplier=1, head_pos_encoding=_base_.spe),
     train_settings=dict(multi_input_scales=[0, 4, 12]))
 
 train_dataloader = dict(batch_size=2)

@@ -4,10 +4,5 @@ _base_ = [
     '../_base_/schedules/singan.py'
 ]
 
-model = dict(
-    num_scales=10,
-    first_fixed_noises_ch=8,
-    generator=dict(positional_encoding=dict(embedding_dim=4)))
-
 train_dataloader = dict(
     dataset=dict(data_root='data/singan/bohemian.png', max_size=500))

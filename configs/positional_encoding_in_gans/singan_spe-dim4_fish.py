@@ -5,9 +5,6 @@ _base_ = [
     '../_base_/schedules/singan.py'
 ]
 
-model = dict(
-    num_scales=10,
-    first_fixed_noises_ch=1,
-    generator=dict(positional_encoding=dict(embedding_dim=4)))
+model = dict(first_fixed_noises_ch=1)
 
 train_dataloader = dict(dataset=dict(data_root='data/singan/fish-crop.jpg'))

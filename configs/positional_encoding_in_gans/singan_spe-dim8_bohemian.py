@@ -5,7 +5,6 @@ _base_ = [
 ]
 
 model = dict(
-    num_scales=10,
     first_fixed_noises_ch=16,
     generator=dict(positional_encoding=dict(embedding_dim=8)))
 

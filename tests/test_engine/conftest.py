@@ -1,7 +1,4 @@
 """A training that takes milliseconds, with everything that runs it."""
-import os
-import signal
-
 import pytest
 import torch
 from mmengine.config import Config
@@ -12,6 +9,8 @@ from torch import nn
 
 from mmpe.engine import Runner
 from mmpe.registry import DATASETS, HOOKS, MODELS
+
+from ..hooks import SignalHook  # noqa: F401  (registered)
 
 
 class ToyData(torch.utils.data.Dataset):
@@ -63,22 +62,11 @@ class SpoilHook(Hook):
             runner.model.weight.data.fill_(float('nan'))
 
 
-class SignalHook(Hook):
-    """Sends SIGTERM to this very process in an iteration."""
-
-    def __init__(self, at):
-        self.at = at
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if runner.iter == self.at:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
     """Make a runner; each call has a name and a work dir of its own."""
     for registry, kind in ((DATASETS, ToyData), (MODELS, ToyModel),
-                           (HOOKS, SpoilHook), (HOOKS, SignalHook)):
+                           (HOOKS, SpoilHook)):
         monkeypatch.setitem(registry._module_dict, kind.__name__, kind)
     count = iter(range(100))
 

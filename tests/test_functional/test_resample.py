@@ -18,28 +18,34 @@ def test_kernel_is_a_normalised_outer_product():
     assert torch.equal(fir_kernel(rows), torch.tensor(rows) / 10)
 
 
-@pytest.mark.parametrize('channels_last', [False, True])
-@pytest.mark.parametrize('pad', [(2, 2), (1, 2), (0, 0), (-1, 1)])
-@pytest.mark.parametrize('up, down', [(1, 1), (2, 1), (1, 2), (2, 2)])
-def test_filter_against_one_step_after_the_other(up, down, pad, channels_last):
+@pytest.fixture(params=[False, True], ids=['contiguous', 'channels_last'])
+def channels_last(request):
+    return request.param
+
+
+@pytest.fixture
+def x(channels_last):
     torch.manual_seed(0)
     x = torch.randn(2, 3, 7, 6, dtype=torch.float64)
-    if channels_last:
-        x = x.contiguous(memory_format=torch.channels_last)
+    return x.contiguous(
+        memory_format=torch.channels_last) if channels_last else x
+
+
+@pytest.fixture(params=[(2, 2), (1, 2), (0, 0), (-1, 1)], ids=str)
+def pad(request):
+    return request.param
+
+
+@pytest.mark.parametrize('up, down', [(1, 1), (2, 1), (1, 2), (2, 2)])
+def test_filter_against_one_step_after_the_other(x, up, down, pad):
     kernel = torch.rand(4, 4, dtype=torch.float64)  # not symmetric
     expected = upfirdn2d(x, kernel, up, down, pad)
     torch.testing.assert_close(
         fir_filter2d(x, kernel, pad, up, down), expected)
 
 
-@pytest.mark.parametrize('channels_last', [False, True])
-@pytest.mark.parametrize('pad', [(2, 2), (1, 2), (0, 0), (-1, 1)])
 @pytest.mark.parametrize('up, down', [(1, 1), (2, 1), (1, 2), (2, 2)])
-def test_products_do_what_the_filter_does(up, down, pad, channels_last):
-    torch.manual_seed(0)
-    x = torch.randn(2, 3, 7, 6, dtype=torch.float64)
-    if channels_last:
-        x = x.contiguous(memory_format=torch.channels_last)
+def test_products_do_what_the_filter_does(x, up, down, pad, channels_last):
     taps = torch.rand(2, 4, dtype=torch.float64)  # not symmetric
     rows, columns = (
         fir_matrix(taps[axis], x.shape[2 + axis], pad, up, down)

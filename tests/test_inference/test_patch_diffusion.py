@@ -1,5 +1,4 @@
 """Manipulations of one photograph by its patches."""
-import inspect
 import math
 import os
 
@@ -506,51 +505,6 @@ def test_bad_tiles(sampler, options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         sampler.draw_to_file(path, **options)
     assert not os.listdir(tmp_path)
-
-
-# -- errors --
-
-
-@pytest.mark.parametrize('call, message', [
-    (lambda x: x.sample(0), 'at least 1, but got 0'),
-    (lambda x: x.sample(size=(9, 90)), '`size` must be at least .*got 9 x 90'),
-    (lambda x: x.sample(start_scale=4), 'from 0 to 3 .* but got 4'),
-    (lambda x: x.sample(growth='grow'), "'stretch'.*but got 'grow'"),
-    (lambda x: x.sample(seed=-1), '`seed` must be'),
-    (lambda x: x.resize((60, 80), 'grow'), "but got 'grow'"),
-    (lambda x: x.resize((9, 90)), '`size` must be at least'),
-    (lambda x: x.layout([LayoutEdit((0, 0, 60, 9), angle=3)]),
-     'height.*48 x 72'),
-    (lambda x: x.animate(start_scale=9), 'from 0 to 3'),
-    (lambda x: x.animate(beta=2), '0 <= `beta` <= 1'),
-    (lambda x: x.super_resolution(1), 'above 1, but got 1'),
-    (lambda x: x.paint(x.photograph, 0), 'from 1 to 3'),
-    (lambda x: x.paint(np.zeros((4, 5, 3))), r'uint8 \(H, W, 3\)'),
-    (lambda x: x.edit(x.photograph, np.ones((5, 6), bool)),
-     'size of the image, 48 x 72.*got 5 x 6'),
-    (lambda x: x.edit(x.photograph, np.zeros(SIZE, bool)), 'is empty'),
-    (lambda x: x.edit(x.photograph, np.ones(SIZE, bool), 0), 'from 1 to 3'),
-    (lambda x: x.harmonize(x.photograph[:20], np.ones((20, 72), bool)),
-     'aspect ratio.*48 x 72.*got 20 x 72'),
-])
-def test_bad_arguments(sampler, call, message):
-    with pytest.raises(ValueError, match=message):
-        result = call(sampler)
-        assert not inspect.isgenerator(result)
-
-
-@pytest.mark.parametrize('call', [
-    lambda x: x.resize((50, 60)),
-    lambda x: x.sample(growth='tile'),
-    lambda x: x.layout([LayoutEdit(angle=3)]),
-    lambda x: x.draw_to_file('none.png', growth='tile'),
-])
-def test_positions_must_be_explicit(call):
-    sampler = sampler_of(positions=None)
-    assert not sampler.has_positions
-    with pytest.raises(ValueError, match='no explicit positions'):
-        call(sampler)
-    assert sampler.resize((50, 60), seed=1).shape == (50, 60, 3)
 
 
 # -- loading --

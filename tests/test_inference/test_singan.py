@@ -1,6 +1,4 @@
 """Manipulations of one photograph, with a small model of random weights."""
-import inspect
-
 import numpy as np
 import pytest
 import torch
@@ -352,44 +350,6 @@ def test_context_models_draw_to_files(context, tmp_path):
     expected, = context.sample(1, (70, 90), seed=3)
     with Image.open(path) as image:
         assert np.abs(np.asarray(image).astype(int) - expected).max() <= 1
-
-
-@pytest.mark.parametrize('call, message', [
-    (lambda x: x.sample(0), 'at least 1, but got 0'),
-    (lambda x: x.sample(size=(3, 90)), 'must be at least 4 x 4'),
-    (lambda x: x.sample(start_scale=6), 'from 0 to 5 .* but got 6'),
-    (lambda x: x.sample(growth='grow'), "'stretch'.*but got 'grow'"),
-    (lambda x: x.sample(seed=-1), '`seed` must be'),
-    (lambda x: x.animate(start_scale=9), 'from 0 to 5'),
-    (lambda x: x.animate(alpha=2), '0 <= `alpha` <= 1'),
-    (lambda x: x.animate(0), '`num_frames` >= 1'),
-    (lambda x: x.super_resolution(1), 'above 1, but got 1'),
-    (lambda x: x.paint(x.photograph, 0), 'from 1 to 5'),
-    (lambda x: x.paint(x.photograph, colours=1), 'at least 2'),
-    (lambda x: x.paint(np.zeros((4, 5, 3))), r'uint8 \(H, W, 3\)'),
-    (lambda x: x.edit(x.photograph, np.ones((5, 6), bool)),
-     'size of the image, 28 x 36.*got 5 x 6'),
-    (lambda x: x.edit(x.photograph, np.zeros(SIZE, bool)), 'is empty'),
-    (lambda x: x.edit(x.photograph, np.ones(SIZE, bool), 0), 'from 1 to 5'),
-    (lambda x: x.edit(x.photograph[:20], np.ones((20, 36), bool)),
-     'aspect ratio.*28 x 36.*got 20 x 36'),
-])
-def test_bad_arguments(sampler, call, message):
-    with pytest.raises(ValueError, match=message):
-        result = call(sampler)
-        assert not inspect.isgenerator(result)
-
-
-@pytest.mark.parametrize('call', [
-    lambda x: x.resize((30, 40)),
-    lambda x: x.sample(growth='tile'),
-    lambda x: x.layout([LayoutEdit(angle=3)]),
-])
-def test_positions_must_be_explicit(call):
-    sampler = build('interp-pad')
-    assert not sampler.has_positions
-    with pytest.raises(ValueError, match='no explicit positions'):
-        call(sampler)
 
 
 def test_load_a_folder(tmp_path, sampler):

@@ -36,11 +36,15 @@ def _place():
     return f'{frames[-1].filename}:{frames[-1].lineno}' if frames else '?'
 
 
-class _Operations(TorchDispatchMode):
+class _Finding:
+    """Keeps what a mode finds."""
 
     def __init__(self, found):
         super().__init__()
         self.found = found
+
+
+class _Operations(_Finding, TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -69,11 +73,7 @@ class _Operations(TorchDispatchMode):
         return func(*args, **kwargs)
 
 
-class _Functions(TorchFunctionMode):
-
-    def __init__(self, found):
-        super().__init__()
-        self.found = found
+class _Functions(_Finding, TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}

@@ -1,37 +1,16 @@
 """MMagic's classes and rows, as what ours are compared with."""
 import importlib
-import inspect
-import re
-from pathlib import Path
 
-import mmagic
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine import Config
 
 from mmpe.registry import MODELS, build_from
+from tools.benchmarking.networks import (  # noqa: F401
+    CONFIGS, EDITORS, mmagic_class, row_model)
 
-EDITORS = 'mmagic.models.editors'
-CONFIGS = Path(mmagic.__file__).parent.joinpath(
-    '.mim', 'configs', 'positional_encoding_in_gans')
 ROWS = sorted(
     path.stem for path in CONFIGS.glob('*.py') if 'stylegan2' in path.stem)
-MODULES = {
-    'StyleGANv2Generator': ('stylegan2.stylegan2_generator',
-                            'StyleGAN2Generator'),
-    'StyleGAN2Discriminator': ('stylegan2.stylegan2_discriminator',
-                               'StyleGAN2Discriminator'),
-    'MSStyleGANv2Generator': ('mspie.mspie_stylegan2_generator',
-                              'MSStyleGANv2Generator'),
-    'MSStyleGAN2Discriminator': ('mspie.mspie_stylegan2_discriminator',
-                                 'MSStyleGAN2Discriminator'),
-}
-
-
-def row_model(row):
-    """The model's config of a row in MMagic."""
-    return Config.fromfile(CONFIGS / f'{row}.py').model
 
 
 def largest_scale(model):
@@ -68,20 +47,6 @@ def float64(monkeypatch):
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(previous)
-
-
-def mmagic_class(name, width=1.):
-    """A class of MMagic, with its channel counts multiplied by `width`."""
-    module, name = MODULES[name]
-    module = importlib.import_module(f'{EDITORS}.{module}')
-    source = inspect.getsource(getattr(module, name))
-    source = re.sub(r'@MODELS.*\n', '', source)
-    source = re.sub(r'(\d+): (\d+(?: \* channel_multiplier)?),',
-                    rf'\1: int(\2 * {width}),', source)
-    # `inspect` needs no file, but relative imports need the package.
-    namespace = dict(vars(module))
-    exec(source, namespace)
-    return namespace[name]
 
 
 def build_pair(config, width=1.):

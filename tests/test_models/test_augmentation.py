@@ -1,6 +1,4 @@
 """Augmentation in the training of StyleGAN2 and MS-PIE."""
-import copy
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +6,8 @@ import torch.nn.functional as F
 from mmpe.functional.gan_losses import r1_penalty
 from mmpe.models.augmentation import AdaptiveAugmentation, Augmentation
 
-from .test_mspie.networks import mspie, optimizers, train
+from .test_mspie.networks import (assert_resume_is_exact, mspie, optimizers,
+                                  train)
 
 ADAPTIVE = dict(
     type='AdaptiveAugmentation', num_images=40, interval=2, probability=0.4)
@@ -182,23 +181,6 @@ def test_differences_are_observed_with_the_relativistic_loss():
 
 
 def test_resume_is_exact():
-    def build():
-        model = mspie(augmentation=ADAPTIVE)
-        return model, optimizers(model)
-
-    whole, wrappers = build()
-    torch.manual_seed(5)
-    train(whole, wrappers, range(5))  # in the middle of an interval
-    assert whole.augmentation.signs[1] > 0
-    saved = (copy.deepcopy(whole.state_dict()),
-             copy.deepcopy(wrappers.state_dict()), torch.get_rng_state())
-    logs = train(whole, wrappers, range(5, 10))
+    saved, logs = assert_resume_is_exact(augmentation=ADAPTIVE)
+    assert saved['augmentation.signs'][1] > 0  # in the middle of an interval
     assert len({float(log['augmentation']) for log in logs}) > 1
-
-    resumed, wrappers = build()
-    resumed.load_state_dict(saved[0])
-    wrappers.load_state_dict(saved[1])
-    torch.set_rng_state(saved[2])
-    assert train(resumed, wrappers, range(5, 10)) == logs
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name

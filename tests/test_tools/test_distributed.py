@@ -258,32 +258,44 @@ def test_learned_noise_on_two_processes(launch, photograph, tmp_path):
     assert second.square().mean() == pytest.approx(1, abs=1e-5)
 
 
+@pytest.fixture
+def launch_and_end(environment, tmp_path):
+    """Send a signal to a rank, once a file is there; what the job prints."""
+
+    def run(*args, rank, number, once):
+        log = tmp_path / 'log'
+        with open(log, 'w') as file:
+            job = subprocess.Popen(
+                [osp.join(ROOT, 'tools/dist_train.sh'), *args],
+                env=environment,
+                stdout=file,
+                stderr=file)
+        try:
+            wait_for(once.exists, job)
+            os.kill(worker(job.pid, rank), number)
+            assert job.wait(timeout=600) != 0
+        finally:
+            job.kill()
+        return log.read_text()
+
+    return run
+
+
 @pytest.mark.slow
-def test_a_killed_process_ends_the_job(mspie, environment, tmp_path):
+def test_a_killed_process_ends_the_job(launch_and_end, mspie, tmp_path):
     work = tmp_path / 'work'
-    command = [
-        osp.join(ROOT, 'tools/dist_train.sh'), mspie, '2', '--work-dir', work,
-        '--no-validate', '--cfg-options', 'train_cfg.max_iters=100000',
-        'custom_hooks.2.pause=0.05'
-    ]
-    log = tmp_path / 'log'
-    with open(log, 'w') as file:
-        job = subprocess.Popen(
-            command, env=environment, stdout=file, stderr=file)
-    try:
-        wait_for(lambda: (work / 'iter_4.pth').exists(), job)
-        os.kill(worker(job.pid, 0), signal.SIGKILL)
-        assert job.wait(timeout=600) != 0
-    finally:
-        job.kill()
+    printed = launch_and_end(
+        mspie, '2', '--work-dir', work, '--no-validate', '--cfg-options',
+        'train_cfg.max_iters=100000', 'custom_hooks.2.pause=0.05',
+        rank=0, number=signal.SIGKILL, once=work / 'iter_4.pth')
     last = (work / 'last_checkpoint').read_text()
     assert 'state_dict' in read_checkpoint(last)
-    assert 'Signal 9' in log.read_text()
+    assert 'Signal 9' in printed
 
 
 @pytest.mark.slow
-def test_sigterm_to_one_of_two(launch, mspie, environment, tmp_path):
-    work, log = tmp_path / 'work', tmp_path / 'log'
+def test_sigterm_to_one_of_two(launch, launch_and_end, mspie, tmp_path):
+    work = tmp_path / 'work'
 
     def arguments(folder, *args, max_iters=100000):
         return [
@@ -291,21 +303,13 @@ def test_sigterm_to_one_of_two(launch, mspie, environment, tmp_path):
             *args, '--cfg-options', f'train_cfg.max_iters={max_iters}'
         ]
 
-    with open(log, 'w') as file:
-        job = subprocess.Popen([
-            osp.join(ROOT, 'tools/dist_train.sh'), *arguments(work),
-            'custom_hooks.2.pause=0.1'
-        ], env=environment, stdout=file, stderr=file)
-    try:
-        wait_for(lambda: (work / 'iter_2.pth').exists(), job)
-        os.kill(worker(job.pid, 1), signal.SIGTERM)
-        assert job.wait(timeout=600) != 0
-    finally:
-        job.kill()
-    assert log.read_text().count('SIGTERM: stopped after iteration') == 1
-    assert 'exitcode  : 75' in log.read_text()
+    printed = launch_and_end(
+        *arguments(work), 'custom_hooks.2.pause=0.1',
+        rank=1, number=signal.SIGTERM, once=work / 'iter_2.pth')
+    assert printed.count('SIGTERM: stopped after iteration') == 1
+    assert 'exitcode  : 75' in printed
     last = (work / 'last_checkpoint').read_text()
-    assert f'can be resumed from {last}' in log.read_text()
+    assert f'can be resumed from {last}' in printed
     assert len(read_checkpoint(last)['random_states']) == 2
     # It goes on as if nothing had happened.
     end = int(re.search(r'iter_(\d+).pth', last)[1]) + 2

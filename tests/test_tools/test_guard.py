@@ -42,55 +42,14 @@ MSPIE = osp.join(
         'train_dataloader.num_workers=0',
         'train_dataloader.persistent_workers=False', 'train_cfg.max_iters=36'
     ]
-# Weights explode, and a training waits for a file.
-HOOKS = """
-from mmengine.hooks import Hook
-from mmpe.registry import HOOKS
-
-@HOOKS.register_module(force=True)
-class BreakHook(Hook):
-    def __init__(self, at, times):
-        self.at, self.times = at, times
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        done = runner.message_hub.get_info('rollbacks', 0)
-        if runner.iter >= self.at and done < self.times:
-            for wrapper in runner.optim_wrapper.optim_wrappers.values():
-                for group in wrapper.param_groups:
-                    group['lr'] = group['initial_lr'] = 1e6
-
-@HOOKS.register_module(force=True)
-class WaitHook(Hook):
-    def __init__(self, file):
-        self.file = file
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        import os
-        import time
-        while runner.iter >= 6 and not os.path.exists(self.file):
-            time.sleep(0.05)
-
-@HOOKS.register_module(force=True)
-class SignalHook(Hook):
-    def __init__(self, at):
-        self.at = at
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        import os
-        import signal
-        if runner.iter == self.at:
-            os.kill(os.getpid(), signal.SIGTERM)
-"""
 
 
 @pytest.fixture(params=['SinGAN', 'MS-PIE'])
-def train(request, run_tool, photograph, tmp_path, monkeypatch):
+def train(request, run_tool, photograph, tmp_path):
     """Train with checkpoints after 4 iterations, and so on."""
     config, options = dict(SinGAN=SINGAN, **{'MS-PIE': MSPIE})[request.param]
     data = photograph if request.param == 'SinGAN' else save_images(
         tmp_path / 'images', 6)
-    (tmp_path / 'break_hook.py').write_text(HOOKS)
-    monkeypatch.syspath_prepend(str(tmp_path))
 
     def arguments(*extra,
                   hook='BreakHook',
@@ -101,7 +60,7 @@ def train(request, run_tool, photograph, tmp_path, monkeypatch):
         wrapper.write_text(
             f'_base_ = {config!r}\n'
             f'custom_hooks = [{dict(type=hook, **hook_args)}]\n'
-            "custom_imports = dict(imports=['break_hook'])\n")
+            "custom_imports = dict(imports=['tests.hooks'])\n")
         return [
             wrapper, '--work-dir', tmp_path / folder, '--data-root', data,
             *(['--no-validate'] if request.param == 'MS-PIE' else []),
@@ -172,10 +131,7 @@ def test_sigterm(train, tmp_path):
         *train.arguments('train_dataloader.num_workers=1', hook='WaitHook',
                          file=str(tmp_path / 'go'))
     ]
-    environment = dict(
-        os.environ,
-        PYTHONPATH=os.pathsep.join([ROOT, str(tmp_path)]),
-        OMP_NUM_THREADS='1')
+    environment = dict(os.environ, PYTHONPATH=ROOT, OMP_NUM_THREADS='1')
     with open(log, 'w') as file:
         job = subprocess.Popen(
             list(map(str, command)),
@@ -200,10 +156,8 @@ def test_sigterm(train, tmp_path):
 
 
 @pytest.fixture
-def learn(photograph, tmp_path, monkeypatch):
+def learn(photograph, tmp_path):
     """Train what the demo trains, with a hook beside its own."""
-    (tmp_path / 'break_hook.py').write_text(HOOKS)
-    monkeypatch.syspath_prepend(str(tmp_path))
 
     def run(folder, rollbacks=0, **hook):
         config = Config.fromfile(
@@ -218,7 +172,7 @@ def learn(photograph, tmp_path, monkeypatch):
             'train_dataloader.dataset.max_size': 40,
             'default_hooks.checkpoint.interval': 4,
             'train_cfg.rollbacks': rollbacks,
-            'custom_imports': dict(imports=['break_hook'])
+            'custom_imports': dict(imports=['tests.hooks'])
         })
         config.custom_hooks = [*config.custom_hooks, *([hook] if hook else [])]
         return train_photograph(config, photograph, tmp_path / folder)

@@ -10,6 +10,7 @@ from torch import nn
 from mmpe.analysis import Subject, untrained
 from mmpe.registry import MODELS, build_from
 from mmpe.utils import register_all_modules
+from tests.test_inference.conftest import trained  # noqa: F401
 
 TOOL = 'tools/analysis/positions_in_features.py'
 
@@ -62,30 +63,15 @@ def test_goes_on(run_tool, tmp_path):
     assert results['0']['zeros']['output']['layout'] != 0.123
 
 
-def test_trained(run_tool, tmp_path):
-    register_all_modules()
-    config = tmp_path / 'small.py'
-    config.write_text('''model = dict(
-    type='MSPIEStyleGAN2',
-    data_preprocessor=dict(type='DataPreprocessor'),
-    generator=dict(
-        type='MSStyleGANv2Generator',
-        out_size=8,
-        style_channels=8,
-        num_mlps=1,
-        width=1 / 64,
-        head_pos_encoding=dict(type='CSG')),
-    discriminator=None)
-''')
-    torch.manual_seed(1)
-    model = build_from(MODELS, Config.fromfile(config).model)
-    checkpoint = tmp_path / 'iter_1.pth'
-    torch.save(dict(state_dict=model.state_dict()), checkpoint)
-    run_tool(TOOL, '--trained', config, checkpoint, '--out-dir',
-             tmp_path / 'out', '--num', 8, '--seeds', 0)
+def test_trained(run_tool, tmp_path, trained):  # noqa: F811
+    row = 'mspie_csg_32-48-64'
+    run_tool(TOOL, '--trained', *trained(row), '--out-dir', tmp_path / 'out',
+             '--num', 8, '--seeds', 0)
     results = json.loads((tmp_path / 'out/results.json').read_text())
-    layers = results['small (iter_1)']['0']['zeros']
-    assert list(layers) == ['conv1', 'convs.0', 'convs.1', 'output']
+    layers = results[f'{row} ({row})']['0']['zeros']
+    assert list(layers) == [
+        'conv1', *(f'convs.{index}' for index in range(6)), 'output'
+    ]
 
 
 @pytest.mark.parametrize('sizes, context, error', [

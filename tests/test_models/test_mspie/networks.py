@@ -1,4 +1,6 @@
 """Small MS-PIE networks: 32 pixels, 16 channels."""
+import copy
+
 import torch
 from mmagic.structures import DataSample
 from mmengine import MessageHub
@@ -90,3 +92,31 @@ def train(model, wrappers, iterations, size=32):
         logs.append(
             model.train_step(batch(size=size, seed=iteration), wrappers))
     return logs
+
+
+def assert_resume_is_exact(**kwargs):
+    """Training goes on from a saved state as if it had not been stopped.
+
+    Args:
+        kwargs: Of the model, as for `mspie`.
+
+    Returns:
+        The state that was saved, and what was logged from there on.
+    """
+    whole = mspie(**kwargs)
+    wrappers = optimizers(whole)
+    torch.manual_seed(5)
+    train(whole, wrappers, range(5))
+    saved = (copy.deepcopy(whole.state_dict()),
+             copy.deepcopy(wrappers.state_dict()), torch.get_rng_state())
+    logs = train(whole, wrappers, range(5, 10))
+
+    resumed = mspie(**kwargs)
+    wrappers = optimizers(resumed)
+    resumed.load_state_dict(saved[0])
+    wrappers.load_state_dict(saved[1])
+    torch.set_rng_state(saved[2])
+    assert train(resumed, wrappers, range(5, 10)) == logs
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    return saved[0], logs

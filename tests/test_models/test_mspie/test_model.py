@@ -9,7 +9,8 @@ from mmengine.optim import OptimWrapper
 from mmpe.engine.optimizers import BFloat16OptimWrapper
 from mmpe.models.mspie import MSPIEStyleGAN2
 
-from .networks import batch, mspie, optimizers, train
+from .networks import (assert_resume_is_exact, batch, mspie, optimizers,
+                       train)
 
 
 def test_one_process_trains_at_all_scales():
@@ -183,22 +184,7 @@ def test_filter_of_the_real_images(antialias):
 
 
 def test_resume_is_exact():
-    whole = mspie()
-    wrappers = optimizers(whole)
-    torch.manual_seed(5)
-    train(whole, wrappers, range(5))
-    saved = (copy.deepcopy(whole.state_dict()),
-             copy.deepcopy(wrappers.state_dict()), torch.get_rng_state())
-    logs = train(whole, wrappers, range(5, 10))
-
-    resumed = mspie()
-    wrappers = optimizers(resumed)
-    resumed.load_state_dict(saved[0])
-    wrappers.load_state_dict(saved[1])
-    torch.set_rng_state(saved[2])
-    assert train(resumed, wrappers, range(5, 10)) == logs
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
+    assert_resume_is_exact()
 
 
 def test_bfloat16_reaches_the_losses_of_float32():

@@ -1,4 +1,5 @@
 """Whole runs: every row from the first scale to the last, and resuming."""
+import functools
 import os
 import os.path as osp
 from copy import deepcopy
@@ -198,20 +199,31 @@ def test_rows_train_resume_and_sample(row, small_config):
         model.eval()(dict(mode='recon'))[0].fake_img)
 
 
+def assert_resume_is_exact(make, kill_at, ema):
+    """A training that is killed and resumed is the whole one.
+
+    Args:
+        make: Makes a config, given a work dir and options.
+        kill_at: The number of iterations before it is killed.
+        ema: Whether there is a moving average.
+    """
+    options = {'default_hooks.checkpoint.interval': kill_at}
+    if ema:
+        options['model.ema_config'] = dict(
+            type='ExponentialMovingAverage', momentum=0.1)
+    whole = train(make('whole', **options)).model
+    train(make('parts', **options), kill_at=kill_at)
+    parts = train(make('parts', resume=True, **options)).model
+    assert_same_state(whole, parts)
+
+
 @pytest.mark.slow
 # 9 iterations a scale: 8 is within one; 9 on the boundary; 14 in the next.
 @pytest.mark.parametrize('kill_at', [8, 9, 14])
 @pytest.mark.parametrize('ema', [False, True])
 def test_resume_is_exact(small_config, kill_at, ema):
-    options = {'default_hooks.checkpoint.interval': kill_at}
-    if ema:
-        options['model.ema_config'] = dict(
-            type='ExponentialMovingAverage', momentum=0.1)
-    row = 'singan_spe-dim4_bohemian'
-    whole = train(small_config(row, 'whole', **options)).model
-    train(small_config(row, 'parts', **options), kill_at=kill_at)
-    parts = train(small_config(row, 'parts', resume=True, **options)).model
-    assert_same_state(whole, parts)
+    make = functools.partial(small_config, 'singan_spe-dim4_bohemian')
+    assert_resume_is_exact(make, kill_at, ema)
 
 
 @pytest.mark.slow
@@ -219,14 +231,7 @@ def test_resume_is_exact(small_config, kill_at, ema):
 @pytest.mark.parametrize('kill_at', [6, 8, 11])
 @pytest.mark.parametrize('ema', [False, True])
 def test_resume_with_learned_noise_is_exact(fast_config, kill_at, ema):
-    options = {'default_hooks.checkpoint.interval': kill_at}
-    if ema:
-        options['model.ema_config'] = dict(
-            type='ExponentialMovingAverage', momentum=0.1)
-    whole = train(fast_config('whole', **options)).model
-    train(fast_config('parts', **options), kill_at=kill_at)
-    parts = train(fast_config('parts', resume=True, **options)).model
-    assert_same_state(whole, parts)
+    assert_resume_is_exact(fast_config, kill_at, ema)
 
 
 class NoiseHook(Hook):
