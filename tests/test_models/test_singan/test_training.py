@@ -217,8 +217,8 @@ def assert_resume_is_exact(make, kill_at, ema):
     assert_same_state(whole, parts)
 
 
-@pytest.mark.slow
 # 9 iterations a scale: 8 is within one; 9 on the boundary; 14 in the next.
+@pytest.mark.slow
 @pytest.mark.parametrize('kill_at', [8, 9, 14])
 @pytest.mark.parametrize('ema', [False, True])
 def test_resume_is_exact(small_config, kill_at, ema):
@@ -226,8 +226,8 @@ def test_resume_is_exact(small_config, kill_at, ema):
     assert_resume_is_exact(make, kill_at, ema)
 
 
-@pytest.mark.slow
 # Four iterations a scale: 6 and 11 are within one; 8 on the boundary.
+@pytest.mark.slow
 @pytest.mark.parametrize('kill_at', [6, 8, 11])
 @pytest.mark.parametrize('ema', [False, True])
 def test_resume_with_learned_noise_is_exact(fast_config, kill_at, ema):
