@@ -24,11 +24,10 @@ class BaseMSGenerator(BaseStyleGenerator):
             1024.
         style_channels: Channels of the style code.
         num_mlps: Layers of the mapping network.
-        channel_multiplier: Factor on the channels from 64 x 64 on.
         lr_mlp: Learning rate multiplier of the mapping network.
-        width: Factor on all channels, for smaller networks.
-        style_modes: ``default_style_mode``, ``eval_style_mode`` and
-            ``mix_prob`` of :class:`StyleCodes`.
+        kwargs: ``channel_multiplier`` and ``width`` of
+            :class:`BaseStyleGenerator`, and ``default_style_mode``,
+            ``eval_style_mode`` and ``mix_prob`` of :class:`StyleCodes`.
     """
 
     adds_noise = True
@@ -37,15 +36,12 @@ class BaseMSGenerator(BaseStyleGenerator):
                  out_size: int,
                  style_channels: int,
                  num_mlps: int = 8,
-                 channel_multiplier: float = 2,
                  *,
                  lr_mlp: float = 0.01,
-                 width: float = 1.,
-                 **style_modes) -> None:
+                 **kwargs) -> None:
         mapping = StyleMapping(style_channels, style_channels, num_mlps,
                                lr_mlp, PixelNorm())
-        super().__init__(out_size, style_channels, mapping, channel_multiplier,
-                         width, **style_modes)
+        super().__init__(out_size, style_channels, mapping, **kwargs)
 
     @property
     @abstractmethod

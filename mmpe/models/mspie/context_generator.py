@@ -98,12 +98,12 @@ class MSContextStyleGANv2Generator(BaseMSGenerator):
     to (4 + extra) * out_size / 4 pixels per side.
 
     Args:
-        out_size, style_channels: As for :class:`BaseMSGenerator`.
+        args: As for :class:`BaseMSGenerator`.
         head_pos_encoding: Config of the encoding that makes the first map
             (CSG or SPE).
         position_range: Number of positions across the picture; with this
             number of cells, positions are whole numbers.
-        kwargs: Further arguments of :class:`BaseMSGenerator`.
+        kwargs: As for :class:`BaseMSGenerator`.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -112,12 +112,11 @@ class MSContextStyleGANv2Generator(BaseMSGenerator):
     adds_noise = False
 
     def __init__(self,
-                 out_size: int,
-                 style_channels: int,
+                 *args,
                  head_pos_encoding: dict,
                  position_range: int = 8,
                  **kwargs) -> None:
-        super().__init__(out_size, style_channels, **kwargs)
+        super().__init__(*args, **kwargs)
         if position_range < 2:
             raise ValueError('Argument `position_range` must be at least 2, '
                              f'but got {position_range}.')
