@@ -42,6 +42,7 @@ class BaseMSGenerator(BaseStyleGenerator):
         mapping = StyleMapping(style_channels, style_channels, num_mlps,
                                lr_mlp, PixelNorm())
         super().__init__(out_size, style_channels, mapping, **kwargs)
+        self.noise_size = style_channels
 
     @property
     @abstractmethod

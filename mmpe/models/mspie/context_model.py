@@ -116,8 +116,8 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
         losses = super().lazy_losses(num, iteration)
         # Offset by one, to avoid iterations with a path length penalty where
         # the intervals allow it.
-        if self.consistency_weight and (self.gen_update(iteration) +
-                                        1) % self.consistency_interval == 0:
+        update = self.gen_update(iteration) + 1
+        if self.consistency_weight and update % self.consistency_interval == 0:
             losses['loss_consistency'] = self.consistency_loss(num, iteration)
         return losses
 

@@ -104,10 +104,10 @@ class StyleGAN2Generator(BaseStyleGenerator):
             width,
             out_channels,
             9 if fp16_enabled else num_fp16_scales,
-            noise_size=noise_size,
             default_style_mode=default_style_mode,
             eval_style_mode=eval_style_mode,
             mix_prob=mix_prob)
+        self.noise_size = noise_size
         self.cond_size = cond_size
         self.pixel_norm = norm
         if cond_channels:

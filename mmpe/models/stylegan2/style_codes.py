@@ -20,10 +20,11 @@ _STYLE_MODES = ('mix', 'single')
 class StyleCodes(BaseModule, metaclass=ABCMeta):
     """The part of a generator that makes style codes.
 
+    Subclasses set ``noise_size``, the channels of the noise.
+
     Args:
         style_channels: Channels of the style code.
         mapping: The mapping network.
-        noise_size: Channels of the noise; ``style_channels`` if None.
         default_style_mode: 'mix' or 'single': style mixing in training.
         eval_style_mode: The same in evaluation.
         mix_prob: Probability of mixing two style codes in mode 'mix'.
@@ -32,10 +33,11 @@ class StyleCodes(BaseModule, metaclass=ABCMeta):
         ValueError: A style mode is unknown.
     """
 
+    noise_size: int
+
     def __init__(self,
                  style_channels: int,
                  mapping: StyleMapping,
-                 noise_size: Optional[int] = None,
                  default_style_mode: str = 'mix',
                  eval_style_mode: str = 'single',
                  mix_prob: float = 0.9) -> None:
@@ -45,7 +47,6 @@ class StyleCodes(BaseModule, metaclass=ABCMeta):
                 raise ValueError('A style mode must be one of '
                                  f'{_STYLE_MODES}, but got {mode!r}.')
         self.style_channels = style_channels
-        self.noise_size = noise_size or style_channels
         self.default_style_mode = default_style_mode
         self.eval_style_mode = eval_style_mode
         self.mix_prob = mix_prob
