@@ -31,10 +31,6 @@ class StyleGAN2(StyleGAN2Losses):
         generator: Generator, or its config.
         discriminator: Discriminator, or its config; None to sample only.
         data_preprocessor: Data preprocessor, or its config.
-        generator_steps: Consecutive updates of the generator.
-        discriminator_steps: Consecutive updates of the discriminator.
-        ema_config: Config of the generator's moving average; None disables
-            it.
         loss_config: Settings of the losses, with their defaults:
             ``r1_loss_weight`` 80, ``r1_interval`` 16, ``norm_mode`` 'pixel'
             (or 'HWC'), ``g_reg_interval`` 4, ``g_reg_weight`` 8,
@@ -43,6 +39,9 @@ class StyleGAN2(StyleGAN2Losses):
             ``r2_loss_weight`` 0 (no R2).
         augmentation: Augmentation of the discriminator's inputs, see
             :mod:`mmpe.models.augmentation`, or its config; None for none.
+        kwargs: As for MMagic's ``BaseGAN``: ``generator_steps`` and
+            ``discriminator_steps``, consecutive updates of a network (1), and
+            ``ema_config``, for the generator's moving average (None: none).
 
     Raises:
         ValueError: ``loss_config`` has an unknown key or an invalid value.
@@ -52,11 +51,10 @@ class StyleGAN2(StyleGAN2Losses):
                  generator: ModelType,
                  discriminator: Optional[ModelType] = None,
                  data_preprocessor: Optional[ModelType] = None,
-                 generator_steps: int = 1,
-                 discriminator_steps: int = 1,
-                 ema_config: Optional[dict] = None,
+                 *,
                  loss_config: Optional[dict] = None,
-                 augmentation: Optional[ModelType] = None) -> None:
+                 augmentation: Optional[ModelType] = None,
+                 **kwargs) -> None:
         loss_config = checked_losses(loss_config or {})
         generator = _built(generator)
         if discriminator is not None:
@@ -65,14 +63,12 @@ class StyleGAN2(StyleGAN2Losses):
             generator,
             discriminator,
             _built(data_preprocessor or {}, type='DataPreprocessor'),
-            generator_steps,
-            discriminator_steps,
-            ema_config=ema_config,
-            loss_config=loss_config)
+            loss_config=loss_config,
+            **kwargs)
         self.register_buffer('mean_path_length', torch.tensor(0.))
         self.augmentation = (None if augmentation is None else
                              _built(augmentation))
-        self._iters_per_gen_update = discriminator_steps
+        self._iters_per_gen_update = self.discriminator_steps
 
     # --- for subclasses -----------------------------------------------------
 
