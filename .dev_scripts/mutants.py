@@ -94,7 +94,7 @@ MUTANTS = [
            'torch._foreach_mul_(averages, self.momentum)',
            ['test_models/test_moving_average.py']),
     Mutant('demodulation: power not squared',
-           'models/layers/modulated_conv.py',
+           'models/layers/modulated_conv/convolution.py',
            'power = self.weight_orig.squeeze(0).square().sum(',
            'power = self.weight_orig.squeeze(0).abs().sum(',
            ['test_models/test_mspie/test_parity_losses.py']),
@@ -214,7 +214,7 @@ def main() -> None:
             caught = is_caught(folder, mutant)
             survived += not caught
             print(f'| {"caught" if caught else "SURVIVED":<8} | '
-                  f'{mutant.what:<58} | {mutant.file:<31} |', flush=True)
+                  f'{mutant.what:<58} | {mutant.file:<43} |', flush=True)
     if survived:
         sys.exit(f'{survived} wrong lines are not noticed.')
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from mmpe import host
+from mmpe.host import helps, installed
 
 pytestmark = pytest.mark.tools
 ROOT = Path(__file__).resolve().parents[1]
 bridged = pytest.mark.skipif(
-    host._mmagic_works(), reason='MMagic works by itself in this environment')
+    installed.mmagic_works(),
+    reason='MMagic works by itself in this environment')
 
 
 def _run(code, *folders):
@@ -201,7 +203,7 @@ def test_tensors_can_be_asked_for_devices_that_torch_does_not_know():
 
 
 @bridged
-@pytest.mark.skipif(host._has_compiled_ops(), reason='mmcv is compiled')
+@pytest.mark.skipif(installed.has_compiled_ops(), reason='mmcv is compiled')
 def test_missing_operator_says_so_when_it_is_used(facts):
     assert 'one of the compiled operators of mmcv' in facts['operator']
     assert 'roi_align_forward' in facts['operator']
@@ -277,23 +279,23 @@ def test_knows_where_mmagic_works(monkeypatch, changed, works):
     versions = dict(
         numpy=(1, 26), diffusers=(0, 24), transformers=(4, 37), mmcv=(2, 1))
     versions.update(changed)
-    monkeypatch.setattr(host, '_version', versions.__getitem__)
-    monkeypatch.setattr(host, '_has_compiled_ops', lambda: True)
-    monkeypatch.setattr(host, '_is_installed', lambda name: True)
-    assert host._mmagic_works() is works
-    monkeypatch.setattr(host, '_is_installed', 'lpips'.__ne__)
-    assert not host._mmagic_works()
-    monkeypatch.setattr(host, '_is_installed', lambda name: True)
-    monkeypatch.setattr(host, '_has_compiled_ops', lambda: False)
-    assert not host._mmagic_works()
+    monkeypatch.setattr(installed, 'version', versions.__getitem__)
+    monkeypatch.setattr(installed, 'has_compiled_ops', lambda: True)
+    monkeypatch.setattr(installed, 'is_installed', lambda name: True)
+    assert installed.mmagic_works() is works
+    monkeypatch.setattr(installed, 'is_installed', 'lpips'.__ne__)
+    assert not installed.mmagic_works()
+    monkeypatch.setattr(installed, 'is_installed', lambda name: True)
+    monkeypatch.setattr(installed, 'has_compiled_ops', lambda: False)
+    assert not installed.mmagic_works()
 
 
 def test_reads_installed_versions():
     import numpy
-    assert host._version('numpy') == host._numbers(numpy.__version__)
-    assert host._version('mmcv') >= (2, 0)
-    assert host._version('no_such_package') == (0, )
-    assert host._numbers('2.10.0rc1') == (2, 10)
+    assert installed.version('numpy') == installed.numbers(numpy.__version__)
+    assert installed.version('mmcv') >= (2, 0)
+    assert installed.version('no_such_package') == (0, )
+    assert installed.numbers('2.10.0rc1') == (2, 10)
 
 
 def test_stands_aside():
@@ -305,7 +307,7 @@ def test_stands_aside():
 def test_replaced_modules_come_back_after_an_error():
     import json.decoder
     with pytest.raises(ModuleNotFoundError, match='json'):
-        with host._modules({'json': None}):
+        with helps._modules({'json': None}):
             assert 'json.decoder' not in sys.modules
             import json
     assert sys.modules['json'] is json

@@ -17,6 +17,7 @@ from mmpe.registry import HOOKS
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.images import contact_sheet, save_image, to_rgb
 from mmpe.utils.wrappers import unwrap
+from .iteration_hook import IterationHook
 from .tracking_hooks import show
 
 __all__ = ['CheckHook', 'ResultsHook', 'SampleSheetHook']
@@ -94,7 +95,7 @@ def _shapes(state: dict, prefix: str) -> Dict[str, tuple]:
 
 
 @HOOKS.register_module()
-class SampleSheetHook(Hook):
+class SampleSheetHook(IterationHook):
     """Writes a sheet of samples: one latent per column, one scale per row.
 
     The sheet is ``samples/iter_{number}.png`` in the work dir. The images
@@ -118,11 +119,7 @@ class SampleSheetHook(Hook):
         self.seed = seed
 
     @master_only
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: DATA_BATCH = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_iteration(self, runner: Runner, outputs: dict) -> None:
         """Write the sheet at the interval and at the end."""
         if not (self.every_n_train_iters(runner, self.interval)
                 or self.is_last_train_iter(runner)):

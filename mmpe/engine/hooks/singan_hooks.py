@@ -3,13 +3,11 @@ import contextlib
 import math
 from pathlib import Path
 from time import monotonic
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import torch
 from mmengine.dist import master_only
-from mmengine.hooks import Hook
-from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 
 from mmpe.registry import HOOKS
@@ -17,10 +15,13 @@ from mmpe.utils.compiling import eagerly
 from mmpe.utils.images import contact_sheet, resize_image, save_image, to_rgb
 from mmpe.utils.progress import ProgressBar
 from mmpe.utils.wrappers import unwrap
+from .iteration_hook import IterationHook
 from .singan_time_hooks import SayingHook, Work
 from .tracking_hooks import show, trackers
 
-__all__ = ['SinGANPreviewHook', 'SinGANVisualizationHook']
+__all__ = [
+    'SinGANDrawingHook', 'SinGANPreviewHook', 'SinGANVisualizationHook'
+]
 
 # Labels and images.
 Row = List[Tuple[str, np.ndarray]]
@@ -28,19 +29,12 @@ Row = List[Tuple[str, np.ndarray]]
 _PART = 0.05
 
 
-@HOOKS.register_module()
-class SinGANVisualizationHook(Hook):
-    """Writes a contact sheet at the end of each scale.
-
-    ``scales/scale_{i}_{height}x{width}.png`` in the work dir shows the
-    photograph at this scale, its reconstruction and random samples.
-    TensorBoard and other backends also get the distances of both to the
-    photograph (see :mod:`mmpe.evaluation.single_image`).
+class SinGANDrawingHook(IterationHook):
+    """Draws the current scale, without changing the training by a bit.
 
     Args:
         num_samples: Number of random samples.
-        seed: Seed of the samples; the random state of the training is not
-            changed.
+        seed: Seed of the samples.
     """
 
     priority = 'LOW'
@@ -49,12 +43,50 @@ class SinGANVisualizationHook(Hook):
         self.num_samples = num_samples
         self.seed = seed
 
+    @torch.no_grad()
+    def draw(self, model: Any) -> Row:
+        """The photograph, its reconstruction and random samples.
+
+        Args:
+            model: The SinGAN, without wrapper.
+
+        Returns:
+            Labels and uint8 images (H, W, 3) in RGB order.
+        """
+        modes = [(module, module.training) for module in model.modules()]
+        model.eval()
+        # Compiled networks would be recompiled for other batch sizes.
+        with torch.random.fork_rng(), eagerly(model):
+            torch.manual_seed(self.seed)
+            images = torch.cat([
+                model.reals[model.curr_stage],
+                model.sample(mode='recon'),
+                model.sample(num_batches=self.num_samples)
+            ])
+        for module, mode in modes:
+            module.training = mode
+        pictures = map(to_rgb,
+                       model.data_preprocessor.destruct(images.float()))
+        labels = ['photograph', 'reconstruction',
+                  *['sample'] * self.num_samples]
+        return list(zip(labels, pictures))
+
+
+@HOOKS.register_module()
+class SinGANVisualizationHook(SinGANDrawingHook):
+    """Writes a contact sheet at the end of each scale.
+
+    ``scales/scale_{i}_{height}x{width}.png`` in the work dir shows the
+    photograph at this scale, its reconstruction and random samples.
+    TensorBoard and other backends also get the distances of both to the
+    photograph (see :mod:`mmpe.evaluation.single_image`).
+
+    Args:
+        num_samples, seed: As for :class:`SinGANDrawingHook`.
+    """
+
     @master_only
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: DATA_BATCH = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_iteration(self, runner: Runner, outputs: dict) -> None:
         """Write the sheet at the end of a scale."""
         model = unwrap(runner.model)
         if (runner.iter + 1) % model.iters_of_scale:
@@ -63,7 +95,7 @@ class SinGANVisualizationHook(Hook):
         height, width = model.pyramid_sizes[stage]
         path = Path(
             runner.work_dir) / 'scales' / f'scale_{stage}_{height}x{width}.png'
-        row = _draw(model, self.num_samples, self.seed)
+        row = self.draw(model)
         sheet = contact_sheet([row])
         save_image(path, sheet)
         show(runner, f'pictures/scale_{stage}', sheet)
@@ -73,31 +105,23 @@ class SinGANVisualizationHook(Hook):
 
 
 @HOOKS.register_module()
-class SinGANPreviewHook(SayingHook):
+class SinGANPreviewHook(SayingHook, SinGANDrawingHook):
     """Writes a preview of the training at intervals.
 
     ``preview.png`` in the work dir shows the photograph at the current scale,
     its reconstruction and random samples, all at the size of the finest scale,
     with the scale, the progress and the remaining time below. The file is
-    replaced atomically, for viewers that reload it. The hook does not change
-    the training by a bit.
+    replaced atomically, for viewers that reload it.
 
     Args:
         interval: Seconds between previews; longer if drawing them would take
             more than a twentieth of the time.
-        num_samples: Number of random samples.
-        seed: Seed of the samples, the same in each preview.
+        args, kwargs: As for :class:`SinGANDrawingHook`.
     """
 
-    priority = 'LOW'
-
-    def __init__(self,
-                 interval: float = 15,
-                 num_samples: int = 3,
-                 seed: int = 0) -> None:
+    def __init__(self, interval: float = 15, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
         self.interval = interval
-        self.num_samples = num_samples
-        self.seed = seed
 
     @master_only
     def before_train(self, runner: Runner) -> None:
@@ -107,11 +131,7 @@ class SinGANPreviewHook(SayingHook):
         self.say(f'Watch {self._path}')
 
     @master_only
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: DATA_BATCH = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_iteration(self, runner: Runner, outputs: dict) -> None:
         """Write the preview if it is due."""
         start = monotonic()
         if start < self._due:
@@ -128,7 +148,7 @@ class SinGANPreviewHook(SayingHook):
     def _write(self, runner: Runner, iters: int) -> None:
         model = unwrap(runner.model)
         row = [(label, resize_image(picture, model.pyramid_sizes[-1]))
-               for label, picture in _draw(model, self.num_samples, self.seed)]
+               for label, picture in self.draw(model)]
         save_image(self._path, contact_sheet([row], _caption(runner, iters)))
 
 
@@ -159,23 +179,3 @@ def _caption(runner: Runner, iters: int) -> str:
     if iters < runner.max_iters and eta is not None:
         caption += f', {ProgressBar.format_interval(eta)} to go'
     return caption
-
-
-@torch.no_grad()
-def _draw(model: Any, num_samples: int, seed: int) -> Row:
-    """Draw the current scale, without changing the model's state."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    # Compiled networks would be recompiled for other batch sizes.
-    with torch.random.fork_rng(), eagerly(model):
-        torch.manual_seed(seed)
-        images = torch.cat([
-            model.reals[model.curr_stage],
-            model.sample(mode='recon'),
-            model.sample(num_batches=num_samples)
-        ])
-    for module, mode in modes:
-        module.training = mode
-    pictures = map(to_rgb, model.data_preprocessor.destruct(images.float()))
-    labels = ['photograph', 'reconstruction', *['sample'] * num_samples]
-    return list(zip(labels, pictures))

@@ -13,6 +13,7 @@ from mmpe.engine.scale_times import measure_scales, scale_costs
 from mmpe.registry import HOOKS
 from mmpe.utils.progress import WORK_FORMAT, ProgressBar
 from mmpe.utils.wrappers import unwrap
+from .iteration_hook import IterationHook
 
 __all__ = [
     'TRAINED', 'SayingHook', 'SinGANEstimateHook', 'SinGANProgressHook',
@@ -189,7 +190,7 @@ def _typical(times: List[float], round_length: int) -> float:
 
 
 @HOOKS.register_module()
-class SinGANProgressHook(Hook):
+class SinGANProgressHook(IterationHook):
     """Progress bar in the terminal.
 
     It advances by work instead of iterations, so the remaining time is right
@@ -197,11 +198,7 @@ class SinGANProgressHook(Hook):
     """
 
     @master_only
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: DATA_BATCH = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_iteration(self, runner: Runner, outputs: dict) -> None:
         """Advance by the work of an iteration."""
         model = unwrap(runner.model)
         if not hasattr(self, '_bar'):

@@ -8,12 +8,11 @@ from typing import Any, Optional, Tuple
 import torch
 import torch.distributed as dist
 from mmengine.dist import barrier, is_distributed, is_main_process
-from mmengine.hooks import Hook
-from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 
 from mmpe.registry import HOOKS
 from .checkpoint_hook import CheckpointHook
+from .iteration_hook import IterationHook
 
 __all__ = ['Terminated', 'TerminationHook']
 
@@ -33,7 +32,7 @@ class Terminated(SystemExit):
 
 
 @HOOKS.register_module()
-class TerminationHook(Hook):
+class TerminationHook(IterationHook):
     """Writes a checkpoint and ends the training after SIGTERM.
 
     Clusters send SIGTERM some seconds before they kill a job (Slurm at the
@@ -74,11 +73,7 @@ class TerminationHook(Hook):
     def _note(self, number: int, frame: Optional[FrameType]) -> None:
         self._asked = True
 
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: DATA_BATCH = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_iteration(self, runner: Runner, outputs: dict) -> None:
         """Write a checkpoint and end the training after the signal."""
         # The training ends after the last iteration anyway.
         if (not self._is_on or self._saver is None

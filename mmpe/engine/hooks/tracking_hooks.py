@@ -1,20 +1,19 @@
 """Logging to TensorBoard and other visualization backends."""
 import importlib.util
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 import torch
 from mmagic.visualization import VisBackend
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import master_only
-from mmengine.hooks import Hook
-from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 from mmengine.visualization.vis_backend import BaseVisBackend
 from torch import Tensor
 
 from mmpe.registry import HOOKS
+from .iteration_hook import IterationHook
 
 __all__ = ['ScaleLossesHook', 'add_tensorboard', 'show', 'trackers']
 
@@ -76,7 +75,7 @@ def show(runner: Runner, name: str, picture: np.ndarray) -> None:
 
 
 @HOOKS.register_module()
-class ScaleLossesHook(Hook):
+class ScaleLossesHook(IterationHook):
     """Logs the losses of each scale to the visualizer's backends.
 
     The log mixes the scales of an MS-PIE training, and separates those of a
@@ -103,13 +102,9 @@ class ScaleLossesHook(Hook):
         self._kept: Dict[Tuple[str, int], List[Tensor]] = {}
 
     @master_only
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: DATA_BATCH = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_iteration(self, runner: Runner, outputs: dict) -> None:
         """Keep the losses; log their means at the interval."""
-        self._keep(outputs or {})
+        self._keep(outputs)
         if self._kept and (self.every_n_train_iters(runner, self.interval)
                            or self.is_last_train_iter(runner)):
             self._tell(runner)

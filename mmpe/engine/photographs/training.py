@@ -7,8 +7,7 @@ from typing import Any, Optional
 
 import cv2
 from mmengine.config import Config
-from mmengine.hooks import Hook
-from mmengine.hooks.hook import DATA_BATCH
+from mmengine.runner import Runner as BaseRunner
 
 from mmpe.checkpoint import latest_checkpoint
 from mmpe.inference import load
@@ -16,6 +15,7 @@ from mmpe.utils.child import Progress, end_with_parent
 from mmpe.utils.files import PathLike, atomic_write
 from mmpe.utils.parallel import RESULT
 from ..distributed import Runner
+from ..hooks.iteration_hook import IterationHook
 from ..hooks.singan_time_hooks import TRAINED, SayingHook, Work
 from .plan import CONFIG, plan_training, write_config
 from .results import finished
@@ -106,7 +106,7 @@ def _write_result(folder: Path, seconds: float) -> Path:
     return checkpoint
 
 
-class ReportHook(Hook):
+class ReportHook(IterationHook):
     """Reports progress and messages to the parent process.
 
     Args:
@@ -128,11 +128,7 @@ class ReportHook(Hook):
         self._progress.said.append(line)
         self._progress.write(self._folder)
 
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: DATA_BATCH = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_iteration(self, runner: BaseRunner, outputs: dict) -> None:
         """Report the progress at intervals."""
         if time.monotonic() < self._next:
             return

@@ -168,32 +168,27 @@ class EqualizedConvAct(nn.Sequential):
         in_channels: Input channels.
         out_channels: Output channels.
         kernel_size: Size of the square kernel.
-        stride: Stride.
-        padding: Zeros on each side.
         gain: Positive factor on the output.
         blur: Filter before the convolution.
+        kwargs: Stride and padding, as for :class:`EqualizedConv2d`.
     """
 
     def __init__(self,
                  in_channels: int,
                  out_channels: int,
                  kernel_size: int,
-                 stride: int = 1,
-                 padding: int = 0,
+                 *,
                  gain: float = GAIN,
-                 blur: Optional[nn.Module] = None) -> None:
+                 blur: Optional[nn.Module] = None,
+                 **kwargs) -> None:
         # A positive gain commutes with the leaky ReLU, so it goes into the
         # convolution's scale and costs nothing.
         layers = [] if blur is None else [blur]
         super().__init__(
             *layers,
             EqualizedConv2d(
-                in_channels,
-                out_channels,
-                kernel_size,
-                stride=stride,
-                padding=padding,
-                gain=gain), ActivationBias(out_channels))
+                in_channels, out_channels, kernel_size, gain=gain, **kwargs),
+            ActivationBias(out_channels))
         self.gain = gain
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Explicit positional encodings as modules: SPE and CSG."""
-from typing import Any, Optional, Tuple, overload
+from abc import abstractmethod
+from typing import Any, Callable, Optional, Tuple, overload
 
 import torch
 from mmengine.model import BaseModule
@@ -11,7 +12,10 @@ from mmpe.functional.grids import (cartesian_grid, centered_positions,
                                    sinusoidal_grid)
 from mmpe.registry import MODELS
 
-__all__ = ['CartesianGrid', 'SinusoidalPositionalEmbedding', 'grid_channels']
+__all__ = [
+    'CartesianGrid', 'GridEncoding', 'SinusoidalPositionalEmbedding',
+    'grid_channels'
+]
 
 Size = Tuple[int, int]
 
@@ -56,10 +60,43 @@ def _last_cells(size: Size) -> Tensor:
     return torch.tensor(size)[:, None, None] - 1
 
 
+class GridEncoding(BaseModule):
+    """Base class of encodings of a grid's cells, and of positions in it."""
+
+    make_grid2d: Callable[..., Tensor]
+
+    def make_grid2d_like(self, x: Tensor, *args, **kwargs) -> Tensor:
+        """Encode a grid with the batch size, size, dtype and device of a map.
+
+        Args:
+            x: Feature map (N, C, H, W).
+            args, kwargs: As for ``make_grid2d``, after its batch size.
+
+        Returns:
+            (N, num_channels, H, W) in [-1, 1].
+        """
+        num, _, height, width = x.shape
+        return self.make_grid2d(height, width, num, *args, **kwargs).to(x)
+
+    @abstractmethod
+    def encode_positions(self, positions: Tensor, size: Size) -> Tensor:
+        """Encode arbitrary positions, for layout editing.
+
+        Args:
+            positions: (2, H, W), y and x in cells of a reference grid,
+                counted from 0 at its top-left cell; may be fractional.
+            size: (H, W) of the reference grid, that of training.
+
+        Returns:
+            Float32 (num_channels, H, W), in [-1, 1] inside the reference
+            grid; equal to ``make_grid2d`` at its cells.
+        """
+
+
 @MODELS.register_module('SPE')
 @MODELS.register_module('SPE2d')
 @MODELS.register_module()
-class SinusoidalPositionalEmbedding(BaseModule):
+class SinusoidalPositionalEmbedding(GridEncoding):
     """Sinusoidal positional encoding, in 1-D and 2-D (SPE; paper Sec. 4.2).
 
     As trained, not as written: the released models count positions from 1 at
@@ -169,38 +206,13 @@ class SinusoidalPositionalEmbedding(BaseModule):
         grid = sinusoidal_grid(y, x, self.embedding_dim, self.div_half_dim)
         return grid.expand(num_batches, -1, -1, -1)
 
-    def make_grid2d_like(self,
-                         x: Tensor,
-                         center_shift: Optional[int] = None) -> Tensor:
-        """Encode a grid with the batch size, size, dtype and device of a map.
-
-        Args:
-            x: Feature map (N, C, H, W).
-            center_shift: Overrides the module's ``center_shift``.
-
-        Returns:
-            (N, 2 * embedding_dim, H, W) in [-1, 1].
-        """
-        num, _, height, width = x.shape
-        return self.make_grid2d(height, width, num, center_shift).to(x)
-
     @property
     def growth(self) -> str:
         """How the grid changes with the size of a map: ``axis_positions``."""
         return 'centre' if self.centered else 'extend'
 
     def encode_positions(self, positions: Tensor, size: Size) -> Tensor:
-        """Encode arbitrary positions, for layout editing.
-
-        Args:
-            positions: (2, H, W), y and x in cells of a reference grid,
-                counted from 0 at its top-left cell; may be fractional.
-            size: (H, W) of the reference grid, that of training.
-
-        Returns:
-            Float32 (2 * embedding_dim, H, W) in [-1, 1]; equal to
-            :meth:`make_grid2d` at the cells of the reference grid.
-        """
+        """Encode arbitrary positions, as in :class:`GridEncoding`."""
         first = positions.new_ones(2, 1, 1)
         if self.centered:
             first = constant(
@@ -216,7 +228,7 @@ class SinusoidalPositionalEmbedding(BaseModule):
 @MODELS.register_module('CSG2d')
 @MODELS.register_module('CatersianGrid')
 @MODELS.register_module()
-class CartesianGrid(BaseModule):
+class CartesianGrid(GridEncoding):
     """Cartesian spatial grid (CSG; paper Sec. 4.1).
 
     The centres of the top-left and bottom-right cells are at (-1, -1) and
@@ -229,6 +241,7 @@ class CartesianGrid(BaseModule):
     """
 
     num_channels = 2
+    growth = 'stretch'
 
     def __init__(self) -> None:
         super().__init__()
@@ -265,33 +278,7 @@ class CartesianGrid(BaseModule):
         grid.requires_grad_(requires_grad)
         return grid.expand(num_batches, -1, -1, -1)
 
-    def make_grid2d_like(self,
-                         x: Tensor,
-                         requires_grad: bool = False) -> Tensor:
-        """Coordinates with the batch size, size, dtype and device of a map.
-
-        Args:
-            x: Feature map (N, C, H, W).
-            requires_grad: As for :meth:`make_grid2d`.
-
-        Returns:
-            (N, 2, H, W) in [-1, 1].
-        """
-        num, _, height, width = x.shape
-        return self.make_grid2d(height, width, num, requires_grad).to(x)
-
-    growth = 'stretch'
-
     def encode_positions(self, positions: Tensor, size: Size) -> Tensor:
-        """Encode arbitrary positions, for layout editing.
-
-        Args:
-            positions: (2, H, W), y and x in cells of a reference grid,
-                counted from 0 at its top-left cell; may be fractional.
-            size: (H, W) of the reference grid, that of training.
-
-        Returns:
-            Float32 (2, H, W), x and y, in [-1, 1] inside the reference grid.
-        """
+        """Encode arbitrary positions: x, then y."""
         last = constant(_last_cells, tuple(size), like=positions)
         return (2 * positions / last - 1).flip(0).float()

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from mmpe.models.layers.equalized import PixelNorm
 from mmpe.models.stylegan2.base_generator import (BaseStyleGenerator, Size,
-                                                  Styles, as_pair)
+                                                  as_pair)
 from mmpe.models.stylegan2.mapping import StyleMapping
+from mmpe.models.stylegan2.style_codes import Styles
 from .scales import BASE_CELLS
 
 __all__ = ['BaseMSGenerator']
@@ -23,22 +24,24 @@ class BaseMSGenerator(BaseStyleGenerator):
             1024.
         style_channels: Channels of the style code.
         num_mlps: Layers of the mapping network.
-        channel_multiplier: Factor on the channels from 64 x 64 on.
         lr_mlp: Learning rate multiplier of the mapping network.
-        width: Factor on all channels.
-        style_modes: ``default_style_mode``, ``eval_style_mode`` and
-            ``mix_prob`` of :class:`BaseStyleGenerator`.
+        kwargs: ``channel_multiplier`` and ``width`` of
+            :class:`BaseStyleGenerator`, and ``default_style_mode``,
+            ``eval_style_mode`` and ``mix_prob`` of :class:`StyleCodes`.
     """
 
     adds_noise = True
 
-    def __init__(self, out_size: int, style_channels: int, num_mlps: int,
-                 channel_multiplier: float, lr_mlp: float, width: float,
-                 **style_modes) -> None:
+    def __init__(self,
+                 out_size: int,
+                 style_channels: int,
+                 num_mlps: int = 8,
+                 *,
+                 lr_mlp: float = 0.01,
+                 **kwargs) -> None:
         mapping = StyleMapping(style_channels, style_channels, num_mlps,
                                lr_mlp, PixelNorm())
-        super().__init__(out_size, style_channels, mapping, channel_multiplier,
-                         width, **style_modes)
+        super().__init__(out_size, style_channels, mapping, **kwargs)
         self.noise_size = style_channels
 
     @property
@@ -75,17 +78,10 @@ class BaseMSGenerator(BaseStyleGenerator):
         """Make images.
 
         Args:
-            styles: One or two tensors of noise (N, style_channels) or style
-                codes of that shape or (N, L, style_channels); a function that
-                draws noise of a given shape; or None to draw it here.
-            num_batches: Batch size N if noise is drawn.
-            return_noise: Return a dict with the noise.
-            return_latents: Return a dict with the style codes.
-            inject_index: First layer that takes the second of two codes.
-            truncation: Truncation factor; 1 disables truncation.
-            truncation_latent: Mean style code; computed if None.
-            input_is_latent: Whether ``styles`` are style codes.
-            injected_noise: Noise for each layer, (1 or N, 1, H, W).
+            styles, num_batches, return_noise, return_latents, inject_index:
+                As for :meth:`StyleGAN2Generator.forward`.
+            truncation, truncation_latent, input_is_latent, injected_noise:
+                Likewise.
             randomize_noise: Draw new noise; if False, use the fixed noise,
                 the same in every call and process.
             chosen_scale: Extra cells of the first map, one number or

@@ -98,20 +98,12 @@ class MSContextStyleGANv2Generator(BaseMSGenerator):
     to (4 + extra) * out_size / 4 pixels per side.
 
     Args:
-        out_size: Size of the image at the base scale, a power of 2 from 8 to
-            1024.
-        style_channels: Channels of the style code.
+        args: As for :class:`BaseMSGenerator`.
         head_pos_encoding: Config of the encoding that makes the first map
             (CSG or SPE).
         position_range: Number of positions across the picture; with this
             number of cells, positions are whole numbers.
-        num_mlps: Layers of the mapping network.
-        channel_multiplier: Factor on the channels from 64 x 64 on.
-        lr_mlp: Learning rate multiplier of the mapping network.
-        default_style_mode: 'mix' or 'single': style mixing in training.
-        eval_style_mode: The same in evaluation.
-        mix_prob: Probability of mixing two style codes in mode 'mix'.
-        width: Factor on all channels, for smaller networks.
+        kwargs: As for :class:`BaseMSGenerator`.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -120,27 +112,11 @@ class MSContextStyleGANv2Generator(BaseMSGenerator):
     adds_noise = False
 
     def __init__(self,
-                 out_size: int,
-                 style_channels: int,
+                 *args,
                  head_pos_encoding: dict,
                  position_range: int = 8,
-                 num_mlps: int = 8,
-                 channel_multiplier: float = 2,
-                 lr_mlp: float = 0.01,
-                 default_style_mode: str = 'mix',
-                 eval_style_mode: str = 'single',
-                 mix_prob: float = 0.9,
-                 width: float = 1.) -> None:
-        super().__init__(
-            out_size,
-            style_channels,
-            num_mlps,
-            channel_multiplier,
-            lr_mlp,
-            width,
-            default_style_mode=default_style_mode,
-            eval_style_mode=eval_style_mode,
-            mix_prob=mix_prob)
+                 **kwargs) -> None:
+        super().__init__(*args, **kwargs)
         if position_range < 2:
             raise ValueError('Argument `position_range` must be at least 2, '
                              f'but got {position_range}.')

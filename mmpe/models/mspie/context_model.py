@@ -1,5 +1,5 @@
 """MS-PIE with scale consistency: a latent is one picture at every size."""
-from typing import Dict, Optional
+from typing import Dict
 
 import torch
 from torch import Tensor
@@ -111,27 +111,13 @@ class ContextMSPIEStyleGAN2(MSPIEStyleGAN2):
             images.shape[-2:], region, 2, device=images.device) - 0.5
         return torch.cat([images, places.expand(len(images), -1, -1, -1)], 1)
 
-    def gen_loss(self,
-                 num: int,
-                 iteration: int,
-                 reals: Optional[Tensor] = None) -> Dict[str, Tensor]:
-        """Losses of the generator.
-
-        Args:
-            num: Number of images.
-            iteration: Index of the iteration, which decides whether path
-                length penalty and consistency loss are due.
-            reals: As for :class:`StyleGAN2`.
-
-        Returns:
-            Scalars by name.
-        """
-        losses = super().gen_loss(num, iteration, reals)
-        update = iteration // self._iters_per_gen_update
+    def lazy_losses(self, num: int, iteration: int) -> Dict[str, Tensor]:
+        """Path length penalty and consistency loss, when they are due."""
+        losses = super().lazy_losses(num, iteration)
         # Offset by one, to avoid iterations with a path length penalty where
         # the intervals allow it.
-        if self.consistency_weight and (
-                update + 1) % self.consistency_interval == 0:
+        update = self.gen_update(iteration) + 1
+        if self.consistency_weight and update % self.consistency_interval == 0:
             losses['loss_consistency'] = self.consistency_loss(num, iteration)
         return losses
 

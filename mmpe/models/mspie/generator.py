@@ -27,16 +27,8 @@ class MSStyleGANv2Generator(BaseMSGenerator):
     to (4 + extra) * out_size / 4 pixels per side.
 
     Args:
-        out_size: Size of the image at the base scale, a power of 2 from 8 to
-            1024.
-        style_channels: Channels of the style code.
-        num_mlps: Layers of the mapping network.
-        channel_multiplier: Factor on the channels from 64 x 64 on.
+        args: As for :class:`BaseMSGenerator`.
         blur_kernel: Taps of the filters after transposed convolutions.
-        lr_mlp: Learning rate multiplier of the mapping network.
-        default_style_mode: 'mix' or 'single': style mixing in training.
-        eval_style_mode: The same in evaluation.
-        mix_prob: Probability of mixing two style codes in mode 'mix'.
         no_pad: Convolve without zero padding (rows h to k).
         deconv2conv: Upsample by interpolation and convolution instead of a
             transposed convolution (rows c to k).
@@ -55,22 +47,15 @@ class MSStyleGANv2Generator(BaseMSGenerator):
             all released models, rows h to k included; 'none' to replicate its
             border, so that the encoding is the only spatial cue. The
             interior is the same.
-        width: Factor on all channels, for smaller networks.
+        kwargs: As for :class:`BaseMSGenerator`.
 
     Raises:
         ValueError: Arguments contradict each other.
     """
 
     def __init__(self,
-                 out_size: int,
-                 style_channels: int,
-                 num_mlps: int = 8,
-                 channel_multiplier: float = 2,
+                 *args,
                  blur_kernel: Sequence[float] = (1, 3, 3, 1),
-                 lr_mlp: float = 0.01,
-                 default_style_mode: str = 'mix',
-                 eval_style_mode: str = 'single',
-                 mix_prob: float = 0.9,
                  no_pad: bool = False,
                  deconv2conv: bool = False,
                  interp_pad: Optional[int] = None,
@@ -80,17 +65,8 @@ class MSStyleGANv2Generator(BaseMSGenerator):
                  head_pos_size: Tuple[int, int] = (4, 4),
                  interp_head: bool = False,
                  skip_padding: str = 'zero',
-                 width: float = 1.) -> None:
-        super().__init__(
-            out_size,
-            style_channels,
-            num_mlps,
-            channel_multiplier,
-            lr_mlp,
-            width,
-            default_style_mode=default_style_mode,
-            eval_style_mode=eval_style_mode,
-            mix_prob=mix_prob)
+                 **kwargs) -> None:
+        super().__init__(*args, **kwargs)
         if skip_padding not in ('zero', 'none'):
             raise ValueError("Argument `skip_padding` must be 'zero' or "
                              f"'none', but got {skip_padding!r}.")

@@ -2,12 +2,10 @@
 from typing import Dict, List, Optional, Union
 
 import torch
-from mmagic.structures import DataSample
-from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from mmpe.functional.resample import resize_bilinear, resize_images
-from mmpe.models.stylegan2.model import StyleGAN2, current_iteration
+from mmpe.models.stylegan2.model import StyleGAN2
 from mmpe.registry import MODELS
 from .scales import ScaleSampler, Size, chosen_scale_for, output_size
 
@@ -110,22 +108,7 @@ class MSPIEStyleGAN2(StyleGAN2):
         resize = resize_images if self.antialias else resize_bilinear
         return resize(images, self.size_of(sample_kwargs['chosen_scale']))
 
-    def train_discriminator(self, inputs: Union[dict, Tensor],
-                            data_samples: DataSample,
-                            optimizer_wrapper: OptimWrapper
-                            ) -> Dict[str, Tensor]:
-        """Update the discriminator once; also logs the scale.
-
-        Args:
-            inputs: Unused.
-            data_samples: Stacked samples, with real images in ``gt_img``.
-            optimizer_wrapper: The discriminator's optimiser.
-
-        Returns:
-            Scalars to log.
-        """
-        log_vars = super().train_discriminator(inputs, data_samples,
-                                               optimizer_wrapper)
-        scale = self.scale_sampler.at(current_iteration())
-        log_vars['scale'] = torch.tensor(float(scale))
-        return log_vars
+    def more_to_log(self, iteration: int) -> Dict[str, Tensor]:
+        """The scale, as a number of extra cells."""
+        return dict(
+            scale=torch.tensor(float(self.scale_sampler.at(iteration))))

@@ -1,30 +1,27 @@
 """Base class of the generators of StyleGAN2 and MS-PIE."""
-from abc import ABCMeta, abstractmethod
-from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from abc import abstractmethod
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmpe.functional.memory_format import in_map_format
 from mmpe.models.layers.modulated_conv import (ModulatedConv2d, StyledConv,
                                                ToRGB)
 from .channels import channels_per_size, log2_size
-from .mapping import StyleMapping, codes_per_layer, truncate
+from .mapping import StyleMapping, codes_per_layer
 from .precision import clamp, low_precision
+from .style_codes import StyleCodes
 
 __all__ = ['BaseStyleGenerator']
 
 Size = Tuple[int, int]
-Styles = Union[Tensor, Sequence[Tensor], Callable, None]
 # Seed of the fixed noise at all sizes but the base size.
 _NOISE_SEED = 20210619
-_STYLE_MODES = ('mix', 'single')
 
 
-class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
-    """Mapping network, layers, fixed noise and style codes.
+class BaseStyleGenerator(StyleCodes):
+    """Style codes, layers and their fixed noise.
 
     Subclasses provide the first feature map (:meth:`first_map`) and the
     convolutions of the layers (:meth:`make_conv`).
@@ -36,10 +33,8 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
         channel_multiplier: Factor on the channels from 64 x 64 on.
         width: Factor on all channels.
         out_channels: Channels of the image.
-        default_style_mode: 'mix' or 'single': style mixing in training.
-        eval_style_mode: The same in evaluation.
-        mix_prob: Probability of mixing two style codes in mode 'mix'.
         num_low_precision: Number of (highest) resolutions in half precision.
+        kwargs: Further arguments of :class:`StyleCodes`.
     """
 
     def __init__(self,
@@ -49,30 +44,18 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
                  channel_multiplier: float = 2,
                  width: float = 1.,
                  out_channels: int = 3,
-                 default_style_mode: str = 'mix',
-                 eval_style_mode: str = 'single',
-                 mix_prob: float = 0.9,
-                 num_low_precision: int = 0) -> None:
-        super().__init__()
-        for mode in (default_style_mode, eval_style_mode):
-            if mode not in _STYLE_MODES:
-                raise ValueError('A style mode must be one of '
-                                 f'{_STYLE_MODES}, but got {mode!r}.')
+                 num_low_precision: int = 0,
+                 **kwargs) -> None:
+        super().__init__(style_channels, mapping, **kwargs)
         self.log_size = log2_size('out_size', out_size)
         self.out_size = out_size
-        self.style_channels = style_channels
         self.out_channels = out_channels
         self.channels = channels_per_size(channel_multiplier, width)
-        self.default_style_mode = default_style_mode
-        self.eval_style_mode = eval_style_mode
-        self.mix_prob = mix_prob
         self.num_low_precision = num_low_precision
         # One code per convolution, of which 4 x 4 has one and each further
         # resolution two, and one for the last RGB output: 18 at 1024.
         self.num_latents = 2 * self.log_size - 2
         self.num_injected_noises = self.num_latents - 1
-        self.style_mapping = mapping
-        self._mean_latent: Optional[Tensor] = None
 
     # --- construction -------------------------------------------------------
 
@@ -185,88 +168,6 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             for index in range(self.num_injected_noises)
         ]
 
-    # --- style codes --------------------------------------------------------
-
-    @property
-    def style_mode(self) -> str:
-        """The current style mode, 'mix' or 'single'."""
-        return self.default_style_mode if self.training \
-            else self.eval_style_mode
-
-    def train(self, mode: bool = True) -> 'BaseStyleGenerator':
-        """Set training or evaluation mode; drop the cached mean code."""
-        self._mean_latent = None
-        return super().train(mode)
-
-    def _load_from_state_dict(self, *args, **kwargs) -> None:
-        self._mean_latent = None
-        super()._load_from_state_dict(*args, **kwargs)
-
-    def map_noise(self, noise: Tensor, label: Optional[Tensor]) -> Tensor:
-        """Style code (N, style_channels) of noise (N, noise_size)."""
-        return self.style_mapping(noise)
-
-    @torch.no_grad()
-    def get_mean_latent(self,
-                        num_samples: int = 4096,
-                        bs_per_repeat: int = 1024) -> Tensor:
-        """Mean style code of a fixed set of noise.
-
-        Args:
-            num_samples: Number of style codes.
-            bs_per_repeat: Batch size.
-
-        Returns:
-            (1, style_channels).
-        """
-        generator = torch.Generator().manual_seed(_NOISE_SEED)
-        noise = torch.randn(num_samples, self.noise_size, generator=generator)
-        return torch.cat([
-            self.style_mapping(part.to(self.device))
-            for part in noise.split(bs_per_repeat)
-        ]).mean(dim=0, keepdim=True)
-
-    def _sample_noise(self, sampler: Optional[Callable],
-                      num_batches: int) -> List[Tensor]:
-        """One batch of noise, or two for style mixing (StyleGAN, Sec. 3.1)."""
-        if num_batches < 1:
-            raise ValueError('Argument `num_batches` must be at least 1 to '
-                             f'draw noise, but got {num_batches}.')
-        mix = self.style_mode == 'mix' and self.mix_prob > 0 and bool(
-            torch.rand(()) < self.mix_prob)
-        shape = (num_batches, self.noise_size)
-        if sampler is None:
-            sampler = partial(torch.randn, device=self.device)
-        return [sampler(shape).to(self.device) for _ in range(1 + mix)]
-
-    def _style_codes(self, styles: Styles, label: Optional[Tensor],
-                     num_batches: int, input_is_latent: bool
-                     ) -> Tuple[List[Tensor], Optional[List[Tensor]]]:
-        """Style codes, and the noise they were mapped from or None."""
-        if isinstance(styles, Tensor):
-            styles = [styles]
-        elif styles is None or callable(styles):
-            styles = self._sample_noise(styles, num_batches)
-        channels = self.style_channels if input_is_latent else self.noise_size
-        for style in styles:
-            if style.shape[-1] != channels:
-                raise ValueError(f'Argument `styles` must have {channels} '
-                                 f'channels, but got {tuple(style.shape)}.')
-        if input_is_latent:
-            return list(styles), None
-        return [self.map_noise(style, label) for style in styles], list(styles)
-
-    def _truncate(self, codes: List[Tensor], truncation: float,
-                  mean: Optional[Tensor]) -> List[Tensor]:
-        """Apply the truncation trick if ``truncation`` is below 1."""
-        if truncation >= 1:
-            return codes
-        if mean is None:
-            if self._mean_latent is None:
-                self._mean_latent = self.get_mean_latent()
-            mean = self._mean_latent
-        return [truncate(code, mean, truncation) for code in codes]
-
     # --- synthesis ----------------------------------------------------------
 
     @abstractmethod
@@ -338,43 +239,6 @@ class BaseStyleGenerator(BaseModule, metaclass=ABCMeta):
             inject_index=inject_index,
             injected_noise=injected_noise,
             feats=features)
-
-    @torch.no_grad()
-    def style_mixing(self,
-                     n_source: int,
-                     n_target: int,
-                     inject_index: int = 1,
-                     truncation_latent: Optional[Tensor] = None,
-                     truncation: float = 0.7,
-                     **kwargs) -> Tensor:
-        """Table of images that mix the styles of sources and targets.
-
-        Args:
-            n_source: Number of sources (columns).
-            n_target: Number of targets (rows).
-            inject_index: First layer that takes the source's style code.
-            truncation_latent: Mean style code.
-            truncation: Truncation factor.
-            kwargs: For :meth:`forward`.
-
-        Returns:
-            ((n_target + 1) * (n_source + 1), C, H, W): a blank image and the
-            sources, then each target and its mixtures.
-        """
-        kwargs.update(
-            truncation=truncation, truncation_latent=truncation_latent)
-        sources, targets = (
-            torch.randn(num, self.noise_size, device=self.device)
-            for num in (n_source, n_target))
-        images = self(sources, **kwargs)
-        rows = [torch.full_like(images[:1], -1), images]
-        target_images = self(targets, **kwargs)
-        for target, image in zip(targets, target_images):
-            mixed = [target.expand(n_source, -1), sources]
-            rows.append(image[None])
-            rows.append(self(mixed, inject_index=inject_index, **kwargs))
-        return torch.cat(rows)
-
 
 def as_pair(chosen_scale: Union[int, Sequence[int]]) -> Size:
     """Extra cells as (dh, dw).

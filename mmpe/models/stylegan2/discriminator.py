@@ -135,6 +135,7 @@ class BaseStyleDiscriminator(BaseModule):
                  channel_multiplier: float = 2,
                  blur_kernel: Taps = (1, 3, 3, 1),
                  mbstd_cfg: Optional[dict] = None,
+                 *,
                  final_size: Tuple[int, int] = (4, 4),
                  width: float = 1.,
                  num_low_precision: int = 0,
@@ -212,11 +213,7 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
     """Discriminator for images of one size.
 
     Args:
-        in_size: Size of images, a power of 2 from 8 to 1024.
-        img_channels: Channels of images.
-        channel_multiplier: Factor on the channels from 64 x 64 on.
-        blur_kernel: Taps of the filters.
-        mbstd_cfg: Arguments of :class:`MinibatchStddev`.
+        args: As for :class:`BaseStyleDiscriminator`.
         cond_size: Channels of a label to condition on; None for no label.
         cond_mapping_channels: Channels of the label's code, 512 by default.
         cond_mapping_layers: Layers of the label's mapping network, 8 by
@@ -229,15 +226,11 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
         input_bgr2rgb: Reverse the channels of images first.
         init_cfg: Accepted for compatibility.
         pretrained: ``ckpt_path`` and ``prefix`` of weights to load.
-        width: Factor on all channels, for smaller networks.
+        kwargs: As for :class:`BaseStyleDiscriminator`.
     """
 
     def __init__(self,
-                 in_size: int,
-                 img_channels: int = 3,
-                 channel_multiplier: float = 2,
-                 blur_kernel: Taps = (1, 3, 3, 1),
-                 mbstd_cfg: Optional[dict] = None,
+                 *args,
                  cond_size: Optional[int] = None,
                  cond_mapping_channels: Optional[int] = None,
                  cond_mapping_layers: Optional[int] = None,
@@ -248,18 +241,14 @@ class StyleGAN2Discriminator(BaseStyleDiscriminator):
                  input_bgr2rgb: bool = False,
                  init_cfg: Optional[dict] = None,
                  pretrained: Optional[dict] = None,
-                 width: float = 1.) -> None:
+                 **kwargs) -> None:
         cond_size = cond_size or 0
         code_channels = cond_mapping_channels or 512
         super().__init__(
-            in_size,
-            img_channels,
-            channel_multiplier,
-            blur_kernel,
-            mbstd_cfg,
-            width=width,
+            *args,
             num_low_precision=9 if fp16_enabled else num_fp16_scales,
-            num_outputs=code_channels if cond_size > 0 else 1)
+            num_outputs=code_channels if cond_size > 0 else 1,
+            **kwargs)
         self.cond_size = cond_size
         if cond_size > 0:
             self.mapping = LabelMapping(cond_size, code_channels,

@@ -9,9 +9,10 @@ from mmpe.models.layers.modulated_conv import (ModulatedConv2d,
                                                TransposedConvUp)
 from mmpe.models.layers.resample import FIRFilter
 from mmpe.registry import MODELS
-from .base_generator import BaseStyleGenerator, Size, Styles
+from .base_generator import BaseStyleGenerator, Size
 from .mapping import StyleMapping, codes_per_layer
 from .pretrained import load_pretrained
+from .style_codes import Styles
 
 __all__ = ['ConstantInput', 'StyleGAN2Generator']
 
@@ -95,10 +96,17 @@ class StyleGAN2Generator(BaseStyleGenerator):
                                num_mlps, lr_mlp,
                                None if cond_channels else norm)
         # There are at most nine resolutions, 4 to 1024.
-        super().__init__(out_size, style_channels, mapping, channel_multiplier,
-                         width, out_channels, default_style_mode,
-                         eval_style_mode, mix_prob,
-                         9 if fp16_enabled else num_fp16_scales)
+        super().__init__(
+            out_size,
+            style_channels,
+            mapping,
+            channel_multiplier,
+            width,
+            out_channels,
+            9 if fp16_enabled else num_fp16_scales,
+            default_style_mode=default_style_mode,
+            eval_style_mode=eval_style_mode,
+            mix_prob=mix_prob)
         self.noise_size = noise_size
         self.cond_size = cond_size
         self.pixel_norm = norm
