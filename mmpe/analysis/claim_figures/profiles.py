@@ -162,8 +162,5 @@ def _draw_patches(figure: Any, records: Records, samples: Samples) -> None:
 
 
 PROFILES = dict(
-    d=_draw_balance,
-    e=_draw_vague,
-    f=_draw_encodings,
-    g=_draw_relations,
+    d=_draw_balance, e=_draw_vague, f=_draw_encodings, g=_draw_relations,
     i=_draw_patches)
