@@ -10,7 +10,6 @@ Examples:
     python .dev_scripts/check_forks.py
     python .dev_scripts/check_forks.py --only 3 --skip-mim
 """
-import argparse
 import os
 import re
 import subprocess
@@ -22,7 +21,9 @@ from pathlib import Path
 from typing import List, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
+from mmpe.utils.arguments import Argument, make_parser  # noqa: E402
 
 # Combinations to test. onedl-mmcv is built without compiled operators.
 COMBINATIONS = [
@@ -97,19 +98,17 @@ def check(combination: Sequence[str], folder: Path,
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--only',
-        type=int,
-        nargs='+',
-        choices=range(1, len(COMBINATIONS) + 1),
-        help='numbers of the combinations (default: all)')
-    parser.add_argument(
-        '--skip-mim', action='store_true', help='do not test mim')
-    parser.add_argument(
-        '--logs', type=Path, help='new folder for environments and logs')
+    parser = make_parser(
+        __doc__,
+        Argument(
+            '--only',
+            type=int,
+            nargs='+',
+            choices=range(1, len(COMBINATIONS) + 1),
+            help='numbers of the combinations (default: all)'),
+        Argument('--skip-mim', action='store_true', help='do not test mim'),
+        Argument(
+            '--logs', type=Path, help='new folder for environments and logs'))
     args = parser.parse_args()
     if args.logs and args.logs.exists():
         parser.error('--logs must be a folder that does not exist, but got '

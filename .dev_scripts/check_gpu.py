@@ -29,48 +29,42 @@ ROOT = osp.dirname(osp.dirname(osp.abspath(__file__)))
 sys.path[:0] = [ROOT, osp.join(ROOT, 'tools'), osp.join(ROOT, '.dev_scripts')]
 import mmpe  # noqa: E402,F401  (installs the host bridge)
 from gpu_checks import GROUPS, core, report  # noqa: E402
+from mmpe.utils.arguments import (DEVICE, Argument,  # noqa: E402
+                                  make_parser, positive)
 from mmpe.utils.command_line import one_line_errors  # noqa: E402
 from mmpe.utils.files import atomic_write  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--out', required=True, metavar='FOLDER', help='output folder')
-    parser.add_argument(
-        '--device',
-        choices=['cuda', 'cpu'],
-        default='cuda',
-        help='device to compute on (default: cuda)')
-    parser.add_argument(
-        '--scale-down',
-        action='store_true',
-        help='small networks, images and numbers, to check that all runs')
-    parser.add_argument(
-        '--only',
-        nargs='+',
-        metavar='GROUP',
-        choices=[group.name for group in GROUPS],
-        help='groups to run: %(choices)s (default: all)')
-    parser.add_argument(
-        '--limit',
-        type=float,
-        default=480,
-        help='time limit for all groups in seconds (default: 480)')
-    parser.add_argument(
-        '--commit', help='commit to record (default: from git)')
-    parser.add_argument(
-        '--render',
-        nargs='+',
-        metavar='FILE',
-        help='only write the page, from these results; for groups in several '
-        'files, the last one is used')
+    parser = make_parser(
+        __doc__,
+        Argument(
+            '--out', required=True, metavar='FOLDER', help='output folder'),
+        DEVICE.but(choices=['cuda', 'cpu'], default='cuda'),
+        Argument(
+            '--scale-down',
+            action='store_true',
+            help='small networks, images and numbers, to check that all runs'),
+        Argument(
+            '--only',
+            nargs='+',
+            metavar='GROUP',
+            choices=[group.name for group in GROUPS],
+            help='groups to run: %(choices)s (default: all)'),
+        Argument(
+            '--limit',
+            type=positive,
+            default=480,
+            help='time limit for all groups in seconds'),
+        Argument('--commit', help='commit to record (default: from git)'),
+        Argument(
+            '--render',
+            nargs='+',
+            metavar='FILE',
+            help='only write the page, from these results; for groups in '
+            'several files, the last one is used'))
     args = parser.parse_args()
-    if not args.limit > 0:
-        parser.error(f'--limit must be above 0, but got {args.limit}')
     if args.device != 'cpu' and not args.render \
             and not torch.cuda.is_available():
         parser.error(f'--device is {args.device}, but PyTorch sees no GPU; '

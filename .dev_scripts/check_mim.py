@@ -9,7 +9,6 @@ Examples:
     python .dev_scripts/check_mim.py
     python .dev_scripts/check_mim.py --mim onedl-mim==0.5.1 --kinds regular
 """
-import argparse
 import contextlib
 import functools
 import http.server
@@ -28,6 +27,7 @@ from mmengine.fileio import dump, load
 from PIL import Image
 
 from mmpe.registry import MODELS, build_from
+from mmpe.utils.arguments import Argument, make_parser
 from mmpe.zoo import rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,21 +192,19 @@ def images(folder: Path) -> None:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--mim',
-        default=MIM,
-        metavar='REQUIREMENT',
-        help='requirement that provides mim (default: %(default)s)')
-    parser.add_argument(
-        '--kinds',
-        nargs='+',
-        choices=KINDS,
-        default=list(KINDS),
-        help='kinds of installation (default: both)')
-    args = parser.parse_args()
+    args = make_parser(
+        __doc__,
+        Argument(
+            '--mim',
+            default=MIM,
+            metavar='REQUIREMENT',
+            help='requirement that provides mim'),
+        Argument(
+            '--kinds',
+            nargs='+',
+            choices=KINDS,
+            default=list(KINDS),
+            help='kinds of installation (default: both)')).parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary).resolve()
         (folder / 'served').mkdir()

@@ -21,6 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 from mmpe.engine.photographs import bundled_photograph  # noqa: E402
 from mmpe.inference.inputs import read_rgb  # noqa: E402
+from mmpe.utils.arguments import (Argument, at_least,  # noqa: E402
+                                  make_parser)
 from mmpe.utils.command_line import one_line_errors  # noqa: E402
 from mmpe.utils.files import check_folder  # noqa: E402
 
@@ -30,21 +32,14 @@ BOX, FIRST_DRAG = ((.42, .18), (.68, .36)), (0, .25)
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--image', help='photograph (default: one of scikit-image)')
-    parser.add_argument(
-        '--number', type=int, default=20, help='number of edits (default: 20)')
-    parser.add_argument(
-        '--out',
-        default='web_check',
-        help='folder for screenshots (default: web_check)')
-    args = parser.parse_args()
-    if args.number < 1:
-        parser.error(f'--number must be at least 1, but got {args.number}')
-    return args
+    return make_parser(
+        __doc__,
+        Argument('--image', help='photograph (default: one of scikit-image)'),
+        Argument(
+            '--number', type=at_least(1), default=20, help='number of edits'),
+        Argument(
+            '--out', default='web_check', help='folder for screenshots')
+    ).parse_args()
 
 
 def measure(args: argparse.Namespace, image: str, folder: Path) -> None:

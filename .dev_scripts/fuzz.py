@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 
+from mmpe.utils.arguments import (SEED, Argument, at_least, make_parser,
+                                  positive)
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.progress import ProgressBar
 from tests.fuzzing import KINDS, prepare, run, table
@@ -32,41 +34,28 @@ from tests.fuzzing import KINDS, prepare, run, table
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     names = [kind.name for kind in KINDS]
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--number',
-        type=int,
-        default=2000,
-        help='number of inputs (default: 2000)')
-    parser.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        help='random seed (default: 0)')
-    parser.add_argument(
-        '--time',
-        type=float,
-        metavar='SECONDS',
-        help='time limit')
-    parser.add_argument(
-        '--kinds',
-        nargs='+',
-        choices=names,
-        metavar='KIND',
-        help=f'kinds of inputs: {", ".join(names)} (default: all)')
-    parser.add_argument(
-        '--keep',
-        type=Path,
-        metavar='FOLDER',
-        help='folder to keep failing inputs in (default: none)')
-    args = parser.parse_args()
-    if args.number < 1:
-        parser.error(f'--number must be at least 1, but got {args.number}')
-    if args.time is not None and not args.time > 0:
-        parser.error(f'--time must be above 0, but got {args.time}')
-    return args
+    return make_parser(
+        __doc__,
+        Argument(
+            '--number',
+            type=at_least(1),
+            default=2000,
+            help='number of inputs'),
+        SEED,
+        Argument(
+            '--time', type=positive, metavar='SECONDS', help='time limit'),
+        Argument(
+            '--kinds',
+            nargs='+',
+            choices=names,
+            metavar='KIND',
+            help=f'kinds of inputs: {", ".join(names)} (default: all)'),
+        Argument(
+            '--keep',
+            type=Path,
+            metavar='FOLDER',
+            help='folder to keep failing inputs in (default: none)')
+    ).parse_args()
 
 
 def main() -> None:

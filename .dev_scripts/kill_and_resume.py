@@ -9,7 +9,6 @@ is 1. Requires Linux and the extra `tests`.
 Example:
     python .dev_scripts/kill_and_resume.py --number 100 --seed 0
 """
-import argparse
 import collections
 import itertools
 import os
@@ -24,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ['OMP_NUM_THREADS'] = '1'
 
+from mmpe.utils.arguments import (SEED, Argument, at_least,  # noqa: E402
+                                  make_parser)
 from mmpe.utils.progress import ProgressBar  # noqa: E402
 from mmpe.utils.tables import markdown_table  # noqa: E402
 from tests.test_reliability import trainings  # noqa: E402
@@ -49,18 +50,12 @@ def plans(images: Dict[str, Path]) -> Dict[str, Tuple[Callable, int]]:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--number', type=int, default=100,
-                        help='number of trainings (default: 100)')
-    parser.add_argument('--seed', type=int, default=0,
-                        help='random seed (default: 0)')
-    parser.add_argument('--only', choices=NAMES,
-                        help='only run one training: %(choices)s')
-    args = parser.parse_args()
-    if args.number < 1:
-        parser.error(f'--number must be at least 1, but got {args.number}')
+    args = make_parser(
+        __doc__,
+        Argument('--number', type=at_least(1), default=100,
+                 help='number of trainings'), SEED,
+        Argument('--only', choices=NAMES,
+                 help='only run one training: %(choices)s')).parse_args()
     rng = random.Random(args.seed)
     equal, died = collections.Counter(), collections.Counter()
     tried, moments = collections.Counter(), collections.Counter()

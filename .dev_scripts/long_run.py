@@ -8,7 +8,6 @@ takes some minutes.
 Example:
     python .dev_scripts/long_run.py --iterations 5000
 """
-import argparse
 import os
 import re
 import subprocess
@@ -23,6 +22,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from mmpe.utils.arguments import (Argument, at_least,  # noqa: E402
+                                  make_parser, positive)
 from mmpe.utils.tables import markdown_table  # noqa: E402
 from tests.test_reliability import trainings  # noqa: E402
 
@@ -135,22 +136,15 @@ def row(name: str, folder: Path, looks: List[Look]) -> list:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--iterations', type=int, default=5000,
-                        help='iterations after the warm-up (default: 5000)')
-    parser.add_argument('--only', choices=NAMES,
-                        help='only run one training: %(choices)s')
-    parser.add_argument('--limit', type=float, default=1,
-                        help='allowed growth in MB per 1,000 iterations '
-                        '(default: 1)')
-    args = parser.parse_args()
-    if args.iterations < 1:
-        parser.error('--iterations must be at least 1, but got '
-                     f'{args.iterations}')
-    if not args.limit > 0:
-        parser.error(f'--limit must be above 0, but got {args.limit}')
+    args = make_parser(
+        __doc__,
+        Argument('--iterations', type=at_least(1), default=5000,
+                 help='iterations after the warm-up'),
+        Argument('--only', choices=NAMES,
+                 help='only run one training: %(choices)s'),
+        Argument('--limit', type=positive, default=1,
+                 help='allowed growth in MB per 1,000 iterations')
+    ).parse_args()
     rows, slopes = [list(HEADER)], []
     with tempfile.TemporaryDirectory() as folder:
         images = trainings.write_images(Path(folder))

@@ -6,7 +6,6 @@ and `<!-- end of table -->`.
 Example:
     python .dev_scripts/update_tables.py --check
 """
-import argparse
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Iterable, List
 
 from mmpe.utils import atomic_write
+from mmpe.utils.arguments import Argument, make_parser
 from mmpe.zoo import Row, rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,14 +80,13 @@ def updated(readme: Path) -> str:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        '--check',
-        action='store_true',
-        help='change nothing; exit with an error if a table is outdated')
-    args = parser.parse_args()
+    args = make_parser(
+        __doc__,
+        Argument(
+            '--check',
+            action='store_true',
+            help='change nothing; exit with an error if a table is outdated')
+    ).parse_args()
     text = updated(ROOT / README)
     if text == (ROOT / README).read_text(encoding='utf-8'):
         return

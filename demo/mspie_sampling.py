@@ -56,11 +56,8 @@ def parse_args() -> argparse.Namespace:
             type=at_least(0, 1, float),
             default=1.,
             help='from 0, the mean image, to 1, no truncation'),
-        Argument(
-            '--steps',
-            type=at_least(1),
-            default=15,
-            help='frames from one image to the next'),
+        NUM.but(
+            '--steps', default=15, help='frames from one image to the next'),
         Argument(
             '--sample-model',
             choices=['ema', 'orig'],

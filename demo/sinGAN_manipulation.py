@@ -26,18 +26,18 @@ import textwrap
 from typing import Callable, Dict, List, NamedTuple, Union
 
 import mmpe  # noqa: F401  (installs the host bridge)
-from mmpe.utils.arguments import (BATCH_SIZE, DEVICE, MAX_SIZE, NUM, OUT_DIR,
-                                  SEED, SIZE, TENSORBOARD, Argument, OneOf,
-                                  at_least, make_parser, positive)
+from mmpe.utils.arguments import (BATCH_SIZE, DEVICE, JOBS, MAX_SIZE, NUM,
+                                  OUT_DIR, SEED, SIZE, TENSORBOARD, Argument,
+                                  OneOf, at_least, make_parser)
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import check_folder
 
 sys.path.insert(0, osp.dirname(osp.abspath(__file__)))
 from manipulation import commands
-from manipulation.arguments import (CHECKPOINT, EDIT, FACTOR,
+from manipulation.arguments import (ANIMATION, CHECKPOINT, EDIT, FACTOR,
                                     IMAGE, LAYOUT, MODEL, MODELS, POSITIONS,
-                                    START_SCALES, TILES, TRAINED_SIZE,
-                                    TRAINING, VARIANTS)
+                                    START_SCALE, START_SCALES, TILES,
+                                    TRAINED_SIZE, TRAINING, VARIANTS)
 
 
 class Command(NamedTuple):
@@ -75,11 +75,7 @@ COMMANDS: Dict[str, Command] = {
         commands.train, 'train a model on each photograph', [
             Argument('images', nargs='+', help='photographs'), TRAINED_SIZE,
             *TRAINING,
-            Argument(
-                '--jobs',
-                type=at_least(1),
-                default=1,
-                help='photographs to train on at the same time'),
+            JOBS.but(help='photographs to train on at the same time'),
             Argument(
                 '--dask',
                 metavar='ADDRESS',
@@ -93,13 +89,7 @@ COMMANDS: Dict[str, Command] = {
         commands.sample, 'draw random images of any size', [
             *MODELS,
             NUM.but(default=6),
-            OneOf(SIZE, FACTOR), POSITIONS,
-            Argument(
-                '--start-scale',
-                type=int,
-                default=0,
-                help='first scale with random noise; coarser scales '
-                'reconstruct the photograph'), BATCH_SIZE, *TILES
+            OneOf(SIZE, FACTOR), POSITIONS, START_SCALE, BATCH_SIZE, *TILES
         ], 'photo.jpg --num 6 --size 200 400',
         'From a photograph, each image is a new arrangement of its parts, '
         'also of parts that never meet in it. A trained SinGAN draws faster.'),
@@ -158,29 +148,8 @@ COMMANDS: Dict[str, Command] = {
         'itself, without new texture. A trained SinGAN adds new texture.'),
     'animate': Command(
         commands.animate, 'animate the photograph (GIF and MP4)', [
-            *MODELS,
-            Argument(
-                '--frames',
-                type=at_least(1),
-                default=60,
-                help='number of frames'),
-            Argument(
-                '--fps', type=positive, default=12, help='frames per second'),
-            Argument(
-                '--alpha',
-                type=at_least(0, 1, float),
-                default=0.1,
-                help='pull of the walk towards the photograph'),
-            Argument(
-                '--beta',
-                type=at_least(0, 1, float),
-                default=0.9,
-                help='smoothness of the walk'),
-            Argument(
-                '--start-scale',
-                type=int,
-                default=1,
-                help='first scale that moves')
+            *MODELS, *ANIMATION,
+            START_SCALE.but(default=1, help='first scale that moves')
         ], 'out/photo --frames 60 --start-scale 2',
         'A photograph moves by swaying its positions and the pixels with '
         'them; a trained SinGAN also changes what it draws.'),

@@ -16,7 +16,8 @@ Examples:
 import argparse
 from pathlib import Path
 
-from mmpe.utils.arguments import OUT_DIR, Argument, at_least, make_parser
+from mmpe.utils.arguments import (OUT_DIR, Argument, at_least, make_parser,
+                                  repeated)
 from mmpe.utils.command_line import one_line_errors
 from mmpe.web.server import serve
 
@@ -31,14 +32,12 @@ def parse_args() -> argparse.Namespace:
             default=7860,
             help='port on this machine, or 0 for any free one'),
         OUT_DIR.but(default='web_out'),
-        Argument(
+        repeated(
             '--faces',
             nargs=2,
-            action='append',
-            default=[],
             metavar=('CONFIG', 'CHECKPOINT'),
-            help='a StyleGAN2 or MS-PIE model for the tab "Faces"; can be '
-            'repeated')).parse_args()
+            help='a StyleGAN2 or MS-PIE model for the tab "Faces"')
+    ).parse_args()
 
 
 def main() -> None:

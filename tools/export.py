@@ -179,12 +179,7 @@ def run_onnx(path: Path) -> Callable[..., Tensor]:
 
 
 def write_pt2(model: nn.Module, path: Path) -> None:
-    """Export a generator for ``torch.export.load``.
-
-    Args:
-        model: The generator.
-        path: Output path.
-    """
+    """Export a generator for ``torch.export.load``; see :func:`write_onnx`."""
     example = model.inputs(BATCH)
     torch.export.save(
         torch.export.export(

@@ -5,8 +5,8 @@ from mmpe.engine.photographs import QUICK_CONFIG
 from mmpe.functional.grids import GROWTHS
 from mmpe.inference.layout import FLIPS
 from mmpe.utils import arguments
-from mmpe.utils.arguments import (CFG_OPTIONS, MAX_SIZE, NUM, Argument, OneOf,
-                                  at_least, positive)
+from mmpe.utils.arguments import (CFG_OPTIONS, MAX_SIZE, NUM, SIZE, Argument,
+                                  OneOf, at_least, positive)
 
 MODEL = Argument(
     'model',
@@ -30,9 +30,8 @@ TRAINING = [
         help='override settings of the training, e.g. '
         'model.iters_per_scale=1000 train_dataloader.dataset.min_size=20')
 ]
-FACTOR = Argument(
+FACTOR = SIZE.but(
     '--factor',
-    nargs=2,
     type=positive,
     metavar=('FH', 'FW'),
     help='image size as factors of the training height and width')
@@ -59,9 +58,14 @@ VARIANTS = NUM.but(
     type=at_least(0),
     default=2,
     help='random variants besides the photograph itself')
-START_SCALES = Argument(
+START_SCALE = Argument(
     '--start-scale',
     type=int,
+    default=0,
+    help='first scale with random noise; coarser scales reconstruct the '
+    'photograph')
+START_SCALES = START_SCALE.but(
+    default=None,
     nargs='+',
     metavar='SCALE',
     help='scales to insert the image at, from 1; coarse scales change more '
@@ -77,6 +81,17 @@ EDIT = [
         '--dilation',
         type=at_least(0),
         help='pixels to grow the mask by, at the training size')
+]
+_ALPHA = Argument(
+    '--alpha',
+    type=at_least(0, 1, float),
+    default=0.1,
+    help='pull of the walk towards the photograph')
+ANIMATION = [
+    NUM.but('--frames', default=60, help='number of frames'),
+    Argument('--fps', type=positive, default=12, help='frames per second'),
+    _ALPHA,
+    _ALPHA.but('--beta', default=0.9, help='smoothness of the walk')
 ]
 LAYOUT = [
     OneOf(
@@ -99,12 +114,8 @@ LAYOUT = [
         type=float,
         metavar=('DOWN', 'RIGHT'),
         help='shift in pixels'),
-    Argument(
-        '--scale',
-        nargs=2,
-        type=float,
-        metavar=('FH', 'FW'),
-        help='scale factors of height and width'),
+    FACTOR.but(
+        '--scale', type=float, help='scale factors of height and width'),
     Argument(
         '--rotate',
         type=float,

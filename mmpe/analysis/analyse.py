@@ -6,10 +6,11 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 from torch import Tensor
 
 from .features import collect, feature_layers
+from .inputs import change_inputs
 from .measures import (decibel, eq_t, jackknife, layout_agreement,
                        location_share, padding_part, padding_reach,
                        shift_error)
-from .padding import change_inputs, pad_with
+from .padding import pad_with
 from .probes import ZONES, posenet, read_place, shuffled_places
 from .subjects import Subject
 

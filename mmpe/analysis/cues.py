@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from mmpe.registry import HOOKS
 from mmpe.utils.wrappers import unwrap
-from .padding import change_inputs, pad_with
+from .inputs import change_inputs
+from .padding import pad_with
 
 __all__ = ['CuesHook', 'change_cues']
 

@@ -8,7 +8,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from mmpe.models.layers.modulated_conv import StyledConv
-from .padding import crop
+from .maps import crop
 
 __all__ = ['collect', 'feature_layers']
 

@@ -115,10 +115,8 @@ def num_scales_of(path: str,
 
     Args:
         path: Path of the image file.
-        min_size: As for :class:`SinGANDataset`.
-        max_size: As for :class:`SinGANDataset`.
-        scale_factor_init: As for :class:`SinGANDataset`.
-        doubling: As for :class:`SinGANDataset`.
+        min_size, max_size, scale_factor_init, doubling: As for
+            :class:`SinGANDataset`.
 
     Returns:
         Index of the finest scale.
@@ -146,10 +144,8 @@ def create_real_pyramid(
 
     Args:
         real: Image (H, W, 3).
-        min_size: As for :class:`SinGANDataset`.
-        max_size: As for :class:`SinGANDataset`.
-        scale_factor_init: As for :class:`SinGANDataset`.
-        doubling: As for :class:`SinGANDataset`.
+        min_size, max_size, scale_factor_init, doubling: As for
+            :class:`SinGANDataset`.
 
     Returns:
         The images, the coarsest first; the actual ratio of neighbouring

@@ -12,7 +12,7 @@ from mmpe.functional.distances import (feature_statistics, frechet_distance,
 from mmpe.registry import METRICS
 from .base import FeatureMetric, check_at_least
 from .networks import inception_features
-from .references import DEFAULT_CACHE_DIR, Arrays, Size
+from .references import Arrays
 
 __all__ = ['FrechetInceptionDistance', 'KernelInceptionDistance']
 
@@ -30,25 +30,14 @@ class _InceptionMetric(FeatureMetric):
                  real_key: Optional[str] = 'gt_img',
                  need_cond_input: bool = False,
                  sample_model: str = 'orig',
-                 collect_device: str = 'cpu',
-                 prefix: Optional[str] = None,
-                 sample_kwargs: Optional[dict] = None,
-                 real_size: Optional[Size] = None,
-                 cache_dir: str = DEFAULT_CACHE_DIR) -> None:
+                 *args,
+                 **kwargs) -> None:
         super().__init__(
-            fake_nums,
-            real_nums,
-            fake_key,
-            real_key,
-            need_cond_input,
-            sample_model,
-            collect_device,
-            prefix,
-            sample_kwargs,
-            real_size,
+            fake_nums, real_nums, fake_key, real_key, need_cond_input,
+            sample_model, *args,
             network=inception_features(inception_style, inception_path),
             reference_file=inception_pkl,
-            cache_dir=cache_dir)
+            **kwargs)
 
 
 @METRICS.register_module('FID-Full')
@@ -71,17 +60,10 @@ class FrechetInceptionDistance(_InceptionMetric):
         inception_pkl: File of the real images' statistics: read if it exists
             (mmpe's, or MMagic's pickle), written otherwise. None caches them
             in ``cache_dir``.
-        fake_key: Key of the fakes in the samples, 'fake_img' if None.
-        real_key: Key of the real images in the data samples.
-        need_cond_input: Draw conditional inputs from the dataset.
-        sample_model: 'ema' or 'orig'.
-        collect_device: As in mmengine.
-        prefix: Prefix of the names of the results.
-        sample_kwargs: Arguments of the generator, e.g.
-            ``dict(chosen_scale=4)``.
-        real_size: Resize real images to this (H, W); see
-            :class:`~mmpe.evaluation.base.FakeImageMetric`.
-        cache_dir: Folder of cached statistics.
+        fake_key, real_key, need_cond_input, sample_model, args, kwargs: As
+            for :class:`~mmpe.evaluation.base.FakeImageMetric`, and
+            ``cache_dir`` as for
+            :class:`~mmpe.evaluation.base.FeatureMetric`.
 
     Raises:
         FileNotFoundError: The network's file is missing.

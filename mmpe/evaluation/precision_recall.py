@@ -7,7 +7,6 @@ from mmpe.functional.distances import precision_recall
 from mmpe.registry import METRICS
 from .base import FeatureMetric, check_at_least
 from .networks import VGG16Features
-from .references import DEFAULT_CACHE_DIR, Size
 
 __all__ = ['PrecisionAndRecall']
 
@@ -26,22 +25,17 @@ class PrecisionAndRecall(FeatureMetric):
         fake_nums: Number of generated images, more than ``k``.
         real_nums: Number of real images, more than ``k``; -1 means all.
         k: Rank of the neighbour that sets a sample's radius.
-        fake_key: Key of the fakes in the samples, 'fake_img' if None.
-        real_key: Key of the real images in the data samples.
-        need_cond_input: Draw conditional inputs from the dataset.
-        sample_model: 'ema' or 'orig'.
-        collect_device: As in mmengine.
-        prefix: Prefix of the names of the results.
+        fake_key, real_key, need_cond_input, sample_model: As for
+            :class:`~mmpe.evaluation.base.FakeImageMetric`.
+        collect_device, prefix: As there.
         vgg16_script: The network's TorchScript file.
         vgg16_pkl: File of the real images' features: read if it exists,
             written otherwise. None caches them in ``cache_dir``.
         row_batch_size, col_batch_size: The smaller one is the side of a tile.
         auto_save: Write the real images' features to a file.
-        sample_kwargs: Arguments of the generator, e.g.
-            ``dict(chosen_scale=4)``.
-        real_size: Resize real images to this (H, W); see
-            :class:`~mmpe.evaluation.base.FakeImageMetric`.
-        cache_dir: Folder of cached features.
+        kwargs: ``sample_kwargs`` and ``real_size`` as for
+            :class:`~mmpe.evaluation.base.FakeImageMetric`, and ``cache_dir``
+            as for :class:`~mmpe.evaluation.base.FeatureMetric`.
 
     Raises:
         FileNotFoundError: The network's file is missing.
@@ -65,9 +59,7 @@ class PrecisionAndRecall(FeatureMetric):
                  row_batch_size: int = 1024,
                  col_batch_size: int = 1024,
                  auto_save: bool = True,
-                 sample_kwargs: Optional[dict] = None,
-                 real_size: Optional[Size] = None,
-                 cache_dir: str = DEFAULT_CACHE_DIR) -> None:
+                 **kwargs) -> None:
         self.tile_size = min(row_batch_size, col_batch_size)
         check_at_least(
             k=(k, 1),
@@ -76,20 +68,12 @@ class PrecisionAndRecall(FeatureMetric):
             col_batch_size=(col_batch_size, 1))
         self.k = k
         super().__init__(
-            fake_nums,
-            real_nums,
-            fake_key,
-            real_key,
-            need_cond_input,
-            sample_model,
-            collect_device,
-            prefix,
-            sample_kwargs,
-            real_size,
+            fake_nums, real_nums, fake_key, real_key, need_cond_input,
+            sample_model, collect_device, prefix,
             network=VGG16Features(vgg16_script),
             reference_file=vgg16_pkl,
-            cache_dir=cache_dir,
-            auto_save=auto_save)
+            auto_save=auto_save,
+            **kwargs)
 
     def figures(self, fake: Tensor) -> Dict[str, float]:
         """Precision and recall, from the fakes' features (N, F)."""

@@ -11,10 +11,10 @@ from typing import Callable, List, Optional, Tuple, Union
 from mmengine.config import DictAction
 
 __all__ = [
-    'BATCH_SIZE', 'CFG_OPTIONS', 'CHECKPOINT', 'CONFIG', 'DEVICE', 'JSON',
-    'MAX_SIZE', 'NUM', 'OUT_DIR', 'SEED', 'SIZE', 'TENSORBOARD', 'Argument',
-    'OneOf', 'SettingsAction', 'at_least', 'image_size', 'make_parser',
-    'positive'
+    'BATCH_SIZE', 'CFG_OPTIONS', 'CHECKPOINT', 'CONFIG', 'DEVICE', 'JOBS',
+    'JSON', 'MAX_SIZE', 'NUM', 'OUT_DIR', 'SEED', 'SIZE', 'TENSORBOARD',
+    'Argument', 'OneOf', 'SettingsAction', 'at_least', 'image_size',
+    'make_parser', 'positive', 'repeated'
 ]
 
 
@@ -30,9 +30,10 @@ class Argument:
         self._names = names
         self._options = options
 
-    def but(self, **options) -> 'Argument':
-        """A copy with other options."""
-        return Argument(*self._names, **{**self._options, **options})
+    def but(self, *names: str, **options) -> 'Argument':
+        """A copy with other options, and with other names if any are given."""
+        return Argument(*(names or self._names),
+                        **{**self._options, **options})
 
     def add_to(self, parser: argparse._ActionsContainer) -> None:
         """Declare the argument in a parser or in a group of one."""
@@ -42,6 +43,20 @@ class Argument:
                 and text != argparse.SUPPRESS and 'default:' not in text):
             options['help'] = f'{text} (default: %(default)s)'
         parser.add_argument(*self._names, **options)
+
+
+def repeated(*names: str, **options) -> Argument:
+    """An argument that can be given several times; none by default.
+
+    Args:
+        names, options: As for :class:`Argument`.
+
+    Returns:
+        The argument; its value is the list of all that was given.
+    """
+    text = f'{options.pop("help")}; can be repeated'
+    return Argument(
+        *names, action='append', default=[], help=text, **options)
 
 
 class OneOf:
@@ -179,6 +194,11 @@ BATCH_SIZE = Argument(
     type=at_least(1),
     default=4,
     help='images per batch; a smaller batch takes less memory')
+JOBS = Argument(
+    '--jobs',
+    type=at_least(1),
+    default=1,
+    help='number of trainings at the same time')
 CFG_OPTIONS = Argument(
     '--cfg-options',
     nargs='+',

@@ -87,12 +87,12 @@ def call(name: str, **options: Any) -> Call:
 # File names, and the call that draws their pictures.
 Calls = List[Tuple[List[str], Call]]
 _READERS = dict(read_edits=read_edits, read_mask=read_mask, read_rgb=read_rgb)
-_MODULES = dict(
-    read_edits='mmpe.inference',
-    read_mask='mmpe.inference.inputs',
-    read_rgb='mmpe.inference.inputs',
-    save_gif='mmpe.utils.images',
-    save_mp4='mmpe.utils.images')
+# Functions that the Python code may call, by module.
+_MODULES = {
+    'mmpe.inference': ('read_edits', ),
+    'mmpe.inference.inputs': ('read_mask', 'read_rgb'),
+    'mmpe.utils.images': ('save_gif', 'save_mp4')
+}
 
 
 @dataclass(frozen=True)
@@ -129,31 +129,13 @@ class Action:
         Args:
             folder: Output folder, for results that are files.
         """
-        calls = [x for _, x in self.calls]
-        text = '\n'.join(map(str, calls))
+        text = '\n'.join(self._drawing() + self._saving(folder))
         lines = ['from mmpe.inference import load']
-        used = {
-            x: module
-            for x, module in _MODULES.items()
-            if f'{x}(' in text or (self.fps and x == 'save_gif')
-            or (self.film and x == 'save_mp4')
-        }
-        for module in dict.fromkeys(used.values()):
-            names = ', '.join(x for x in used if used[x] == module)
-            lines.append(f'from {module} import {names}')
-        lines += ['', f'sampler = {self.load}']
-        if len(calls) == 1:
-            name, one = ('frames' if self.fps else 'image'), str(calls[0])
-            if self.fps:
-                one = f'list({one})'
-            elif len(self.calls[0][0]) > 1 or 'sample(' in one:
-                name = 'images'
-            lines.append(f'{name} = {one}')
-        else:
-            lines += ['images = [', *[f'    {x},' for x in calls], ']']
-        if self.fps:
-            lines += self._savers(folder)
-        return '\n'.join(lines)
+        for module, names in _MODULES.items():
+            used = ', '.join(x for x in names if f'{x}(' in text)
+            if used:
+                lines.append(f'from {module} import {used}')
+        return '\n'.join([*lines, '', f'sampler = {self.load}', text])
 
     @property
     def load(self) -> Call:
@@ -164,7 +146,19 @@ class Action:
             checkpoint=self.model.checkpoint,
             max_size=self.model.max_size)
 
-    def _savers(self, folder: Path) -> List[str]:
+    def _drawing(self) -> List[str]:
+        calls = [x for _, x in self.calls]
+        if len(calls) > 1:
+            return ['images = [', *[f'    {x},' for x in calls], ']']
+        one = str(calls[0])
+        if self.fps:
+            return [f'frames = list({one})']
+        several = len(self.calls[0][0]) > 1 or 'sample(' in one
+        return [f'{"images" if several else "image"} = {one}']
+
+    def _saving(self, folder: Path) -> List[str]:
+        if not self.fps:
+            return []
         (name, *_), _ = self.calls[0]
         gif = str(folder / name)
         lines = [f'save_gif({gif!r}, frames, seconds=1 / {self.fps!r})']

@@ -37,20 +37,16 @@ def sample(model: Model,
            growth: Optional[str] = None,
            start_scale: int = 0) -> Action:
     """Draw random pictures."""
-    options = ['sample', *model.options, '--num', num, '--seed', seed]
-    options += _size_options(size, growth)
-    options += ['--start-scale', start_scale]
     names = [f'sample_{x}.png' for x in range(seed, seed + num)]
-    return Action(model, PHOTOGRAPHS, options, [
-        (names,
-         call(
-             'sampler.sample',
-             num=num,
-             size=size,
-             seed=seed,
-             start_scale=start_scale,
-             growth=growth))
-    ])
+    options = _sample_options(model, num, seed, size, growth, start_scale)
+    drawn = call(
+        'sampler.sample',
+        num=num,
+        size=size,
+        seed=seed,
+        start_scale=start_scale,
+        growth=growth)
+    return Action(model, PHOTOGRAPHS, options, [(names, drawn)])
 
 
 def tiled(model: Model,
@@ -60,20 +56,26 @@ def tiled(model: Model,
           growth: Optional[str] = None,
           start_scale: int = 0) -> Action:
     """Draw a picture that may be larger than the memory."""
-    options = ['sample', *model.options, '--num', 1, '--seed', seed]
-    options += _size_options(size, growth)
-    options += ['--start-scale', start_scale, '--tile', TILE]
-    return Action(model, PHOTOGRAPHS, options, [
-        ([f'sample_{seed}.png'],
-         call(
-             'sampler.draw_to_file',
-             path=str(folder / f'sample_{seed}.png'),
-             size=size,
-             seed=seed,
-             tile=TILE,
-             start_scale=start_scale,
-             growth=growth))
-    ])
+    name = f'sample_{seed}.png'
+    options = _sample_options(model, 1, seed, size, growth, start_scale)
+    drawn = call(
+        'sampler.draw_to_file',
+        path=str(folder / name),
+        size=size,
+        seed=seed,
+        tile=TILE,
+        start_scale=start_scale,
+        growth=growth)
+    return Action(model, PHOTOGRAPHS, [*options, '--tile', TILE],
+                  [([name], drawn)])
+
+
+def _sample_options(model: Model, num: int, seed: int, size: Optional[Size],
+                    growth: Optional[str], start_scale: int) -> List[Any]:
+    return [
+        'sample', *model.options, '--num', num, '--seed', seed,
+        *_size_options(size, growth), '--start-scale', start_scale
+    ]
 
 
 def resize(model: Model,

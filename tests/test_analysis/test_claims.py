@@ -8,12 +8,11 @@ from mmengine.config import Config
 from PIL import Image
 from torch import nn
 
-from mmpe.analysis import Subject, records
+from mmpe.analysis import Subject, feature_records, records
 from mmpe.analysis.claim_figures import draw_claim
 from mmpe.analysis.claims import (CLAIMS, HOLDS, NOT, PARTLY, Row,
                                   encoding_relations, spread, table, verdict)
 from mmpe.analysis.patches import SPREADS, measure_patches
-from mmpe.analysis.records import measure_features
 from mmpe.analysis.study import _kept, trainings_of
 from mmpe.analysis.trainings import Trained, config_of
 from mmpe.registry import MODELS, build_from
@@ -92,7 +91,7 @@ def test_places_in_features(told):
     subject = Subject(
         Told(told), lambda num, generator:
         ((torch.randn(num, 8, 12, 12, generator=generator), ), {}), margin=0)
-    record = measure_features(subject, num=32)
+    record = feature_records.measure_features(subject, num=32)
     json.dumps(record, allow_nan=False)
     found = record['deepest']
     for zone in ('near', 'middle'):
@@ -110,10 +109,10 @@ def test_steps_leave_phases_out():
     torch.manual_seed(0)
     phases = torch.randn(1, 8, 4, 4).repeat(16, 1, 3, 3)
     still = torch.rand(16, 1, 1, 1) + phases  # the same in each cell
-    assert max(records._relation(still, 4)) < 1e-6
-    assert min(records._relation(still, 1)) > 0.1
+    assert max(feature_records._relation(still, 4)) < 1e-6
+    assert min(feature_records._relation(still, 1)) > 0.1
     ramp = phases + 5 * torch.arange(12.) / 12
-    steps = records._relation(ramp, 4)
+    steps = feature_records._relation(ramp, 4)
     assert min(steps) > 0.1 and max(steps) < 3 * min(steps)
 
 
@@ -123,7 +122,7 @@ def test_padding_shows_in_a_record():
     subject = Subject(
         model.eval(), lambda num, generator:
         ((torch.randn(num, 3, 12, 12, generator=generator), ), {}), margin=2)
-    found = measure_features(subject, num=16)['deepest']
+    found = feature_records.measure_features(subject, num=16)['deepest']
     assert found['padding_db_profile'][0] > -30
     assert found['padding_db_profile'][1:] == ['-inf'] * 5
 
@@ -142,7 +141,6 @@ def fake_training(name, folder):
 @pytest.mark.slow
 def test_record_of_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(records, '_FAKES', 8)
-    monkeypatch.setattr(records, '_LATENTS', 8)
     random = np.random.default_rng(0)
     for index in range(9):
         pixels = random.integers(0, 256, (40, 33, 3), dtype=np.uint8)

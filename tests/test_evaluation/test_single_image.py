@@ -6,6 +6,7 @@ from skimage import data
 from skimage.metrics import (peak_signal_noise_ratio, structural_similarity)
 from skimage.transform import downscale_local_mean, resize
 
+from mmpe.evaluation import image_patches as P
 from mmpe.evaluation import single_image as S
 
 
@@ -191,21 +192,21 @@ def _slow_nearest(patches, image, own_places=None):
 
 @pytest.mark.parametrize('block', [1, 100, 10**6])
 def test_nearest_patches_are_found(photograph, other, monkeypatch, block):
-    monkeypatch.setattr(S, '_BLOCK', block)
+    monkeypatch.setattr(P, '_BLOCK', block)
     image = S.to_tensor(photograph[:24, :30])
     generator = torch.Generator().manual_seed(0)
-    places = S._random_places(image, 6, generator)
-    own = S._patches_at(image, places)
+    places = P._random_places(image, 6, generator)
+    own = P._patches_at(image, places)
     for place, patch in zip(places.tolist(), own):
         window = photograph[place[0]:place[0] + 7, place[1]:place[1] + 7]
         assert (patch.reshape(3, 7, 7).numpy() == window.transpose(
             2, 0, 1)).all()
     np.testing.assert_allclose(
-        S._nearest(own, image, places), _slow_nearest(own, image, places))
-    patches = S._patches_at(S.to_tensor(other[:24, :30]), places)
+        P._nearest(own, image, places), _slow_nearest(own, image, places))
+    patches = P._patches_at(S.to_tensor(other[:24, :30]), places)
     np.testing.assert_allclose(
-        S._nearest(patches, image), _slow_nearest(patches, image))
-    assert (S._nearest(own, image) == 0).all()
+        P._nearest(patches, image), _slow_nearest(patches, image))
+    assert (P._nearest(own, image) == 0).all()
 
 
 def test_copies_are_told_from_new_images(photograph, other):

@@ -3,13 +3,15 @@ import pytest
 
 from mmpe.utils.arguments import (CFG_OPTIONS, DEVICE, NUM, SEED, SIZE,
                                   Argument, OneOf, at_least, image_size,
-                                  make_parser, positive)
+                                  make_parser, positive, repeated)
 
 PARSER = make_parser(
     'An example.', NUM.but(default=3), SEED, DEVICE, CFG_OPTIONS,
     OneOf(SIZE, Argument('--factor', type=positive)),
     Argument('--part', type=at_least(0, 1, float), default=.5),
-    Argument('--sizes', type=image_size, nargs='+', help='sizes'))
+    Argument('--sizes', type=image_size, nargs='+', help='sizes'),
+    repeated('--pair', nargs=2, help='a pair'),
+    NUM.but('--columns', default=8, help='columns'))
 
 
 def test_values_and_defaults():
@@ -21,6 +23,9 @@ def test_values_and_defaults():
     assert args.sizes == [(8, 8), (8, 9)]
     assert args.cfg_options == {'a.b': 1, 'a.c': [2, 3]}
     assert (args.seed, args.device, args.factor) == (0, 'cpu', None)
+    assert args.pair == [] and args.columns == 8
+    args = PARSER.parse_args(['--pair', 'a', 'b', '--pair', 'c', 'd'])
+    assert args.pair == [['a', 'b'], ['c', 'd']]
     # A copy with another default leaves the argument as it is.
     assert make_parser('', NUM).parse_args([]).num is None
 
@@ -31,6 +36,7 @@ def test_help_has_the_defaults():
     assert 'random seed (default: 0)' in text
     assert 'pixels (default: the training size)' in text
     assert 'sizes (default' not in text
+    assert 'a pair; can be repeated --columns' in text
 
 
 @pytest.mark.parametrize('args, message', [

@@ -26,8 +26,8 @@ from mmpe.engine.photographs import (TrainingResult, bundled_photograph,
                                      summary_table)
 from mmpe.evaluation.single_image import layout_correlation
 from mmpe.inference import SinGANSampler, load
-from mmpe.utils.arguments import (CFG_OPTIONS, NUM, OUT_DIR, SEED, Argument,
-                                  at_least, make_parser)
+from mmpe.utils.arguments import (CFG_OPTIONS, JOBS, NUM, OUT_DIR, SEED,
+                                  Argument, at_least, make_parser)
 from mmpe.utils.command_line import one_line_errors, open_config
 from mmpe.utils.files import atomic_write, check_folder
 from mmpe.utils.images import contact_sheet, save_image
@@ -63,11 +63,7 @@ def parse_args() -> argparse.Namespace:
             default=1.5,
             help='width of the wider samples, as a multiple'),
         SEED.but(help='random seed of trainings and samples'),
-        Argument(
-            '--jobs',
-            type=at_least(1),
-            default=1,
-            help='number of trainings at the same time'),
+        JOBS,
         CFG_OPTIONS.but(
             help='override settings of all trainings, e.g. '
             'model.iters_per_scale=1000 '

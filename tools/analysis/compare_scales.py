@@ -38,77 +38,70 @@ from mmpe.analysis.runs import (Reals, Run, consistency, draw, find_runs,
 from mmpe.inference import load
 from mmpe.utils import register_all_modules
 from mmpe.utils.arguments import (DEVICE, NUM, SEED, Argument, at_least,
-                                  image_size, make_parser)
+                                  image_size, make_parser, repeated)
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import check_folder
 from mmpe.utils.images import contact_sheet, save_image
 from mmpe.utils.progress import ProgressBar
 
+ARGUMENTS = [
+    repeated(
+        '--model',
+        nargs='+',
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='config and checkpoints of a model'),
+    repeated(
+        '--run',
+        nargs='+',
+        metavar=('NAME', 'WORK_DIR'),
+        help='name of a row, and work dirs of its trainings, which differ '
+        'in the seed'),
+    Argument(
+        '--data-root',
+        help="folder of real images, read with the test pipeline of the "
+        'first config; larger sizes than its own are made from the '
+        'original images'),
+    Argument(
+        '--sizes',
+        nargs='+',
+        type=image_size,
+        default=[],
+        metavar='SIZE',
+        help='further sizes, trained or not, e.g. 40 48x64 (height x width)'),
+    NUM.but(
+        '--last',
+        default=3,
+        help='number of last checkpoints per run to average'),
+    Argument(
+        '--every',
+        type=at_least(1),
+        metavar='ITERATIONS',
+        help='also measure checkpoints at this interval, at the training '
+        'sizes, for --curves'),
+    NUM.but(
+        help='number of generated and of real images (default: all real '
+        'images)'), SEED.but(help='seed of the first latent'),
+    Argument(
+        '--results',
+        metavar='JSON',
+        help='file that keeps all measurements; those in it are not '
+        'repeated, and its other rows are in the tables, too'),
+    Argument(
+        '--curves',
+        metavar='PNG',
+        help='plot the distances over the iterations'),
+    Argument(
+        '--sheet',
+        metavar='PNG',
+        help='draw the same latents at all sizes on a contact sheet'),
+    NUM.but('--columns', default=8, help='number of latents on the sheet'),
+    DEVICE
+]
+
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    parser = make_parser(
-        __doc__,
-        Argument(
-            '--model',
-            nargs='+',
-            action='append',
-            default=[],
-            metavar=('CONFIG', 'CHECKPOINT'),
-            help='config and checkpoints of a model; can be repeated'),
-        Argument(
-            '--run',
-            nargs='+',
-            action='append',
-            default=[],
-            metavar=('NAME', 'WORK_DIR'),
-            help='name of a row, and work dirs of its trainings, which differ '
-            'in the seed; can be repeated'),
-        Argument(
-            '--data-root',
-            help="folder of real images, read with the test pipeline of the "
-            'first config; larger sizes than its own are made from the '
-            'original images'),
-        Argument(
-            '--sizes',
-            nargs='+',
-            type=image_size,
-            default=[],
-            metavar='SIZE',
-            help='further sizes, trained or not, e.g. 40 48x64 (height x '
-            'width)'),
-        Argument(
-            '--last',
-            type=at_least(1),
-            default=3,
-            help='number of last checkpoints per run to average'),
-        Argument(
-            '--every',
-            type=at_least(1),
-            metavar='ITERATIONS',
-            help='also measure checkpoints at this interval, at the training '
-            'sizes, for --curves'),
-        NUM.but(
-            help='number of generated and of real images (default: all real '
-            'images)'), SEED.but(help='seed of the first latent'),
-        Argument(
-            '--results',
-            metavar='JSON',
-            help='file that keeps all measurements; those in it are not '
-            'repeated, and its other rows are in the tables, too'),
-        Argument(
-            '--curves',
-            metavar='PNG',
-            help='plot the distances over the iterations'),
-        Argument(
-            '--sheet',
-            metavar='PNG',
-            help='draw the same latents at all sizes on a contact sheet'),
-        Argument(
-            '--columns',
-            type=at_least(1),
-            default=8,
-            help='number of latents on the sheet'), DEVICE)
+    parser = make_parser(__doc__, *ARGUMENTS)
     args = parser.parse_args()
     for name in ('model', 'run'):
         for values in getattr(args, name):

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import mmpe  # noqa: F401  (installs the host bridge)
 from mmpe.functional.pyramid import pyramid_sizes
-from mmpe.utils.arguments import (CFG_OPTIONS, CONFIG, Argument, at_least,
+from mmpe.utils.arguments import (CFG_OPTIONS, CONFIG, SIZE, at_least,
                                   make_parser)
 from mmpe.utils.command_line import one_line_errors, open_config
 
@@ -52,11 +52,9 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     return make_parser(
         __doc__, CONFIG,
-        Argument(
+        SIZE.but(
             '--photo-size',
             type=at_least(1),
-            nargs=2,
-            metavar=('H', 'W'),
             help="size of SinGAN's photograph in pixels (default: that of the "
             'photograph in the config)'), CFG_OPTIONS).parse_args()
 

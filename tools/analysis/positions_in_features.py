@@ -45,7 +45,7 @@ from mmpe.analysis.report import AllResults, draw_figures, tables
 from mmpe.analysis.study import study, trainings_of
 from mmpe.utils import register_all_modules
 from mmpe.utils.arguments import (CFG_OPTIONS, NUM, OUT_DIR, Argument,
-                                  at_least, make_parser)
+                                  at_least, make_parser, repeated)
 from mmpe.utils.command_line import one_line_errors
 from mmpe.utils.files import atomic_write
 from mmpe.utils.progress import ProgressBar
@@ -54,79 +54,76 @@ from mmpe.version import __version__
 # For each network: a function that makes it from a seed, and what else it
 # depends on; None if that is unknown.
 Plan = Dict[str, Tuple[Callable[[int], Subject], object]]
+ARGUMENTS = [
+    Argument(
+        '--model',
+        nargs='+',
+        default=[],
+        choices=list(ARCHITECTURES),
+        help='networks with random weights (default: all, unless other '
+        'networks are given): %(choices)s',
+        metavar='NAME'),
+    repeated(
+        '--trained',
+        nargs=2,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='a trained SinGAN, StyleGAN2 or MS-PIE, or a DCGAN or PGGAN '
+        'of MMagic'),
+    repeated(
+        '--factory',
+        metavar='MODULE:FACTORY',
+        help='a network of your own'),
+    Argument(
+        '--padding',
+        nargs='+',
+        default=['zeros', 'none'],
+        choices=MODES,
+        help='padding modes; "none" computes on a larger input and crops '
+        '(default: zeros none)'),
+    Argument(
+        '--seeds',
+        nargs='+',
+        type=int,
+        default=[0, 1],
+        help='seeds of random weights and latents (default: 0 1)'),
+    NUM.but(type=at_least(8), default=32, help='number of latents'),
+    Argument(
+        '--size',
+        type=int,
+        default=32,
+        help='image size of networks with random weights'),
+    OUT_DIR.but(default='positions_in_features')
+]
+ARGUMENTS_OF_CLAIMS = [
+    Argument(
+        '--claim',
+        nargs='+',
+        choices=['all', *CLAIMS],
+        metavar='LETTER',
+        help=f'claims to measure: all, or some of {", ".join(CLAIMS)}'),
+    Argument(
+        '--data-root',
+        metavar='FOLDER',
+        help='training images for all networks but SinGAN'),
+    Argument(
+        '--photograph',
+        metavar='FILE',
+        help='training photograph for SinGAN (default: one of scikit-image)'),
+    Argument(
+        '--work-dir',
+        default='claims',
+        help='folder for trainings and results'),
+    CFG_OPTIONS.but(
+        help='override settings in all trainings that have them, e.g. '
+        'train_cfg.max_iters=5000 model.iters_per_scale=1000')
+]
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    parser = make_parser(
-        __doc__,
-        Argument(
-            '--model',
-            nargs='+',
-            default=[],
-            choices=list(ARCHITECTURES),
-            help='networks with random weights (default: all, unless other '
-            'networks are given): %(choices)s',
-            metavar='NAME'),
-        Argument(
-            '--trained',
-            nargs=2,
-            action='append',
-            default=[],
-            metavar=('CONFIG', 'CHECKPOINT'),
-            help='a trained SinGAN, StyleGAN2 or MS-PIE, or a DCGAN or PGGAN '
-            'of MMagic; can be repeated'),
-        Argument(
-            '--factory',
-            action='append',
-            default=[],
-            metavar='MODULE:FACTORY',
-            help='a network of your own; can be repeated'),
-        Argument(
-            '--padding',
-            nargs='+',
-            default=['zeros', 'none'],
-            choices=MODES,
-            help='padding modes; "none" computes on a larger input and crops '
-            '(default: zeros none)'),
-        Argument(
-            '--seeds',
-            nargs='+',
-            type=int,
-            default=[0, 1],
-            help='seeds of random weights and latents (default: 0 1)'),
-        NUM.but(type=at_least(8), default=32, help='number of latents'),
-        Argument(
-            '--size',
-            type=int,
-            default=32,
-            help='image size of networks with random weights'),
-        OUT_DIR.but(default='positions_in_features'))
+    parser = make_parser(__doc__, *ARGUMENTS)
     claims = parser.add_argument_group('claims')
-    for argument in (
-            Argument(
-                '--claim',
-                nargs='+',
-                choices=['all', *CLAIMS],
-                metavar='LETTER',
-                help=f'claims to measure: all, or some of {", ".join(CLAIMS)}'
-            ),
-            Argument(
-                '--data-root',
-                metavar='FOLDER',
-                help='training images for all networks but SinGAN'),
-            Argument(
-                '--photograph',
-                metavar='FILE',
-                help='training photograph for SinGAN (default: one of '
-                'scikit-image)'),
-            Argument(
-                '--work-dir',
-                default='claims',
-                help='folder for trainings and results'),
-            CFG_OPTIONS.but(
-                help='override settings in all trainings that have them, e.g. '
-                'train_cfg.max_iters=5000 model.iters_per_scale=1000')):
+    for argument in ARGUMENTS_OF_CLAIMS:
         argument.add_to(claims)
     args = parser.parse_args()
     if args.claim:
