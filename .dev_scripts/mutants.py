@@ -23,7 +23,8 @@ import pytest
 import torch._dynamo  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ('mmpe', 'tests', 'configs', 'pyproject.toml', 'model-index.yml')
+COPIED = ('mmpe', 'tests', 'tools', 'configs', 'pyproject.toml',
+          'model-index.yml')
 # Exit statuses of pytest: all passed, some failed.
 PASSED, FAILED = 0, 1
 
