@@ -24,8 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / 'requirements'
 LOWEST = ('runtime', 'demo', 'lite')
 # What most tests import of requirements/tests.txt.
-TOOLS = ('hypothesis', 'pytest', 'torch-fidelity')
-TESTS = ('tests/test_functional', 'tests/test_models')
+TOOLS = ('hypothesis', 'lpips', 'pytest', 'torch-fidelity')
+TESTS = ('tests/test_analysis', 'tests/test_checkpoint.py',
+         'tests/test_configs', 'tests/test_datasets', 'tests/test_engine',
+         'tests/test_evaluation', 'tests/test_functional',
+         'tests/test_fuzzing.py', 'tests/test_host.py', 'tests/test_inference',
+         'tests/test_model_zoo.py', 'tests/test_models', 'tests/test_utils',
+         'tests/test_weights.py')
 MARKS = 'not slow and not tools'
 
 
@@ -96,7 +101,7 @@ def main() -> None:
         nargs='*',
         type=test,
         default=list(TESTS),
-        help=f'paths of tests (default: {" ".join(TESTS)})')
+        help='paths of tests (default: all of the package itself)')
     parser.add_argument(
         '-m',
         dest='marks',
