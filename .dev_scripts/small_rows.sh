@@ -18,14 +18,14 @@ export OMP_NUM_THREADS=1 PYTHONPATH=$PWD
 seeds=${SEEDS:-0 1}
 
 # Row, config and options. The first rows take the most time.
-rows='consistent mspie_consistent_32-48-64
-csg mspie_csg_32-48-64
-plain stylegan2_64
-spe mspie_spe_32-48-64
-spe_no-pad mspie_spe_no-pad_32-48-64
-zero-pad mspie_zero-pad_32-48-64
-spe_48_only mspie_spe_32-48-64 model.train_settings.multi_input_scales=[2] model.train_settings.multi_scale_probability=[1.]
-spe_32_only mspie_spe_32-48-64 model.train_settings.multi_input_scales=[0] model.train_settings.multi_scale_probability=[1.]'
+rows='mspie_consistent mspie_consistent_32-48-64
+mspie_csg mspie_csg_32-48-64
+stylegan2_64 stylegan2_64
+mspie_spe mspie_spe_32-48-64
+mspie_spe_no-pad mspie_spe_no-pad_32-48-64
+mspie_zero-pad mspie_zero-pad_32-48-64
+mspie_spe_48_only mspie_spe_32-48-64 model.train_settings.multi_input_scales=[2] model.train_settings.multi_scale_probability=[1.]
+mspie_spe_32_only mspie_spe_32-48-64 model.train_settings.multi_input_scales=[0] model.train_settings.multi_scale_probability=[1.]'
 
 train() { # SEED ROW CONFIG [OPTION ...]
     local seed=$1 row=$2 config=$3

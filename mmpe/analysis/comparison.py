@@ -263,8 +263,11 @@ def draw_curves(measured: Measurements, path: PathLike) -> Path:
             ax.grid(alpha=.25, which='both')
     for ax in axes[-1]:
         ax.set_xlabel('iterations', fontsize=8)
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc='outside lower center', ncols=4,
+    # Not every row has every size.
+    lines = {line.get_label(): line for ax in axes[0][::-1]
+             for line in ax.get_legend_handles_labels()[0]}
+    handles = [lines[row] for row in rows if row in lines]
+    figure.legend(handles=handles, loc='outside lower center', ncols=4,
                   fontsize=8, frameon=False)
     figure.suptitle('Dashed: resized', fontsize=8)
     with atomic_write(path) as temporary:
