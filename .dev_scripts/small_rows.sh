@@ -10,8 +10,20 @@
 #   ITERATIONS=9600 BATCH=112 JOBS=8 SEEDS=0 .dev_scripts/small_rows.sh PHOTOS OUT
 set -euo pipefail
 
-photos=$(realpath "${1:?Usage: small_rows.sh PHOTOS OUT}")
-out=$(realpath -m "${2:?Usage: small_rows.sh PHOTOS OUT}")
+if [ "${1-}" = -h ] || [ "${1-}" = --help ]; then
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+    exit
+fi
+if [ $# != 2 ]; then
+    echo "Two folders are needed, PHOTOS and OUT, but got $#: see --help." >&2
+    exit 2
+fi
+[ -d "$1" ] || {
+    echo "There is no folder '$1'; give the folder of the images." >&2
+    exit 2
+}
+photos=$(realpath "$1")
+out=$(realpath -m "$2")
 cd "$(dirname "$0")/.."
 export photos out ITERATIONS=${ITERATIONS:-27000} BATCH=${BATCH:-4}
 export OMP_NUM_THREADS=1 PYTHONPATH=$PWD

@@ -15,7 +15,7 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=0,
     persistent_workers=False,
-    # To read an image takes a tenth of an iteration.
+    # To read the images takes 8 % of an iteration.
     dataset=dict(pipeline=pipeline, num_cached=5000))
 val_dataloader = None
 test_dataloader = dict(
