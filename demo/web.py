@@ -11,7 +11,7 @@ Examples:
     python demo/web.py
     python demo/web.py --port 7000 --out-dir web_out
     python demo/web.py --faces configs/mspie_small/mspie_spe_32-48-64.py \
-        work_dirs/mspie_spe_32-48-64/iter_16000.pth
+        work_dirs/mspie_spe_32-48-64/iter_54000.pth
 """
 import argparse
 from pathlib import Path

@@ -5,7 +5,7 @@ The photograph is scikit-image's `rocket` (NASA, public domain). The model is
 there says.
 
 Example:
-    python docs/readme_picture.py consistent/iter_27000.pth
+    python docs/readme_picture.py consistent/iter_54000.pth
 """
 import argparse
 from pathlib import Path
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROCKET = Path(skimage.__file__).parent / 'data' / 'rocket.jpg'
 CONFIG = ROOT / 'configs/mspie_small/mspie_consistent_32-48-64.py'
 BOX, SHIFT = (56, 149, 214, 176), (0, 29)
-SIZES, SEED = (32, 48, 64, 80, 96), 5
+SIZES, SEED = (32, 48, 64, 80, 96), 8
 
 
 def main() -> None:

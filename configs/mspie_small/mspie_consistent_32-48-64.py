@@ -6,6 +6,7 @@ _base_ = ['../_base_/models/mspie_zero-pad.py', './_base_/small_mspie.py']
 model = _base_.small_model
 model.type = 'ContextMSPIEStyleGAN2'
 model.show_places = True
+model.consistency_weight = 10
 model.discriminator.img_channels = 5
 # Half of the iterations: what the largest size teaches shows at every size.
 model.train_settings.multi_scale_probability = [0.25, 0.25, 0.5]

@@ -37,7 +37,7 @@ BLOCKS = [
     if not any(f"'{name}'" in code for name in rows())
 ]
 SMALL = 'configs/mspie_small/mspie_spe_32-48-64.py'
-TRAINED = 'work_dirs/mspie_spe_32-48-64/iter_16000.pth'
+TRAINED = 'work_dirs/mspie_spe_32-48-64/iter_54000.pth'
 
 
 @pytest.mark.parametrize('name', MODULES)

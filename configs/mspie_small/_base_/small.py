@@ -50,5 +50,5 @@ optim_wrapper = dict(
     discriminator=dict(
         optimizer=dict(type='Adam', lr=0.0025, betas=(0., 0.99))))
 
-train_cfg = dict(type='ImageTrainLoop', max_iters=16000)
+train_cfg = dict(type='ImageTrainLoop', max_iters=54000)
 default_hooks = dict(checkpoint=dict(interval=1000, max_keep_ckpts=3))
