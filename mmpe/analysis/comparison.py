@@ -13,7 +13,7 @@ __all__ = ['Measurements', 'curve_sizes', 'draw_curves', 'tables']
 _KEYS = ('row', 'run', 'checkpoint', 'iteration', 'minutes', 'seconds',
          'trained', 'distances', 'similarity')
 _COLOURS = ('#2e86ab', '#d1495b', '#3a9d5d', '#b08040', '#8d6cab', '#555555',
-            '#e08e45', '#47a8a0')
+            '#e08e45', '#47a8a0', '#111111', '#d98cb3')
 _DRAWN = ('SWD', 'EffLite0-KID x 1000')
 Entry = Dict[str, Any]
 # For each figure, its values for all runs of a row.
