@@ -10,7 +10,9 @@
 #   python3 -m pip install -q --no-index --no-deps --target /tmp/site .whl/*.whl
 #   PYTHONPATH=/tmp/site python3 .dev_scripts/check_gpu.py --out OUT
 set -euo pipefail
+source "$(dirname "$0")/../tools/launch.sh"
 
+check_arguments 0 "$@"
 folder=${1:-"$(dirname "$0")/../.whl"}
 # Packages missing from images with PyTorch, NumPy, SciPy, OpenCV, Pillow,
 # imageio, PyYAML, requests, tqdm, click, rich, joblib and scikit-image.
@@ -28,7 +30,11 @@ platforms+=(--platform manylinux2014_x86_64 --platform manylinux1_x86_64)
 requirements=()
 for package in "${packages[@]}"; do
     version=$(python3 -c "from importlib.metadata import version
-print(version('$package'))")
+print(version('$package'))" 2>/dev/null) || {
+        echo "'$package' is not installed here: install mmpe with the extras" \
+            "demo, lite and tests, and mmagic, as README.md says." >&2
+        exit 1
+    }
     requirements+=("$package==$version")
 done
 temporary=$(mktemp -d)

@@ -9,11 +9,9 @@
 #
 #   ITERATIONS=9600 BATCH=112 JOBS=8 SEEDS=0 .dev_scripts/small_rows.sh PHOTOS OUT
 set -euo pipefail
+source "$(dirname "$0")/../tools/launch.sh"
 
-if [ "${1-}" = -h ] || [ "${1-}" = --help ]; then
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-    exit
-fi
+check_arguments 0 "$@"
 if [ $# != 2 ]; then
     echo "Two folders are needed, PHOTOS and OUT, but got $#: see --help." >&2
     exit 2

@@ -119,3 +119,12 @@ def test_later_results_of_a_group_count(core, tmp_path):
     page = report.page(merged)
     assert '| x | failed |' in page and '| x | ok |' in page
     assert '- x: why' in page
+
+
+def test_help_of_the_wheels():
+    result = subprocess.run(
+        ['bash', Path(ROOT, '.dev_scripts/gpu_wheels.sh'), '--help'],
+        text=True,
+        capture_output=True)
+    assert result.returncode == 0 and not result.stderr
+    assert 'gpu_wheels.sh [FOLDER]' in result.stdout
